@@ -93,8 +93,7 @@ func newAgent(t testing.TB, options AgentOptions) *Agent {
 	Require(t, PeerAgent)
 	a := &Agent{dir: options.Dir, options: options, log: newLogBuffer()}
 	if a.dir == "" {
-		// Not t.TempDir, whose paths are too long for the agent's Unix socket.
-		dir, err := os.MkdirTemp("", "meshagent-")
+		dir, err := os.MkdirTemp("", "meshagent-") //nolint:usetesting // paths of t.TempDir are too long for the agent's Unix socket
 		if err != nil {
 			t.Fatal(err)
 		}

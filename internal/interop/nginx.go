@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -101,7 +100,7 @@ func (n *Nginx) waitLog(t testing.TB, mark int, text string) {
 func (n *Nginx) Reload(t testing.TB) {
 	t.Helper()
 	mark := n.log.mark()
-	if err := n.proc.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := hangUp(n.proc.cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
 	n.waitLog(t, mark, "start worker process ")

@@ -18,6 +18,10 @@ func ownGroup(*exec.Cmd) {}
 func askGroup(int)       {}
 func killGroup(int)      {}
 
+func hangUp(int) error { return errors.ErrUnsupported }
+
+func groupMembers(int) ([]int, error) { return nil, nil }
+
 func endGroup(int, time.Duration) error { return nil }
 
 func attachTerminal(io.Writer) (<-chan struct{}, *os.File, error) {

@@ -130,15 +130,3 @@ func TestCleanEnv(t *testing.T) {
 		t.Error("INTEROP_TEST_KEPT is not passed on")
 	}
 }
-
-// requireGone fails the test when something of a process group is left.
-func requireGone(t *testing.T, group int) {
-	t.Helper()
-	members, err := groupMembers(group)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(members) != 0 {
-		t.Errorf("processes %v of group %d are left", members, group)
-	}
-}
