@@ -12,7 +12,7 @@ import (
 // no protocol package imports another one's driver; where one needs another at
 // run time it asks for an interface or a function.
 var mayImport = map[string][]string{
-	"nodeid":       {},
+	"nodeid":       {"internal"},
 	"certs":        {"nodeid", "internal"},
 	"agentproto":   {"nodeid", "certs", "internal"},
 	"controlproto": {"nodeid", "internal"},
