@@ -15,6 +15,9 @@ import (
 
 const (
 	agentTimeout = 30 * time.Second
+	// agentGrace is shorter than for others: an agent that has just lost its
+	// server does not react to SIGTERM.
+	agentGrace = 2 * time.Second
 	// maxScript keeps a script under the kernel's limit for one argument.
 	maxScript = 90 << 10
 )
@@ -159,7 +162,7 @@ func (a *Agent) start() error {
 // test ends.
 func (a *Agent) Stop() {
 	if a.proc != nil {
-		a.proc.stop(stopGrace)
+		a.proc.stop(agentGrace)
 	}
 }
 
