@@ -36,7 +36,7 @@ type ServerOptions struct {
 	// config.json is written anew. Empty means a new one.
 	DataDir string
 	// Fresh makes new certificates, a new ServerID and a new account instead of
-	// the ones that all other servers share. It costs about ten seconds.
+	// the ones that all other servers share. It costs five seconds.
 	Fresh bool
 	// Port is the HTTPS port; 0 means a free one.
 	Port int
