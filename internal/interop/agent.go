@@ -1,9 +1,7 @@
 package interop
 
 import (
-	"context"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,7 +12,7 @@ import (
 )
 
 const (
-	agentTimeout = 30 * time.Second
+	scriptTimeout = 30 * time.Second
 	// agentGrace is shorter than for others: an agent that has just lost its
 	// server does not react to SIGTERM.
 	agentGrace = 2 * time.Second
@@ -36,10 +34,9 @@ type AgentOptions struct {
 
 // Agent is a stock native agent.
 type Agent struct {
+	Program
 	dir     string
 	options AgentOptions
-	log     *logBuffer
-	proc    *process
 }
 
 // StartAgent runs the stock agent with the given settings file. With msh nil
@@ -81,7 +78,7 @@ func RunB64(t testing.TB, script string, options AgentOptions) string {
 	a := StartB64(t, script, options)
 	select {
 	case <-a.Exited():
-	case <-time.After(agentTimeout):
+	case <-time.After(scriptTimeout):
 		t.Fatal("interop: the script did not end")
 	}
 	if code := a.ExitCode(); code != 0 {
@@ -94,7 +91,7 @@ func RunB64(t testing.TB, script string, options AgentOptions) string {
 func newAgent(t testing.TB, options AgentOptions) *Agent {
 	t.Helper()
 	Require(t, PeerAgent)
-	a := &Agent{dir: options.Dir, options: options, log: newLogBuffer()}
+	a := &Agent{Program: newProgram("the stock agent", agentGrace), dir: options.Dir, options: options}
 	if a.dir == "" {
 		dir, err := os.MkdirTemp("", "meshagent-") //nolint:usetesting // paths of t.TempDir are too long for the agent's Unix socket
 		if err != nil {
@@ -107,19 +104,14 @@ func newAgent(t testing.TB, options AgentOptions) *Agent {
 		})
 		a.dir = dir
 	}
-	if err := copyProgram(a.program(), filepath.Join(AgentsDir(t), "meshagent_x86-64")); err != nil {
+	if err := copyProgram(a.path(), filepath.Join(AgentsDir(t), "meshagent_x86-64")); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		a.Stop()
-		if t.Failed() {
-			t.Logf("the stock agent's log ends with:\n%s", lastBytes(a.Log(), 4<<10))
-		}
-	})
+	a.endWith(t)
 	return a
 }
 
-func (a *Agent) program() string { return filepath.Join(a.dir, "meshagent") }
+func (a *Agent) path() string { return filepath.Join(a.dir, "meshagent") }
 
 // copyProgram copies a program unless it is there already.
 func copyProgram(to, from string) (err error) {
@@ -147,23 +139,10 @@ func copyProgram(to, from string) (err error) {
 }
 
 func (a *Agent) start() error {
-	cmd := exec.Command(a.program(), a.options.Args...)
+	cmd := exec.Command(a.path(), a.options.Args...)
 	cmd.Dir = a.dir
 	cmd.Env = append(cleanEnv(), a.options.Env...)
-	p, err := startProcess(cmd, a.log, true)
-	if err != nil {
-		return fmt.Errorf("interop: stock agent: %w", err)
-	}
-	a.proc = p
-	return nil
-}
-
-// Stop ends the agent. Its directory, and with it its identity, stays until the
-// test ends.
-func (a *Agent) Stop() {
-	if a.proc != nil {
-		a.proc.stop(agentGrace)
-	}
+	return a.launch(cmd, true)
 }
 
 // Restart stops the agent if it runs and starts it again with the same identity.
@@ -176,38 +155,5 @@ func (a *Agent) Restart(t testing.TB) {
 }
 
 // Dir returns the directory that holds the agent's program, settings and
-// meshagent.db, its identity.
+// meshagent.db, its identity. It stays until the test ends.
 func (a *Agent) Dir() string { return a.dir }
-
-// Pid returns the id of the agent's process, which is that of its process group.
-func (a *Agent) Pid() int { return a.proc.cmd.Process.Pid }
-
-// Running says whether the agent's process lives.
-func (a *Agent) Running() bool { return a.proc.running() }
-
-// Exited returns a channel that is closed when the running process has ended.
-// After Restart there is another one.
-func (a *Agent) Exited() <-chan struct{} { return a.proc.done }
-
-// ExitCode returns the exit status of an agent that has ended, or -1 if it was
-// ended by a signal or still runs.
-func (a *Agent) ExitCode() int {
-	if a.Running() {
-		return -1
-	}
-	return a.proc.cmd.ProcessState.ExitCode()
-}
-
-// Log returns what the agent printed.
-func (a *Agent) Log() string { return a.log.String() }
-
-// WaitLog waits until the agent has printed text. After half a minute without
-// it, or when the agent ends, it fails the test.
-func (a *Agent) WaitLog(t testing.TB, text string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), agentTimeout)
-	defer cancel()
-	if err := a.log.wait(ctx, a.proc.done, 0, text); err != nil {
-		t.Fatalf("interop: the stock agent did not print %q: %v", text, err)
-	}
-}

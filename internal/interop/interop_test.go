@@ -8,6 +8,7 @@ import (
 // TestServerAndAgent is the whole use of this package once: a server, a group,
 // an agent in it, its console, and both ends starting again.
 func TestServerAndAgent(t *testing.T) {
+	t.Parallel()
 	Require(t, PeerMeshCentral, PeerAgent)
 	server := StartServer(t, ServerOptions{Domain: map[string]any{"title": "Interop"}})
 	group := server.CreateGroup(t, "lab")
@@ -68,6 +69,7 @@ func TestServerAndAgent(t *testing.T) {
 }
 
 func TestFreshServer(t *testing.T) {
+	t.Parallel()
 	Require(t, PeerMeshCentral)
 	shared := &Server{dataDir: t.TempDir()}
 	if err := newDataDir(t.Context(), shared.dataDir, false); err != nil {

@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,13 +19,10 @@ import (
 	"time"
 )
 
-const nginxTimeout = 30 * time.Second
-
 // Nginx is a running nginx.
 type Nginx struct {
-	dir  string
-	log  *logBuffer
-	proc *process
+	Program
+	dir string
 }
 
 // nginxPath finds nginx, also where Debian puts it when PATH is that of a user.
@@ -49,7 +45,7 @@ func StartNginx(t testing.TB, conf string) *Nginx {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Nginx{dir: t.TempDir(), log: newLogBuffer()}
+	n := &Nginx{Program: newProgram("nginx", stopGrace), dir: t.TempDir()}
 	if err := os.Mkdir(filepath.Join(n.dir, "tmp"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -65,16 +61,11 @@ func StartNginx(t testing.TB, conf string) *Nginx {
 	n.write(t, frame+conf+"\nevents {}\n")
 	cmd := exec.Command(path, "-p", n.dir, "-c", "nginx.conf", "-e", "stderr")
 	cmd.Dir = n.dir
-	if n.proc, err = startProcess(cmd, n.log, false); err != nil {
-		t.Fatalf("interop: nginx: %v", err)
+	n.endWith(t)
+	if err := n.launch(cmd, false); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		n.proc.stop(stopGrace)
-		if t.Failed() {
-			t.Logf("nginx's log ends with:\n%s", lastBytes(n.log.String(), 4<<10))
-		}
-	})
-	n.waitLog(t, 0, "start worker process ") // the sockets are open then
+	n.WaitLog(t, "start worker process ") // the sockets are open then
 	return n
 }
 
@@ -85,36 +76,15 @@ func (n *Nginx) write(t testing.TB, conf string) {
 	}
 }
 
-// waitLog waits until nginx has printed text after mark.
-func (n *Nginx) waitLog(t testing.TB, mark int, text string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), nginxTimeout)
-	defer cancel()
-	if err := n.log.wait(ctx, n.proc.done, mark, text); err != nil {
-		t.Fatalf("interop: nginx did not print %q: %v: %q", text, err, lastBytes(n.log.String(), 2000))
-	}
-}
-
 // Reload makes nginx read its certificate files again, as after a renewal.
 // Connections that are open stay open.
 func (n *Nginx) Reload(t testing.TB) {
 	t.Helper()
 	mark := n.log.mark()
-	if err := hangUp(n.proc.cmd.Process.Pid); err != nil {
-		t.Fatal(err)
-	}
-	n.waitLog(t, mark, "start worker process ")
-	n.waitLog(t, mark, "gracefully shutting down") // until then the old worker accepts too
+	n.Signal(t, hangUp)
+	n.waitLogSince(t, mark, "start worker process ")
+	n.waitLogSince(t, mark, "gracefully shutting down") // until then the old worker accepts too
 }
-
-// Stop ends nginx.
-func (n *Nginx) Stop() { n.proc.stop(stopGrace) }
-
-// Log returns what nginx printed, without requests.
-func (n *Nginx) Log() string { return n.log.String() }
-
-// Pid returns the id of nginx's master process, which is that of its process group.
-func (n *Nginx) Pid() int { return n.proc.cmd.Process.Pid }
 
 // ReverseProxy is the usual way to put nginx in front of a server: it ends TLS
 // with its own certificate and passes everything on, WebSockets too.

@@ -10,15 +10,22 @@ import (
 	"time"
 )
 
-// processGroups says that peers cannot be run here: Require ends every test
-// before one is started.
+// processGroups says that there are no process groups: Require ends every test
+// before a stock peer is started. A Program is ended without its descendants.
 const processGroups = false
 
-func ownGroup(*exec.Cmd) {}
-func askGroup(int)       {}
-func killGroup(int)      {}
+// hangUp has no other meaning here.
+var hangUp = os.Kill
 
-func hangUp(int) error { return errors.ErrUnsupported }
+func ownGroup(*exec.Cmd) {}
+
+func askGroup(pid int) { killGroup(pid) }
+
+func killGroup(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill() // an error says that it is gone
+	}
+}
 
 func groupMembers(int) ([]int, error) { return nil, nil }
 

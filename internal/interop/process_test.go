@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +45,19 @@ func TestEndOfTheLeaderEndsTheGroup(t *testing.T) {
 	requireGone(t, p.cmd.Process.Pid)
 	if code := p.cmd.ProcessState.ExitCode(); code != 3 {
 		t.Errorf("exit status %d, want 3", code)
+	}
+}
+
+func TestProgram(t *testing.T) {
+	p := StartProgram(t, exec.Command("sh", "-c", `trap "echo caught; exit 7" USR1; echo ready; while :; do sleep 0.01; done`))
+	p.WaitLog(t, "ready")
+	if !p.Running() || p.ExitCode() != -1 {
+		t.Errorf("running %v with exit status %d", p.Running(), p.ExitCode())
+	}
+	p.Signal(t, syscall.SIGUSR1)
+	<-p.Exited()
+	if p.Running() || p.ExitCode() != 7 || p.Log() != "ready\ncaught\n" {
+		t.Errorf("running %v, exit status %d, log %q", p.Running(), p.ExitCode(), p.Log())
 	}
 }
 

@@ -21,8 +21,8 @@ func ownGroup(cmd *exec.Cmd) {
 func askGroup(pgid int)  { _ = syscall.Kill(-pgid, syscall.SIGTERM) }
 func killGroup(pgid int) { _ = syscall.Kill(-pgid, syscall.SIGKILL) }
 
-// hangUp is the usual way to tell a daemon to read its configuration again.
-func hangUp(pid int) error { return syscall.Kill(pid, syscall.SIGHUP) }
+// hangUp usually tells a daemon to read its configuration again.
+const hangUp = syscall.SIGHUP
 
 // endGroup kills what the leader left behind and waits until it is gone.
 func endGroup(pgid int, patience time.Duration) error {

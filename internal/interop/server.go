@@ -36,7 +36,7 @@ type ServerOptions struct {
 	// config.json is written anew. Empty means a new one.
 	DataDir string
 	// Fresh makes new certificates, a new ServerID and a new account instead of
-	// the ones that all other servers share. It costs about ten seconds.
+	// the ones that all other servers share. It costs five seconds.
 	Fresh bool
 	// Port is the HTTPS port; 0 means a free one.
 	Port int
@@ -44,12 +44,11 @@ type ServerOptions struct {
 
 // Server is a stock MeshCentral on 127.0.0.1.
 type Server struct {
+	Program
 	options ServerOptions
 	dataDir string
 	ports   ports
 	release []func()
-	log     *logBuffer
-	proc    *process
 }
 
 // StartServer starts a server and returns when it accepts connections. It is
@@ -58,26 +57,25 @@ type Server struct {
 func StartServer(t testing.TB, options ServerOptions) *Server {
 	t.Helper()
 	Require(t, PeerMeshCentral)
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
-	defer cancel()
-	s := &Server{options: options, dataDir: options.DataDir, log: newLogBuffer()}
+	s := newServer(options, options.DataDir)
 	if s.dataDir == "" {
 		s.dataDir = t.TempDir()
 		if err := newDataDir(t.Context(), s.dataDir, options.Fresh); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() {
-		s.stop()
-		s.releasePorts()
-		if t.Failed() {
-			t.Logf("the stock server's log ends with:\n%s", lastBytes(s.log.String(), 8<<10))
-		}
-	})
+	t.Cleanup(s.releasePorts)
+	s.endWith(t)
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
 	if err := s.listenAnywhere(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func newServer(options ServerOptions, dataDir string) *Server {
+	return &Server{Program: newProgram("the stock server", stopGrace), options: options, dataDir: dataDir}
 }
 
 // listenAnywhere reserves ports and starts the server, again with others if
@@ -92,7 +90,7 @@ func (s *Server) listenAnywhere(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		s.stop()
+		s.Stop()
 		s.releasePorts()
 		if said, _ := s.log.since(mark); attempt == 3 || s.options.Port != 0 || !strings.Contains(said, "not available") {
 			return err
@@ -153,7 +151,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	mark := s.log.mark()
-	if s.proc, err = startProcess(cmd, s.log, false); err != nil {
+	if err := s.launch(cmd, false); err != nil {
 		return err
 	}
 	err = s.log.wait(ctx, s.proc.done, mark, "MeshCentral HTTPS server running on", "MeshCentral HTTP server running on")
@@ -163,21 +161,11 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-func (s *Server) stop() {
-	if s.proc != nil {
-		s.proc.stop(stopGrace)
-	}
-}
-
-// Stop ends the server. Its ports stay reserved until the test ends, for
-// Restart or for another server on them.
-func (s *Server) Stop() { s.stop() }
-
 // Restart stops the server if it runs and starts it on the same data directory
-// and ports.
+// and ports. The ports stay reserved while it is stopped, until the test ends.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	s.stop()
+	s.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
 	if err := s.start(ctx); err != nil {
@@ -208,15 +196,6 @@ func (s *Server) ControlURL() string { return "wss://" + s.Addr() + "/control.as
 
 // DataDir returns the data directory with certificates, database and config.json.
 func (s *Server) DataDir() string { return s.dataDir }
-
-// Log returns what the server printed.
-func (s *Server) Log() string { return s.log.String() }
-
-// Pid returns the id of the server's process, which is that of its process group.
-func (s *Server) Pid() int { return s.proc.cmd.Process.Pid }
-
-// Running says whether the server's process lives.
-func (s *Server) Running() bool { return s.proc.running() }
 
 // certificate reads one of the server's certificates.
 func (s *Server) certificate(t testing.TB, name string) *x509.Certificate {

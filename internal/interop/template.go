@@ -39,12 +39,12 @@ func newDataDir(ctx context.Context, dir string, fresh bool) error {
 func makeDataDir(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, templateTimeout)
 	defer cancel()
-	s := &Server{dataDir: dir, log: newLogBuffer()}
+	s := newServer(ServerOptions{}, dir)
 	if err := s.listenAnywhere(ctx); err != nil {
 		return err
 	}
 	defer s.releasePorts()
-	s.stop()
+	s.Stop()
 	for _, args := range [][]string{
 		{"--createaccount", User, "--pass", Password, "--email", "admin@example.com", "--name", User},
 		{"--adminaccount", User},
