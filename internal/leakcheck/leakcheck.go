@@ -54,14 +54,15 @@ func wait(patience time.Duration) []string {
 }
 
 // leftOver returns the stacks of all goroutines but the caller's, the main one,
-// and the one that package os/signal keeps for ever. The runtime does not list
-// its own.
+// the one that package os/signal keeps for ever, and the one in which js/wasm
+// handles events. The runtime does not list its other ones.
 func leftOver() []string {
 	stacks := strings.Split(allStacks(), "\n\n")
 	var leaked []string
 	for _, stack := range stacks[1:] { // the first is the caller's
 		stack = strings.TrimSpace(stack)
-		if strings.HasPrefix(stack, "goroutine 1 [") || strings.Contains(stack, "os/signal.signal_recv(") {
+		if strings.HasPrefix(stack, "goroutine 1 [") || strings.Contains(stack, "os/signal.signal_recv(") ||
+			strings.Contains(stack, "runtime.handleEvent(") {
 			continue
 		}
 		leaked = append(leaked, stack)
