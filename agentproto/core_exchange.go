@@ -1,32 +1,12 @@
 package agentproto
 
 import (
-	"crypto/sha512"
 	"fmt"
 )
 
 // maxCoreRounds is how often a core is pushed to an agent that keeps coming back with another hash, before the server
 // gives up (meshagent.js, agentCoreCheck).
 const maxCoreRounds = 5
-
-// AgentBinary is an executable that agents are updated to. It is shared by all updates and never changed.
-type AgentBinary struct {
-	// Data is what is sent: the executable, or a ZIP file with one entry named "meshagent" for agents with the
-	// capability CapCompression.
-	Data []byte
-	// Hash is what agents that run it report ([ExecutableHash]).
-	Hash Hash
-	// Zipped says that Data is a ZIP file.
-	Zipped bool
-}
-
-// sentHash is the hash that ends the update: that of the executable, or of the ZIP file itself.
-func (b *AgentBinary) sentHash() Hash {
-	if b.Zipped {
-		return sha512.Sum384(b.Data)
-	}
-	return b.Hash
-}
 
 // CorePhase is where a [CoreExchange] is.
 type CorePhase uint8
@@ -94,7 +74,12 @@ type CoreExchange struct {
 }
 
 // NewCoreExchange returns an exchange that has not begun.
-func NewCoreExchange(cfg CoreExchangeConfig) *CoreExchange { return &CoreExchange{cfg: cfg} }
+func NewCoreExchange(cfg CoreExchangeConfig) *CoreExchange {
+	if cfg.Binary != nil && cfg.Binary.zipped && !cfg.Capabilities.Has(CapCompression) {
+		cfg.Binary = nil // the agent could not unpack it
+	}
+	return &CoreExchange{cfg: cfg}
+}
 
 // Phase returns where the exchange is.
 func (x *CoreExchange) Phase() CorePhase { return x.phase }
@@ -107,7 +92,7 @@ func (x *CoreExchange) Progress() (sent, total int) {
 	if x.cfg.Binary == nil {
 		return 0, 0
 	}
-	return x.sent, len(x.cfg.Binary.Data)
+	return x.sent, len(x.cfg.Binary.data)
 }
 
 // WantsPush reports whether what was returned by the last call should be followed by [CoreExchange.Push]. The pause
@@ -117,7 +102,7 @@ func (x *CoreExchange) WantsPush() bool { return x.phase == CorePushing && !x.pu
 // Start begins, once the agent is logged in.
 func (x *CoreExchange) Start() [][]byte {
 	x.phase, x.rounds, x.sent, x.pushed = CoreAsking, 0, 0, false
-	if x.cfg.Binary != nil && len(x.cfg.Binary.Data) > 0 {
+	if x.cfg.Binary != nil {
 		return wire(AgentHashRequest{})
 	}
 	return x.askCore()
@@ -145,7 +130,7 @@ func (x *CoreExchange) Clear() [][]byte {
 
 // askCore asks for the core's hash, of agents that run cores.
 func (x *CoreExchange) askCore() [][]byte {
-	if x.cfg.Capabilities&CapCore == 0 {
+	if !x.cfg.Capabilities.Has(CapCore) {
 		x.phase = CoreStable
 		return nil
 	}
@@ -182,7 +167,7 @@ func (x *CoreExchange) handleAgentHash(m AgentHash) [][]byte {
 	if x.phase != CoreAsking || x.cfg.Binary == nil {
 		return nil
 	}
-	if m.NeverUpdate() || m.Hash == x.cfg.Binary.Hash {
+	if m.NeverUpdate() || m.Hash == x.cfg.Binary.hash {
 		return x.askCore()
 	}
 	// The core is cleared first, so that nothing runs while the executable is replaced.
@@ -192,7 +177,7 @@ func (x *CoreExchange) handleAgentHash(m AgentHash) [][]byte {
 
 // nextBlock returns the next block of the update.
 func (x *CoreExchange) nextBlock() []byte {
-	data := x.cfg.Binary.Data[x.sent:]
+	data := x.cfg.Binary.data[x.sent:]
 	data = data[:min(len(data), MaxUpdateBlock)]
 	x.sent += len(data)
 	return wire(UpdateBlock{RequestID: updateRequestID, Data: data})[0]
@@ -206,7 +191,7 @@ func (x *CoreExchange) handleAck(m UpdateAck) [][]byte {
 		return nil
 	}
 	out := [][]byte{x.nextBlock()}
-	if x.sent == len(x.cfg.Binary.Data) {
+	if x.sent == len(x.cfg.Binary.data) {
 		// As the stock server: the end follows the last block without waiting for its acknowledgement.
 		x.phase = CoreUpdated
 		out = append(out, wire(AgentUpdate{End: true, Hash: x.cfg.Binary.sentHash()})...)
@@ -240,7 +225,7 @@ func (x *CoreExchange) Push() [][]byte {
 	}
 	x.rounds++
 	x.pushed = true
-	return [][]byte{x.cfg.Core.message(x.cfg.Compress && x.cfg.Capabilities&CapCompression != 0)}
+	return [][]byte{x.cfg.Core.message(x.cfg.Compress && x.cfg.Capabilities.Has(CapCompression))}
 }
 
 // wire encodes messages whose encoding can not fail.

@@ -1,10 +1,12 @@
 package agentproto
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto/sha512"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -154,10 +156,16 @@ func TestCoreReceiverRefusesSpoiltCores(t *testing.T) {
 
 func TestAgentUpdate(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), 20_000) // four blocks
-	binary := &AgentBinary{Data: data, Hash: sha512.Sum384(data)}
-	zipped := &AgentBinary{Data: data, Hash: Hash{5}, Zipped: true}
+	binary, err := NewAgentBinary(data, false)
+	require.NoError(t, err)
+	zipped := &AgentBinary{data: data, hash: Hash{5}, zipped: true}
 	core := CoreExchangeConfig{Core: testCore, Capabilities: CapCore}
-	with := func(b *AgentBinary) CoreExchangeConfig { c := core; c.Binary = b; return c }
+	with := func(b *AgentBinary) CoreExchangeConfig {
+		c := core
+		c.Capabilities |= CapCompression
+		c.Binary = b
+		return c
+	}
 
 	t.Run("updates", func(t *testing.T) {
 		for _, b := range []*AgentBinary{binary, zipped} {
@@ -178,9 +186,15 @@ func TestAgentUpdate(t *testing.T) {
 		}
 	})
 	t.Run("same executable", func(t *testing.T) {
-		u := &fakeUpdater{hash: binary.Hash}
+		u := &fakeUpdater{hash: binary.Hash()}
 		x := NewCoreExchange(with(binary))
 		require.Equal(t, "S12:4 A12:52 S11:4 A11:52 S16:4", exchange(t, x, &CoreReceiver{Host: &fakeHost{core: testCore.Blob}, Updater: u}, x.Start()))
+	})
+	t.Run("agent that can not unpack", func(t *testing.T) {
+		c := with(zipped)
+		c.Capabilities = CapCore
+		x := NewCoreExchange(c)
+		require.Equal(t, "S11:4 A11:52 S16:4", exchange(t, x, &CoreReceiver{}, x.Start()))
 	})
 	t.Run("agent that is not updated", func(t *testing.T) {
 		x := NewCoreExchange(with(binary))
@@ -226,6 +240,26 @@ func TestAgentUpdate(t *testing.T) {
 	})
 }
 
+func TestZippedBinary(t *testing.T) {
+	program := bytes.Repeat([]byte("program "), 1000)
+	b, err := NewAgentBinary(program, true)
+	require.NoError(t, err)
+	require.Equal(t, Hash(sha512.Sum384(program)), b.Hash())
+	require.Less(t, b.Size(), 1000)
+	require.Zero(t, b.data[6]&8, "no data descriptor: the sizes stand in front")
+	z, err := zip.NewReader(bytes.NewReader(b.data), int64(b.Size()))
+	require.NoError(t, err)
+	require.Len(t, z.File, 1)
+	require.Equal(t, "meshagent", z.File[0].Name)
+	f, err := z.File[0].Open()
+	require.NoError(t, err)
+	got, err := io.ReadAll(f)
+	require.NoError(t, err)
+	require.Equal(t, program, got)
+	_, err = NewAgentBinary(nil, true)
+	require.Error(t, err)
+}
+
 // FuzzCoreExchange feeds anything an agent might say: it never makes the server send more than five cores, nor more than
 // one executable.
 func FuzzCoreExchange(f *testing.F) {
@@ -236,7 +270,7 @@ func FuzzCoreExchange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte, update bool) {
 		cfg := CoreExchangeConfig{Core: testCore, Capabilities: CapCore}
 		if update {
-			cfg.Binary = &AgentBinary{Data: data, Hash: Hash{9}}
+			cfg.Binary = &AgentBinary{data: data, hash: Hash{9}}
 		}
 		x := NewCoreExchange(cfg)
 		out := x.Start()

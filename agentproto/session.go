@@ -60,10 +60,10 @@ func (s *Session) Generation() uint64 { return s.generation }
 
 // Temporary reports whether the agent was started for this connection only. Its device ceases to exist with the
 // session; see [Session.Err] for the case that a newer one replaced it.
-func (s *Session) Temporary() bool { return s.info.Capabilities&CapTemporary != 0 }
+func (s *Session) Temporary() bool { return s.info.Capabilities.Has(CapTemporary) }
 
 // Recovery reports whether this is a recovery agent, which repairs the main one and is no device of its own.
-func (s *Session) Recovery() bool { return s.info.Capabilities&CapRecovery != 0 }
+func (s *Session) Recovery() bool { return s.info.Capabilities.Has(CapRecovery) }
 
 // LogValue logs the node's key and its address.
 func (s *Session) LogValue() slog.Value {
