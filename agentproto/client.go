@@ -90,6 +90,11 @@ type ClientConfig struct {
 	Discover     func(ctx context.Context, id nodeid.ServerID) (string, error)
 	DiscoveryKey string
 
+	// Connect makes connections in place of TLSConfig, Proxy and NetDialContext: in memory, say, or in a browser,
+	// which does not show certificates. It returns the hash of the TLS certificate at the other end (certs.CertHash).
+	// Nil is a WebSocket over TLS.
+	Connect func(ctx context.Context, url string) (Conn, Hash, error)
+
 	// DialTime bounds TCP, TLS and the upgrade. Default 20 s.
 	DialTime time.Duration
 	// Backoff is how long Run waits between attempts.
@@ -115,6 +120,9 @@ type ClientTrace struct {
 	Failed func(addr ServerAddress, err error)
 	// LoggedIn is called for a login that succeeded.
 	LoggedIn func(s *ClientSession)
+	// Command is called for every binary command that the server sends after a login, with the size of the message:
+	// questions about core and executable, cores, updates.
+	Command func(s *ClientSession, cmd Command, size int)
 	// Closed is called once for every session, with the reason.
 	Closed func(s *ClientSession, err error)
 	// Waiting is called before each wait between attempts.
@@ -287,7 +295,11 @@ func (c *Client) dial(ctx context.Context, addr ServerAddress) (*ClientSession, 
 		}
 		addr.URL = found
 	}
-	conn, web, err := c.connect(dialCtx, addr.URL)
+	connect := c.cfg.Connect
+	if connect == nil {
+		connect = c.connect
+	}
+	conn, web, err := connect(dialCtx, addr.URL)
 	if err != nil {
 		return nil, &Error{Phase: PhaseDial, Err: err}
 	}
@@ -523,6 +535,9 @@ func (s *ClientSession) handle(ctx context.Context, msg []byte) (Event, error) {
 		return answerPing(ctx, &s.link, m)
 	}
 	cmd, _ := PeekCommand(msg)
+	if s.client.trace.Command != nil {
+		s.client.trace.Command(s, cmd, len(msg))
+	}
 	if !s.receiver.Handles(cmd) {
 		return BadMessageEvent{unexpected(cmd, "after the login")}, nil
 	}
