@@ -388,3 +388,28 @@ func TestIdentityPrintsNoKey(t *testing.T) {
 		require.NotContains(t, s, "Primes")
 	}
 }
+
+func TestServeRunsTheHandler(t *testing.T) {
+	received := make(chan Event, 1)
+	s := newServer(t, func(c *ServerConfig) {
+		c.Handler = func(ctx context.Context, sess *Session) {
+			for ev, err := range sess.Events(ctx) {
+				if msg, ok := ev.(MessageEvent); err != nil || ok {
+					received <- msg
+					return
+				}
+			}
+		}
+	})
+	c := newClient(t, testAgent(), nil)
+	a, b := msgconn.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(t.Context(), a, Peer{}) }()
+	client, err := c.Handshake(t.Context(), b, c.cfg.Servers[0], testWeb)
+	require.NoError(t, err)
+	require.NoError(t, client.Send(t.Context(), &SysInfoCheck{}))
+	require.Equal(t, MessageEvent{&SysInfoCheck{}}, <-received)
+	require.ErrorIs(t, <-done, net.ErrClosed)
+	_, err = client.Receive(t.Context())
+	require.ErrorContains(t, err, "handler returned")
+}
