@@ -295,15 +295,20 @@ func (c *Client) dial(ctx context.Context, addr ServerAddress) (*ClientSession, 
 		}
 		addr.URL = found
 	}
-	connect := c.cfg.Connect
-	if connect == nil {
-		connect = c.connect
-	}
-	conn, web, err := connect(dialCtx, addr.URL)
+	conn, web, err := c.Connect(dialCtx, addr.URL)
 	if err != nil {
 		return nil, &Error{Phase: PhaseDial, Err: err}
 	}
 	return c.Handshake(ctx, conn, addr, web)
+}
+
+// Connect opens a connection to a URL and says nothing on it: the first half of Dial, of which Handshake is the second. It
+// returns the hash of the TLS certificate at the other end.
+func (c *Client) Connect(ctx context.Context, url string) (Conn, Hash, error) {
+	if c.cfg.Connect != nil {
+		return c.cfg.Connect(ctx, url)
+	}
+	return c.connect(ctx, url)
 }
 
 func (c *Client) discover(ctx context.Context, id nodeid.ServerID) (string, error) {
