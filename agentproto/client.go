@@ -67,7 +67,8 @@ type ClientConfig struct {
 	CommitDate, HostInfo string
 
 	// Handler is called by Run for every session, and receives from it until it ends. When it returns, the session is
-	// closed and Run connects anew. Nil receives and drops everything. A [Mux] has a method for it.
+	// closed and Run connects anew. When Run's context ends, the session is closed and then the handler's context ends.
+	// Nil receives and drops everything. A [Mux] has a method for it.
 	Handler func(ctx context.Context, s *ClientSession)
 	// Core and Updater let the server give this agent a core and a new executable. Nil wants neither, in the form that
 	// stock servers accept at once.
@@ -261,8 +262,17 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
+// serve runs the handler. When ctx ends the session is closed before the handler's context ends: a handler receives with
+// it, and a connection whose reader gives up is dropped without a word.
 func (c *Client) serve(ctx context.Context, s *ClientSession) {
 	defer s.Close("")
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(outer))
+	defer cancel(nil)
+	defer context.AfterFunc(outer, func() {
+		s.Close("agent is shutting down")
+		cancel(context.Cause(outer))
+	})()
 	if c.cfg.Handler != nil {
 		c.cfg.Handler(ctx, s)
 		return
