@@ -86,10 +86,10 @@ type ClientConfig struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// NetDialContext makes TCP connections. Nil uses a net.Dialer.
 	NetDialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Discover finds the URL of the server with an id on the local network, for servers that are "local". Nil uses
-	// [Discover] with DiscoveryKey.
+	// Discover finds the URL of the server with an id on the local network, for servers that are "local". Nil uses the
+	// function of that name with DiscoveryKey, which may be nil.
 	Discover     func(ctx context.Context, id nodeid.ServerID) (string, error)
-	DiscoveryKey string
+	DiscoveryKey *DiscoveryKey
 
 	// Connect makes connections in place of TLSConfig, Proxy and NetDialContext: in memory, say, or in a browser,
 	// which does not show certificates. It returns the hash of the TLS certificate at the other end (certs.CertHash).

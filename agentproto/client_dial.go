@@ -8,6 +8,7 @@ import (
 
 	"github.com/meshcentral-go/sdk/certs"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/nodeid"
 )
 
 // connect opens the WebSocket and returns the hash of the certificate at its other end.
@@ -25,4 +26,9 @@ func (c *Client) connect(ctx context.Context, url string) (Conn, Hash, error) {
 		return nil, Hash{}, errors.New("connection is not TLS: the server could not prove itself over it")
 	}
 	return conn, certs.CertHash(state.PeerCertificates[0].Raw), nil
+}
+
+// discoverServer looks for a server on the local network.
+func discoverServer(ctx context.Context, id nodeid.ServerID, key *DiscoveryKey) (string, error) {
+	return Discover(ctx, DiscoverConfig{ServerID: id, Key: key})
 }

@@ -221,7 +221,7 @@ func (x *CoreExchange) handleCoreHash(m CoreHash) [][]byte {
 	x.hash, x.hasHash = m.Hash, m.HasCore
 	own := m.HasCore && m.Hash == Hash{} // a core of the agent's own that it wants to keep
 	want := x.cfg.Core
-	if own || want == nil || m.HasCore && m.Hash == want.Hash() {
+	if own || want == nil || m.HasCore && m.Hash == want.Hash {
 		x.phase, x.rounds = CoreStable, 0
 		return wire(CoreOK{})
 	}

@@ -1,17 +1,13 @@
 package agentproto
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/zlib"
 	"crypto/sha512"
 	"errors"
 	"fmt"
-	"io"
 )
 
-// maxCore bounds an inflated core. The largest stock one has 671 KB.
-const maxCore = 16 << 20
+// maxReceivedCore bounds an inflated core. The largest stock one has 671 KB.
+const maxReceivedCore = 16 << 20
 
 // CoreHost keeps and runs cores for an agent that has a JavaScript engine.
 type CoreHost interface {
@@ -73,7 +69,7 @@ func (r *CoreReceiver) Handle(msg []byte) ([][]byte, error) {
 		}
 		var core []byte
 		if m.Deflated != nil {
-			core, err = inflate(m.Deflated)
+			core, err = InflateCore(m.Deflated, maxReceivedCore)
 		}
 		return r.handleCore(m.RequestID, m.Hash, core, err)
 	case CmdCoreHash:
@@ -177,28 +173,4 @@ func (r *CoreReceiver) handleBlock(m UpdateBlock) ([][]byte, error) {
 		return nil, fmt.Errorf("writing the update: %w", err)
 	}
 	return wire(UpdateAck{RequestID: m.RequestID}), nil
-}
-
-// inflate takes raw DEFLATE data, and the zlib form that the stock server has prepared but never sends.
-func inflate(b []byte) ([]byte, error) {
-	core, err := readBounded(flate.NewReader(bytes.NewReader(b)))
-	if err == nil {
-		return core, nil
-	}
-	z, zerr := zlib.NewReader(bytes.NewReader(b))
-	if zerr != nil {
-		return nil, fmt.Errorf("%w: compressed core: %w", ErrMalformed, err)
-	}
-	if core, err = readBounded(z); err != nil {
-		return nil, fmt.Errorf("%w: compressed core: %w", ErrMalformed, err)
-	}
-	return core, nil
-}
-
-func readBounded(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxCore+1))
-	if err == nil && len(b) > maxCore {
-		err = errors.New("over 16 MiB")
-	}
-	return b, err
 }

@@ -150,8 +150,8 @@ func (m *SysInfo) Hash() AgentString {
 	return CleanAgentString(s, ruleID.limit)
 }
 
-// Validate applies the rules by which the stock server accepts the document: an object with a string "hash"; names of 1 to
-// 100 characters of 0-9, A-Z, a-z and "_"; strings of at most 1024 characters (of UTF-16). Like the stock server it does not
+// Validate applies the rules by which the stock server accepts the document: an object with a string "hash"; names of at
+// most 100 characters of 0-9, A-Z, a-z and "_"; strings of at most 1024 characters (of UTF-16). Like the stock server it does not
 // look into arrays. meshagent.js, case 'sysinfo'; common.js, validateObjectForMongo.
 func (m *SysInfo) Validate() error {
 	bad := func(path, detail string) error {
@@ -200,7 +200,7 @@ func isDatabaseName(s string) bool {
 			return false
 		}
 	}
-	return len(s) > 0 && len(s) <= 100
+	return len(s) <= 100
 }
 
 // SysInfoCheck asks the server for a [GetSysInfo] with the hash that it has.

@@ -2,6 +2,7 @@ package agentproto
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -146,13 +147,30 @@ func (l *link) drain() {
 		}
 		l.mu.Unlock()
 		if err != nil {
-			if ctx.Err() != nil {
-				err = ErrQueueFull
-			}
-			l.close(0, "", &Error{Phase: PhaseSession, Err: err})
+			l.writeFailed(err)
 			return
 		}
 	}
+}
+
+// readerGrace is how long the receiving side has to tell why a connection on which a write failed has ended.
+const readerGrace = time.Second
+
+// writeFailed ends the link. A write on a connection that the peer has closed fails without telling why; the receiving
+// side is about to read the reason, and closes the link with that.
+func (l *link) writeFailed(err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = ErrQueueFull
+	} else {
+		timer := time.NewTimer(readerGrace)
+		defer timer.Stop()
+		select {
+		case <-l.closed:
+			return
+		case <-timer.C:
+		}
+	}
+	l.close(0, "", &Error{Phase: PhaseSession, Err: err})
 }
 
 // Flush waits until everything that was queued has been written.

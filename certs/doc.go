@@ -6,7 +6,7 @@
 //     server, whose data folder it loads unchanged; [NewServerSet] makes a set in memory; an [Authority] issues single
 //     certificates.
 //   - [AgentIdentity] is the key and certificate that an agent is known by.
-//   - [MSH] is a .msh file; [EmbeddedMSH] and [AppendEmbeddedMSH] handle the form at the end of an agent's executable.
+//   - [MSH] is a .msh file; [ReadEmbeddedMSH] and [WriteEmbeddedMSH] handle the form at the end of an executable.
 //   - [ProxyCertificate] learns the certificate of a TLS-terminating proxy in front of the server.
 //
 // Every private key is a crypto.Signer, so it may stay in a TPM, a smart card or a key management service. Certificates

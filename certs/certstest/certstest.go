@@ -46,3 +46,28 @@ func AgentIdentity(i int) *certs.AgentIdentity {
 	}
 	return id
 }
+
+// NewKey is a certs.Config.NewKey that takes no time: the same RSA-2048 keys again, and new ECDSA keys for web servers.
+func NewKey(name certs.Name) (crypto.Signer, error) {
+	switch name {
+	case certs.Root:
+		return Key(0), nil
+	case certs.AgentServer:
+		return Key(1), nil
+	case certs.MPS:
+		return Key(2), nil
+	case certs.CodeSign:
+		return Key(3), nil
+	default:
+		return certs.NewKey(name)
+	}
+}
+
+// ServerSet returns the certificates of a server at 127.0.0.1.
+func ServerSet() *certs.ServerSet {
+	set, err := certs.NewServerSet(certs.Config{Host: "127.0.0.1", NewKey: NewKey})
+	if err != nil {
+		panic("certstest: " + err.Error())
+	}
+	return set
+}

@@ -37,12 +37,12 @@ func (t Type) String() string {
 
 // Conn carries whole messages both ways. One goroutine may read while others write.
 type Conn interface {
-	// ReadMessage returns the next message. The bytes are valid until the next call. A call whose context ends leaves
-	// the connection unusable, as a message may have been cut: read with a context that lives as long as the
-	// connection should.
+	// ReadMessage returns the next message. The bytes are valid until the next call. After a call whose context ended
+	// nothing more can be read, as a message may have been cut: read with a context that lives as long as the
+	// connection should, and close the connection, with a reason if there is one.
 	ReadMessage(ctx context.Context) (Type, []byte, error)
-	// WriteMessage sends p as one message in one frame, and does not keep p. A call whose context ends before the
-	// message is out leaves the connection unusable.
+	// WriteMessage sends p as one message in one frame, and does not keep p. After a call whose context ended before
+	// the message was out nothing more can be written.
 	WriteMessage(ctx context.Context, t Type, p []byte) error
 	// Close ends the connection and unblocks every call. With a code above zero the peer is told code and reason
 	// first; with zero the connection is dropped. Only the first call has an effect.

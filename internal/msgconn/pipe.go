@@ -78,7 +78,6 @@ func (p *PipeConn) ReadMessage(ctx context.Context) (Type, []byte, error) {
 					return 0, nil, &CloseError{Code: code, Reason: p.peer.reason}
 				}
 			case <-ctx.Done():
-				p.Close(0, "")
 				return 0, nil, context.Cause(ctx)
 			}
 		}
@@ -126,7 +125,6 @@ func (p *PipeConn) send(ctx context.Context, m pipeMessage) error {
 	case <-p.peer.closed:
 		return net.ErrClosed
 	case <-ctx.Done():
-		p.Close(0, "")
 		return context.Cause(ctx)
 	}
 }

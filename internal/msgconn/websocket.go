@@ -231,7 +231,6 @@ func readAll(r io.Reader) (*[]byte, error) {
 
 func (c *WebSocket) readError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !c.closing.Load() {
-		c.Close(0, "")
 		return cause
 	}
 	if c.closing.Load() {
