@@ -3,8 +3,12 @@ package agenttest_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,8 +19,12 @@ import (
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/agentproto/agenttest"
+	"github.com/meshcentral-go/sdk/certs"
+	"github.com/meshcentral-go/sdk/internal/leakcheck"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
+
+func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 func TestIdentitiesAreDistinctAndStable(t *testing.T) {
 	t.Parallel()
@@ -41,6 +49,9 @@ func TestIdentitiesAreDistinctAndStable(t *testing.T) {
 // servers runs a test against a server of each kind.
 func servers(t *testing.T, test func(t *testing.T, s *agenttest.Server)) {
 	t.Run("TLS", func(t *testing.T) {
+		if runtime.GOOS == "js" {
+			t.Skip("no network")
+		}
 		s := agenttest.NewServer(agenttest.For(t))
 		require.True(t, strings.HasPrefix(s.URL, "https://127.0.0.1:"), s.URL)
 		require.NotNil(t, s.Certificate())
@@ -289,6 +300,33 @@ func TestAgentOfAnyServer(t *testing.T) {
 		require.EqualValues(t, 11, logins.Load(), "it comes back after every hour")
 		agent.Close()
 		require.NoError(t, server.Shutdown(t.Context()))
+	})
+}
+
+func TestMSH(t *testing.T) {
+	servers(t, func(t *testing.T, s *agenttest.Server) {
+		msh, err := certs.ParseMSH(s.MSH())
+		require.NoError(t, err)
+		require.NoError(t, msh.Validate())
+		list, err := msh.Servers()
+		require.NoError(t, err)
+		require.Equal(t, []certs.MSHServer{{URL: s.AgentURL(), ID: s.ID()}}, list)
+		if s.URL == "" {
+			return
+		}
+		get := func(group string) (int, string) {
+			resp, err := s.Client().Get(s.URL + "/meshsettings?id=" + url.QueryEscape(group))
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			return resp.StatusCode, string(b)
+		}
+		status, text := get(s.Group().String())
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, string(s.MSH()), text)
+		status, _ = get("other")
+		require.Equal(t, http.StatusUnauthorized, status)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/certs"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
@@ -96,8 +97,13 @@ func (s *Server) ServerAddress() agentproto.ServerAddress {
 
 // MSH returns the .msh file of an agent for this server. It is also at /meshsettings?id=, with the group's 64 characters.
 func (s *Server) MSH() []byte {
-	return fmt.Appendf(nil, "\r\nMeshName=agenttest\r\nMeshType=2\r\nMeshID=0x%X\r\nServerID=%X\r\nMeshServer=%s\r\n",
-		s.Group(), s.ID(), s.AgentURL())
+	msh, err := certs.NewMSH(certs.MSHConfig{
+		MeshName: "agenttest", MeshID: s.Group(), Servers: []certs.MSHServer{{URL: s.AgentURL(), ID: s.ID()}},
+	})
+	if err != nil {
+		panic(fmt.Sprintf("agenttest: %v", err))
+	}
+	return msh.AppendTo(nil)
 }
 
 // Certificate returns the server's TLS certificate, nil in memory.
