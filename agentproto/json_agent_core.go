@@ -151,7 +151,7 @@ func (m *CoreInfo) fields(c *jsonFields) {
 	rawField(c, "wsc", &m.WSC)
 	rawField(c, "defender", &m.Defender)
 	optInt(c, "lastbootuptime", &m.LastBootUpTime)
-	textField(c, "pmt", &m.PushToken, textRule{limit: 4096, exact: true})
+	secretField(c, "pmt", &m.PushToken, textRule{limit: 4096, exact: true})
 	c.extra(&m.Extra)
 }
 

@@ -218,7 +218,7 @@ type TunnelCloseStats struct {
 func (*TunnelCloseStats) Action() string { return "tunnelCloseStats" }
 
 func (m *TunnelCloseStats) fields(c *jsonFields) {
-	textField(c, "url", &m.URL, ruleURL)
+	urlField(c, "url", &m.URL, ruleURL)
 	textField(c, "userid", &m.UserID, ruleID)
 	optInt(c, "protocol", &m.Protocol)
 	textField(c, "sessionid", &m.SessionID, ruleID)

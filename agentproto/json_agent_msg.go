@@ -380,7 +380,7 @@ func (*Clipboard) Action() string { return "msg" }
 func (m *Clipboard) fields(c *jsonFields) {
 	c.fixed("type", "getclip")
 	m.MsgRoute.fields(c)
-	textField(c, "data", &m.Data, ruleInner.always())
+	secretField(c, "data", &m.Data, ruleInner.always())
 	rawField(c, "tag", &m.Tag)
 	c.extra(&m.Extra)
 }

@@ -108,6 +108,12 @@ func (c *jsonFields) name(name string) {
 	c.out = append(c.out, ':')
 }
 
+// null writes a member that the peers expect to be there.
+func (c *jsonFields) null(name string) {
+	c.name(name)
+	c.out = append(c.out, "null"...)
+}
+
 // decodeText reads a string; numbers and booleans count as their text, as they do in JavaScript. It gives what is wrong, if
 // anything is.
 func (c *jsonFields) decodeText(raw json.RawMessage, rule textRule) (s string, reason error, detail string) {

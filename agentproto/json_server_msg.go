@@ -155,7 +155,7 @@ func (*TunnelRequest) Action() string { return "msg" }
 func (m *TunnelRequest) fields(c *jsonFields) {
 	c.fixed("type", "tunnel")
 	intField(c, "usage", &m.Usage, false)
-	textField(c, "value", &m.URL, ruleURL)
+	urlField(c, "value", &m.URL, ruleURL)
 	textField(c, "responseid", &m.ResponseID, ruleID)
 	textField(c, "servertlshash", &m.ServerTLSHash, ruleID)
 	objectField(c, "soptions", &m.SOptions, (*SessionOptions).fields)
@@ -502,7 +502,7 @@ func (*SetClipboard) Action() string { return "msg" }
 
 func (m *SetClipboard) fields(c *jsonFields) {
 	c.fixed("type", "setclip")
-	textField(c, "data", &m.Data, ruleInner.always())
+	secretField(c, "data", &m.Data, ruleInner.always())
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
 }
