@@ -45,22 +45,35 @@ func CoreText(blob []byte) ([]byte, error) {
 	return blob[corePrefixLen:], nil
 }
 
-// CoreHash is the SHA-384 of a blob, prefix included.
-func CoreHash(blob []byte) [sha512.Size384]byte { return sha512.Sum384(blob) }
+// HashCore is the SHA-384 of a blob, prefix included.
+func HashCore(blob []byte) Hash { return sha512.Sum384(blob) }
 
 // Core is one core, ready to be sent. It is safe for concurrent use; nothing in it may be changed.
 type Core struct {
 	Name CoreName // "" for a core that was given, not composed
 	Blob []byte
-	Hash [sha512.Size384]byte
+	Hash Hash
 
+	wire     []byte // command 10, of which Blob is a part: all agents are sent these very bytes
 	deflate  sync.Once
-	deflated []byte
+	deflated []byte // command 20
 }
 
-// NewCore makes a core of a blob (see [AppendCore]), which it keeps.
+// NewCore makes a core of a blob (see [AppendCore]), of which it keeps a copy.
 func NewCore(name CoreName, blob []byte) *Core {
-	return &Core{Name: name, Blob: blob, Hash: CoreHash(blob)}
+	c := &Core{Name: name, Hash: HashCore(blob)}
+	c.wire = appendCore(make([]byte, 0, coreHeader+len(blob)), CmdCoreModule, 0, c.Hash, blob)
+	c.Blob = c.wire[coreHeader:]
+	return c
+}
+
+// message returns command 10 or 20. It is shared and must not be changed.
+func (c *Core) message(compressed bool) []byte {
+	if !compressed {
+		return c.wire
+	}
+	c.Deflated()
+	return c.deflated
 }
 
 // Deflated is the blob as raw DEFLATE data (RFC 1951, neither zlib nor gzip), the form of command 20, which is for agents
@@ -76,10 +89,10 @@ func (c *Core) Deflated() []byte {
 			err = w.Close()
 		}
 		if err == nil { // always: the level is valid and a buffer takes everything
-			c.deflated = bytes.Clone(b.Bytes())
+			c.deflated = appendCore(nil, CmdCompressedCoreModule, 0, c.Hash, b.Bytes())
 		}
 	})
-	return c.deflated
+	return c.deflated[coreHeader:]
 }
 
 // InflateCore undoes [Core.Deflated], for an agent that got command 20. It also reads zlib data, which is what MeshCentral

@@ -105,3 +105,16 @@ func (s *CoreSet) Named(name CoreName) (*Core, error) {
 	s.cores[name] = c
 	return c, nil
 }
+
+// ForAgent gives the core for an agent that logs in: a ServerConfig.Core. It is nil for agents that the set has none for.
+func (s *CoreSet) ForAgent(info AgentInfo) (*Core, error) {
+	kind := CoreDefault
+	if info.Capabilities.Has(CapRecovery) {
+		kind = CoreAgentRecovery
+	}
+	core, err := s.Core(info.AgentID, kind)
+	if errors.Is(err, ErrNoCore) {
+		return nil, nil
+	}
+	return core, err
+}

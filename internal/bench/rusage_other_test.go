@@ -1,0 +1,6 @@
+//go:build !unix && !js
+
+package bench
+
+// processTime is not to be had here.
+func processTime() string { return "unknown" }

@@ -1,0 +1,96 @@
+package interop
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The pinned package. The lock file holds integrity hashes but no download
+// addresses (npm's omit-lockfile-registry-resolved), so that any mirror of the
+// registry can serve it.
+var (
+	//go:embed npm/package.json
+	packageJSON []byte
+	//go:embed npm/package-lock.json
+	packageLock []byte
+)
+
+const installTimeout = 8 * time.Minute
+
+// PackageDir returns the directory of the installed MeshCentral package.
+func PackageDir(t testing.TB) string {
+	t.Helper()
+	Require(t, PeerMeshCentral)
+	dir, err := installPackage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packageIn(dir)
+}
+
+// AgentsDir returns the package's folder with the stock agents and the sources
+// of the agent core.
+func AgentsDir(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(PackageDir(t), "agents")
+}
+
+func packageIn(install string) string {
+	return filepath.Join(install, "node_modules", "meshcentral")
+}
+
+// lockKey names what depends on the pinned package in the cache.
+func lockKey() string {
+	h := sha256.New()
+	h.Write(packageJSON)
+	h.Write(packageLock)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// installPackage returns the directory of the installation in the cache, after
+// making it if need be.
+func installPackage(ctx context.Context) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "meshcentral-"+lockKey())
+	err = produceOnce(dir, func(tmp string) error { return npmInstall(ctx, tmp) })
+	return dir, err
+}
+
+func npmInstall(ctx context.Context, dir string) error {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return errors.New("npm was not found: install it (Debian: apt-get install npm)")
+	}
+	for name, content := range map[string][]byte{"package.json": packageJSON, "package-lock.json": packageLock} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	// Without a network a developer shall see the skip soon; CI may wait.
+	retries := "--fetch-retries=1"
+	if inCI() {
+		retries = "--fetch-retries=5"
+	}
+	cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
+		retries, "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
+	cmd.Dir = dir
+	ctx, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	if out, err := run(ctx, cmd); err != nil {
+		return fmt.Errorf("npm ci: %w: %s", err, strings.Join(strings.Fields(lastBytes(out, 600)), " "))
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const meshctrlTimeout = time.Minute
+
+// Meshctrl runs the stock command-line client as the administrator and returns
+// what it printed. An exit status other than 0 fails the test.
+func (s *Server) Meshctrl(t testing.TB, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), meshctrlTimeout)
+	defer cancel()
+	out, err := s.TryMeshctrl(ctx, args...)
+	if err != nil {
+		t.Fatalf("%v: %q", err, lastBytes(out, 2000))
+	}
+	return out
+}
+
+// MeshctrlJSON runs the stock command-line client with --json added and decodes
+// what it printed into v.
+func (s *Server) MeshctrlJSON(t testing.TB, v any, args ...string) {
+	t.Helper()
+	out := s.Meshctrl(t, append(args, "--json")...)
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		t.Fatalf("interop: meshctrl %s: %v in %q", args[0], err, lastBytes(out, 2000))
+	}
+}
+
+// TryMeshctrl is Meshctrl for a call that may fail. What was printed is
+// returned with an error too.
+func (s *Server) TryMeshctrl(ctx context.Context, args ...string) (string, error) {
+	install, err := installPackage(ctx)
+	if err != nil {
+		return "", err
+	}
+	// To a file: the client exits without flushing, which cuts off a pipe.
+	out, err := os.CreateTemp("", "meshctrl-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	cmd := exec.Command("node", append([]string{filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
+	cmd.Args = append(cmd.Args, "--url", "wss://"+s.Addr(), "--loginuser", User, "--loginpass", Password)
+	cmd.Dir = install
+	cmd.Stdout, cmd.Stderr = out, out
+	p, err := startProcess(cmd, nil, false)
+	if err != nil {
+		return "", err
+	}
+	err = p.waitOrKill(ctx)
+	printed, readErr := os.ReadFile(out.Name())
+	if err == nil {
+		err = readErr
+	}
+	if err != nil {
+		return string(printed), fmt.Errorf("interop: meshctrl %s: %w", strings.Join(args, " "), err)
+	}
+	return string(printed), nil
+}
+
+// CreateGroup makes a device group and returns its id, "mesh//" and 64 characters.
+func (s *Server) CreateGroup(t testing.TB, name string) string {
+	t.Helper()
+	out := s.Meshctrl(t, "adddevicegroup", "--name", name)
+	id, ok := strings.CutPrefix(strings.TrimSpace(out), "ok ")
+	if !ok || !strings.HasPrefix(id, "mesh//") {
+		t.Fatalf("interop: adddevicegroup answered %q", out)
+	}
+	return id
+}
