@@ -25,7 +25,7 @@ func TestCoreBlob(t *testing.T) {
 	text, err := CoreText(blob[1:])
 	require.NoError(t, err)
 	require.Equal(t, "print(1)", string(text))
-	require.Equal(t, sha512.Sum384([]byte("\x00\x00\x00\x00print(1)")), CoreHash(blob[1:]))
+	require.Equal(t, sha512.Sum384([]byte("\x00\x00\x00\x00print(1)")), [48]byte(HashCore(blob[1:])))
 	for _, bad := range []string{"", "\x00\x00\x00", "print(1)", "\x00\x00\x00\x01x"} {
 		_, err := CoreText([]byte(bad))
 		require.Error(t, err, "%q", bad)
@@ -160,7 +160,7 @@ func TestCoreSet(t *testing.T) {
 		c, err := set.Core(id, CoreDefault)
 		require.NoError(t, err)
 		require.Equal(t, want, c.Name)
-		require.Equal(t, CoreHash(c.Blob), c.Hash)
+		require.Equal(t, HashCore(c.Blob), c.Hash)
 	}
 	c, err := set.Core(AgentMacOSARM64, CoreAgentRecovery)
 	require.NoError(t, err)

@@ -125,7 +125,7 @@ func (m *AgentSessions) fields(c *jsonFields) {
 				m.Value[AgentString(strconv.Itoa(i))] = c.cleanRaw("value", raw)
 			}
 		default:
-			c.unwanted("value", raw, "an object")
+			c.unwanted("value", raw, raw, "an object")
 		}
 	} else if m.Value == nil {
 		m.Value = map[AgentString]json.RawMessage{}

@@ -211,7 +211,7 @@ func (m *ProcessList) Processes() ([]ProcessEntry, error) {
 	case '{':
 		entries, _ = c.membersOf("value", raw, maxJSONValues)
 	default:
-		c.unwanted("value", raw, "an object")
+		c.unwanted("value", raw, raw, "an object")
 	}
 	list := make([]ProcessEntry, 0, len(entries))
 	for _, name := range sortedKeys(entries) {

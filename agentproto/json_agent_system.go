@@ -71,7 +71,7 @@ func (m *NetInfo) fields(c *jsonFields) {
 					list = objectItems(c, field, raw, items, (*NetAddress).fields)
 				}
 			default:
-				c.unwanted(field, raw, "an array")
+				c.unwanted(field, raw, raw, "an array")
 			}
 			m.Interfaces[CleanAgentString(name, ruleName.limit)] = list
 		}

@@ -23,7 +23,7 @@ func walkTexts(v any, f func(string)) {
 	}
 }
 
-func fuzzParse(f *testing.F, parse parseFunc, agent bool) {
+func fuzzJSON(f *testing.F, parse parseFunc, agent bool) {
 	forShapes(f, func(_ parseFunc, line []byte) { f.Add(line) })
 	f.Fuzz(func(t *testing.T, in []byte) {
 		m, err := parse(in)
@@ -67,6 +67,6 @@ func fuzzParse(f *testing.F, parse parseFunc, agent bool) {
 	})
 }
 
-func FuzzParseAgentMessage(f *testing.F) { fuzzParse(f, ParseAgentMessage, true) }
+func FuzzParseAgentMessage(f *testing.F) { fuzzJSON(f, ParseAgentMessage, true) }
 
-func FuzzParseServerMessage(f *testing.F) { fuzzParse(f, ParseServerMessage, false) }
+func FuzzParseServerMessage(f *testing.F) { fuzzJSON(f, ParseServerMessage, false) }
