@@ -170,12 +170,12 @@ func textField[T ~string](c *jsonFields, name string, p *T, rule textRule) {
 	}
 }
 
-// fixed is a member with one possible value, such as the type of a "msg".
-func (c *jsonFields) fixed(name, value string) {
-	s := value
-	textField(c, name, &s, ruleName)
-	if s != value {
-		c.fail(name, ErrJSONField, "not the value of this message")
+// msgType is the "type" of a "msg", by which its struct was chosen.
+func (c *jsonFields) msgType(want string) {
+	have := want
+	textField(c, "type", &have, ruleName)
+	if have != want {
+		c.fail("type", ErrJSONField, "not the type of this message")
 	}
 }
 
