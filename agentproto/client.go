@@ -67,7 +67,8 @@ type ClientConfig struct {
 	CommitDate, HostInfo string
 
 	// Handler is called by Run for every session, and receives from it until it ends. When it returns, the session is
-	// closed and Run connects anew. Nil receives and drops everything. A [Mux] has a method for it.
+	// closed and Run connects anew. When Run's context ends, the session is closed and then the handler's context ends.
+	// Nil receives and drops everything. A [Mux] has a method for it.
 	Handler func(ctx context.Context, s *ClientSession)
 	// Core and Updater let the server give this agent a core and a new executable. Nil wants neither, in the form that
 	// stock servers accept at once.
@@ -89,6 +90,11 @@ type ClientConfig struct {
 	// function of that name with DiscoveryKey, which may be nil.
 	Discover     func(ctx context.Context, id nodeid.ServerID) (string, error)
 	DiscoveryKey *DiscoveryKey
+
+	// Connect makes connections in place of TLSConfig, Proxy and NetDialContext: in memory, say, or in a browser,
+	// which does not show certificates. It returns the hash of the TLS certificate at the other end (certs.CertHash).
+	// Nil is a WebSocket over TLS.
+	Connect func(ctx context.Context, url string) (Conn, Hash, error)
 
 	// DialTime bounds TCP, TLS and the upgrade. Default 20 s.
 	DialTime time.Duration
@@ -115,6 +121,9 @@ type ClientTrace struct {
 	Failed func(addr ServerAddress, err error)
 	// LoggedIn is called for a login that succeeded.
 	LoggedIn func(s *ClientSession)
+	// Command is called for every binary command that the server sends after a login, with the size of the message:
+	// questions about core and executable, cores, updates.
+	Command func(s *ClientSession, cmd Command, size int)
 	// Closed is called once for every session, with the reason.
 	Closed func(s *ClientSession, err error)
 	// Waiting is called before each wait between attempts.
@@ -253,8 +262,17 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
+// serve runs the handler. When ctx ends the session is closed before the handler's context ends: a handler receives with
+// it, and a connection whose reader gives up is dropped without a word.
 func (c *Client) serve(ctx context.Context, s *ClientSession) {
 	defer s.Close("")
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(outer))
+	defer cancel(nil)
+	defer context.AfterFunc(outer, func() {
+		s.Close("agent is shutting down")
+		cancel(context.Cause(outer))
+	})()
 	if c.cfg.Handler != nil {
 		c.cfg.Handler(ctx, s)
 		return
@@ -287,11 +305,20 @@ func (c *Client) dial(ctx context.Context, addr ServerAddress) (*ClientSession, 
 		}
 		addr.URL = found
 	}
-	conn, web, err := c.connect(dialCtx, addr.URL)
+	conn, web, err := c.Connect(dialCtx, addr.URL)
 	if err != nil {
 		return nil, &Error{Phase: PhaseDial, Err: err}
 	}
 	return c.Handshake(ctx, conn, addr, web)
+}
+
+// Connect opens a connection to a URL and says nothing on it: the first half of Dial, of which Handshake is the second. It
+// returns the hash of the TLS certificate at the other end.
+func (c *Client) Connect(ctx context.Context, url string) (Conn, Hash, error) {
+	if c.cfg.Connect != nil {
+		return c.cfg.Connect(ctx, url)
+	}
+	return c.connect(ctx, url)
 }
 
 func (c *Client) discover(ctx context.Context, id nodeid.ServerID) (string, error) {
@@ -523,6 +550,9 @@ func (s *ClientSession) handle(ctx context.Context, msg []byte) (Event, error) {
 		return answerPing(ctx, &s.link, m)
 	}
 	cmd, _ := PeekCommand(msg)
+	if s.client.trace.Command != nil {
+		s.client.trace.Command(s, cmd, len(msg))
+	}
 	if !s.receiver.Handles(cmd) {
 		return BadMessageEvent{unexpected(cmd, "after the login")}, nil
 	}

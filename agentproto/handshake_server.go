@@ -330,7 +330,7 @@ func (h *ServerHandshake) handleInfo(msg []byte) error {
 		return err
 	}
 	i := &h.info
-	i.Group, i.AgentID, i.AgentVersion = m.Group, m.AgentID, m.AgentVersion
+	i.Group, i.AgentID, i.AgentVersion = m.Group.Canonical(), m.AgentID, m.AgentVersion
 	i.Platform, i.Capabilities = m.Platform, m.Capabilities
 	i.Name = CleanAgentString(string(m.Name), 255)
 	return nil

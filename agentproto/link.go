@@ -12,7 +12,10 @@ import (
 // Conn is the message connection that both sides run over. A WebSocket is one; so is anything else with its methods.
 type Conn = msgconn.Conn
 
-// The types of messages, for implementations of [Conn].
+// MessageType tells text messages from binary ones; implementations of [Conn] need its name.
+type MessageType = msgconn.Type
+
+// The types of messages.
 const (
 	TextMessage   = msgconn.Text
 	BinaryMessage = msgconn.Binary

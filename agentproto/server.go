@@ -183,6 +183,20 @@ func (s *Server) Accept(ctx context.Context, conn Conn, peer Peer) (*Session, er
 	return s.login(ctx, conn, peer)
 }
 
+// Serve is Accept with the Handler, as [Server.ServeHTTP] has it: it returns when the session is over, with the reason.
+// ctx bounds the login alone.
+func (s *Server) Serve(ctx context.Context, conn Conn, peer Peer) error {
+	sess, err := s.Accept(ctx, conn, peer)
+	if err != nil {
+		return err
+	}
+	if s.begin() {
+		s.handle(sess)
+	}
+	<-sess.Done() // where begin failed, by Shutdown
+	return sess.Err()
+}
+
 // begin counts something that Shutdown waits for, unless that has begun.
 func (s *Server) begin() bool {
 	s.mu.Lock()

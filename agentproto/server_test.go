@@ -263,3 +263,51 @@ func TestIdentityPrintsNoKey(t *testing.T) {
 		require.NotContains(t, s, "Primes")
 	}
 }
+
+func TestServeRunsTheHandler(t *testing.T) {
+	received := make(chan Event, 1)
+	s := newServer(t, func(c *ServerConfig) {
+		c.Handler = func(ctx context.Context, sess *Session) {
+			for ev, err := range sess.Events(ctx) {
+				if msg, ok := ev.(MessageEvent); err != nil || ok {
+					received <- msg
+					return
+				}
+			}
+		}
+	})
+	c := newClient(t, testAgent(), nil)
+	a, b := msgconn.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(t.Context(), a, Peer{}) }()
+	client, err := c.Handshake(t.Context(), b, c.cfg.Servers[0], testWeb)
+	require.NoError(t, err)
+	require.NoError(t, client.Send(t.Context(), &SysInfoCheck{}))
+	require.Equal(t, MessageEvent{&SysInfoCheck{}}, <-received)
+	require.ErrorIs(t, <-done, net.ErrClosed)
+	_, err = client.Receive(t.Context())
+	require.ErrorContains(t, err, "handler returned")
+}
+
+// TestRunSaysGoodbye ends an agent while its handler receives.
+func TestRunSaysGoodbye(t *testing.T) {
+	over := make(chan error, 1)
+	s := newServer(t, func(c *ServerConfig) { c.Trace = &Trace{Closed: func(_ *Session, err error) { over <- err }} })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	handled := make(chan error, 1)
+	c := newClient(t, testAgent(), func(c *ClientConfig) {
+		c.Connect = func(context.Context, string) (Conn, Hash, error) {
+			a, b := msgconn.Pipe()
+			go func() { _ = s.Serve(context.Background(), a, Peer{}) }()
+			return b, testWeb, nil
+		}
+		c.Handler = func(ctx context.Context, s *ClientSession) {
+			(&Mux{LoggedIn: func(context.Context, *ClientSession) { cancel(errors.New("enough")) }}).Serve(ctx, s)
+			<-ctx.Done()
+			handled <- context.Cause(ctx)
+		}
+	})
+	require.ErrorContains(t, c.Run(ctx), "enough")
+	require.ErrorContains(t, <-handled, "enough")
+	require.ErrorContains(t, <-over, "agent is shutting down")
+}

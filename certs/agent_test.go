@@ -194,6 +194,12 @@ func requireRedacted(t *testing.T, v any, secrets []string) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%T"} {
 		printed = append(printed, fmt.Sprintf(verb, v))
 	}
+	if s, ok := v.(interface {
+		fmt.Stringer
+		fmt.GoStringer
+	}); ok {
+		printed = append(printed, s.String(), s.GoString())
+	}
 	b, err := json.Marshal(v)
 	require.NoError(t, err)
 	printed = append(printed, string(b))

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -221,8 +222,8 @@ func (a *Authority) Issued(cert *Certificate) error {
 }
 
 // Renew issues a certificate in place of an older one, for the same key: a renewed agent server certificate keeps the
-// ServerID. The result has the names and dates of the configuration. A root renews itself. What another authority
-// issued is refused with [ErrNotIssued].
+// ServerID. The result has the dates and the names of the configuration; names that are not configured are those of the
+// older certificate. A root renews itself. What another authority issued is refused with [ErrNotIssued].
 func (a *Authority) Renew(old *Certificate) (*Certificate, error) {
 	if old.Signer == nil {
 		return nil, fmt.Errorf("%w for %s", ErrNoKey, old.Name)
@@ -230,15 +231,52 @@ func (a *Authority) Renew(old *Certificate) (*Certificate, error) {
 	if err := a.Issued(old); err != nil {
 		return nil, err
 	}
-	if old.Name != Root {
-		return a.Issue(old.Name, old.Signer)
+	if old.Name == Root {
+		template, err := rootTemplate(old.Signer.Public())
+		if err != nil {
+			return nil, err
+		}
+		template.RawSubject = a.parent.RawSubject // every certificate names its issuer by it
+		return signRoot(template, old.Signer)
 	}
-	template, err := rootTemplate(old.Signer.Public())
-	if err != nil {
+	issuer := *a
+	if err := issuer.cfg.adopt(old); err != nil {
 		return nil, err
 	}
-	template.RawSubject = a.parent.RawSubject // every certificate names its issuer by it
-	return signRoot(template, old.Signer)
+	return issuer.Issue(old.Name, old.Signer)
+}
+
+// adopt takes what is not configured from a certificate.
+func (c *Config) adopt(old *Certificate) error {
+	subject, err := old.subject()
+	if err != nil {
+		return err
+	}
+	if c.Country == "" && len(subject.Country) > 0 {
+		c.Country = subject.Country[0]
+	}
+	if c.Organization == "" && len(subject.Organization) > 0 {
+		c.Organization = subject.Organization[0]
+	}
+	host := subject.CommonName
+	if old.Name == CodeSign {
+		if i := strings.LastIndexByte(host, '-'); i > 0 {
+			host = host[:i]
+		}
+	}
+	if c.Host == unconfigured && (old.Name.isWeb() || old.Name == CodeSign) {
+		c.Host = host
+	}
+	if c.MPSHost == unconfigured && old.Name == MPS {
+		c.MPSHost = host
+	}
+	if cert, err := old.X509(); err == nil && c.AltNames == nil {
+		c.AltNames = append(c.AltNames, cert.DNSNames...)
+		for _, ip := range cert.IPAddresses {
+			c.AltNames = append(c.AltNames, ip.String())
+		}
+	}
+	return c.check()
 }
 
 func selfSignRoot(key crypto.Signer, cfg Config) (*Certificate, error) {

@@ -92,7 +92,7 @@ func TestShortKeyName(t *testing.T) {
 
 func TestDefaultKeys(t *testing.T) {
 	for name, want := range map[certs.Name]int{
-		certs.Root: 3072, certs.AgentServer: 3072, certs.CodeSign: 3072, certs.MPS: 2048, "webserver-one-cert": 2048, certs.Web: 256,
+		certs.AgentServer: 3072, certs.MPS: 2048, "webserver-one-cert": 2048, certs.Web: 256,
 	} {
 		key, err := certs.NewKey(name)
 		require.NoError(t, err)

@@ -105,9 +105,8 @@ func (f Folder) load(missing func(*ServerSet, Name) (*Certificate, error)) (*Ser
 	return set, set.domains(cfg, get)
 }
 
-// Renew issues the certificate of this name anew, for the same key, with the names of the configuration; see
-// [Authority.Renew]. The file takes the place of the old one in one step. The old one is kept beside it, with -old at
-// the end of its name.
+// Renew issues the certificate of this name anew, for the same key; see [Authority.Renew]. The file takes the place of
+// the old one in one step. The old one is kept beside it, with -old at the end of its name.
 func (f Folder) Renew(name Name) (*Certificate, error) {
 	root, err := f.read(Root)
 	if err != nil {

@@ -411,6 +411,30 @@ func TestRenew(t *testing.T) {
 	require.ErrorIs(t, err, certs.ErrMissing)
 }
 
+// TestRenewWithoutConfiguration: names that are not configured stay.
+func TestRenewWithoutConfiguration(t *testing.T) {
+	f := testFolder(t)
+	f.Config.MPSHost, f.Config.Country, f.Config.Organization = "mps.example.com", "DE", "Example"
+	f.Config.AltNames = []string{"mesh", "192.0.2.7"}
+	set, err := f.LoadOrCreate()
+	require.NoError(t, err)
+	f.Config = certs.Config{}
+	for _, old := range []*certs.Certificate{set.Web, set.AgentServer, set.MPS, set.CodeSign} {
+		renewed, err := f.Renew(old.Name)
+		require.NoError(t, err)
+		was, now := parsed(t, old), parsed(t, renewed)
+		require.Equal(t, was.Subject.String(), now.Subject.String())
+		require.ElementsMatch(t, was.DNSNames, now.DNSNames)
+		require.Len(t, now.IPAddresses, len(was.IPAddresses))
+		require.Equal(t, was.KeyUsage, now.KeyUsage)
+		require.Equal(t, was.ExtKeyUsage, now.ExtKeyUsage)
+	}
+	f.Config = certs.Config{Host: "new.example.com", AltNames: []string{}}
+	renewed, err := f.Renew(certs.Web)
+	require.NoError(t, err)
+	require.Equal(t, []string{"new.example.com", "localhost"}, parsed(t, renewed).DNSNames)
+}
+
 // TestRenewOfAnotherAuthority: a certificate that someone bought is not replaced by one of ours.
 func TestRenewOfAnotherAuthority(t *testing.T) {
 	f := testFolder(t)

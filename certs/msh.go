@@ -410,3 +410,6 @@ func (s MSHServer) Format(f fmt.State, _ rune) { formatRedacted(f, s.String()) }
 
 // LogValue returns what String returns.
 func (s MSHServer) LogValue() slog.Value { return logRedacted(s.String()) }
+
+// MarshalJSON returns what String returns, as a JSON string.
+func (s MSHServer) MarshalJSON() ([]byte, error) { return jsonRedacted(s.String()) }

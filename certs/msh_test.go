@@ -343,6 +343,8 @@ func TestMSHIsRedacted(t *testing.T) {
 	requireRedacted(t, *m, secrets)
 	requireRedacted(t, cfg, secrets)
 	requireRedacted(t, &cfg, secrets)
+	requireRedacted(t, cfg.Servers[0], secrets)
+	requireRedacted(t, cfg.Servers, secrets)
 	require.Equal(t, `certs.MSH{"g1" RWs82XpMktNdSeMESDDtbli9X7o6RzXHCTWgRHKJDMTaOZo9UDRK4pxFi$bKnEXE wss://127.0.0.1:4430/agent.ashx}`,
 		m.String())
 	require.Equal(t, `certs.MSH{""}`, certs.MSH{}.String())

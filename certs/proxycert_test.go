@@ -191,11 +191,11 @@ func TestProxyOnDemand(t *testing.T) {
 			require.False(t, changed)
 		}
 		require.Equal(t, 1, proxy.count())
-		time.Sleep(2*time.Minute - 1)
+		time.Sleep(2*time.Minute - time.Nanosecond)
 		_, err = p.RefreshOnDemand(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, proxy.count())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		changed, err = p.RefreshOnDemand(t.Context())
 		require.NoError(t, err)
 		require.True(t, changed)

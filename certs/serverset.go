@@ -122,7 +122,7 @@ func (s *ServerSet) ServerID() (nodeid.ServerID, error) {
 }
 
 // WebHashes returns the hashes that agents of a domain may show: those of its web certificate and of the main one,
-// without repetition.
+// without repetition. They are computed at each call, so keep them.
 //
 // Confirmed in meshagent.js, the handling of command 1.
 func (s *ServerSet) WebHashes(domain string) []Hash {
@@ -141,7 +141,7 @@ func (s *ServerSet) WebHashes(domain string) []Hash {
 }
 
 // ForHost returns the web certificate for a TLS server name: the main one if it covers the name, or else that of the
-// domain that does, or else the main one.
+// domain that does, or else the main one. It parses certificates; TLSConfig has them parsed.
 func (s *ServerSet) ForHost(serverName string) *Certificate {
 	web := s.web()
 	if len(web) == 0 {
