@@ -153,11 +153,11 @@ func (a AgentArch) DownloadOnly() bool { return a.ID >= firstDownloadOnlyAgent }
 
 // CoreFor is the name of the agent's core of a kind, "" if it has none.
 func (a AgentArch) CoreFor(kind CoreKind) CoreName {
-	system := "linux-"
-	switch a.Core {
-	case "", CoreNodeJS:
+	if a.Core == "" || a.Core == CoreNodeJS {
 		return a.Core
-	case CoreWindowsAMT:
+	}
+	system := "linux-"
+	if a.Core == CoreWindowsAMT {
 		system = "windows-"
 	}
 	switch kind {

@@ -184,7 +184,7 @@ func AcceptDiscovery(packet []byte, server [sha512.Size384]byte, key *DiscoveryK
 // AES-256-CBC under the first 32 bytes of the SHA-384 of the text, the random IV in front, padded as in PKCS#7. That hides
 // the packets; it does not authenticate them. A nil key means no encryption. Printed, a key is "[redacted]".
 type DiscoveryKey struct {
-	key [32]byte
+	key *[32]byte // hidden like the text of a [Secret]
 }
 
 // NewDiscoveryKey makes a key of its text; nil of an empty one.
@@ -193,7 +193,7 @@ func NewDiscoveryKey(text string) *DiscoveryKey {
 		return nil
 	}
 	sum := sha512.Sum384([]byte(text))
-	return &DiscoveryKey{key: [32]byte(sum[:32])}
+	return &DiscoveryKey{key: (*[32]byte)(sum[:32])}
 }
 
 // Seal appends the packet for plain to b. The random bytes come from rnd, nil for crypto/rand.

@@ -198,7 +198,8 @@ func (l *answerLimiter) allow(from netip.Addr, now time.Time) bool {
 	return b.take(now, sourceBurst, sourceRate) && l.total.take(now, totalBurst, totalRate)
 }
 
-// forget drops the sources that have all their tokens back, and if there are none, any one.
+// forget makes room: it drops the sources that have all their tokens back, and then any, until a quarter is free, so that
+// it does not have to run for each packet of a flood.
 func (l *answerLimiter) forget(now time.Time) {
 	for a, b := range l.sources {
 		if now.Sub(b.last).Seconds() >= sourceBurst/sourceRate {
@@ -206,7 +207,7 @@ func (l *answerLimiter) forget(now time.Time) {
 		}
 	}
 	for a := range l.sources {
-		if len(l.sources) < maxSources {
+		if len(l.sources) <= maxSources*3/4 {
 			return
 		}
 		delete(l.sources, a)

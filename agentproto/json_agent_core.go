@@ -151,7 +151,7 @@ func (m *CoreInfo) fields(c *jsonFields) {
 	rawField(c, "wsc", &m.WSC)
 	rawField(c, "defender", &m.Defender)
 	optInt(c, "lastbootuptime", &m.LastBootUpTime)
-	textField(c, "pmt", &m.PushToken, textRule{limit: 4096, exact: true})
+	secretField(c, "pmt", &m.PushToken, textRule{limit: 4096, exact: true})
 	c.extra(&m.Extra)
 }
 
@@ -192,10 +192,9 @@ func textMapField(c *jsonFields, name string, p *map[AgentString]AgentString, li
 	for _, k := range sortedKeys(members) {
 		s := ""
 		if string(members[k]) != "null" {
-			var reason error
-			var detail string
-			if s, reason, detail = c.decodeText(members[k], ruleLine); reason != nil {
-				c.mismatch(name, raw, reason, detail)
+			var wrong *JSONError
+			if s, wrong = c.decodeText(members[k], ruleLine); wrong != nil {
+				c.mismatch(name, raw, wrong)
 				return
 			}
 		}

@@ -125,7 +125,7 @@ func (m *AgentSessions) fields(c *jsonFields) {
 				m.Value[AgentString(strconv.Itoa(i))] = c.cleanRaw("value", raw)
 			}
 		default:
-			c.unwanted("value", raw, "an object")
+			c.unwanted("value", raw, raw, "an object")
 		}
 	} else if m.Value == nil {
 		m.Value = map[AgentString]json.RawMessage{}
@@ -218,7 +218,7 @@ type TunnelCloseStats struct {
 func (*TunnelCloseStats) Action() string { return "tunnelCloseStats" }
 
 func (m *TunnelCloseStats) fields(c *jsonFields) {
-	textField(c, "url", &m.URL, ruleURL)
+	urlField(c, "url", &m.URL, ruleURL)
 	textField(c, "userid", &m.UserID, ruleID)
 	optInt(c, "protocol", &m.Protocol)
 	textField(c, "sessionid", &m.SessionID, ruleID)

@@ -91,7 +91,7 @@ type ConsoleOutput struct {
 func (*ConsoleOutput) Action() string { return "msg" }
 
 func (m *ConsoleOutput) fields(c *jsonFields) {
-	c.fixed("type", "console")
+	c.msgType("console")
 	textField(c, "value", &m.Value, ruleOutput.always())
 	m.MsgRoute.fields(c)
 	c.extra(&m.Extra)
@@ -113,7 +113,7 @@ type RunCommandsResult struct {
 func (*RunCommandsResult) Action() string { return "msg" }
 
 func (m *RunCommandsResult) fields(c *jsonFields) {
-	c.fixed("type", "runcommands")
+	c.msgType("runcommands")
 	textField(c, "result", &m.Result, ruleOutput.always())
 	m.MsgRoute.fields(c)
 	textField(c, "responseid", &m.ResponseID, ruleID)
@@ -137,7 +137,7 @@ type Notification struct {
 func (*Notification) Action() string { return "msg" }
 
 func (m *Notification) fields(c *jsonFields) {
-	c.fixed("type", "notify")
+	c.msgType("notify")
 	textField(c, "value", &m.Value, textRule{limit: 4096, lines: true, keep: true})
 	textField(c, "title", &m.Title, ruleName)
 	rawField(c, "tag", &m.Tag)
@@ -211,7 +211,7 @@ func (m *ProcessList) Processes() ([]ProcessEntry, error) {
 	case '{':
 		entries, _ = c.membersOf("value", raw, maxJSONValues)
 	default:
-		c.unwanted("value", raw, "an object")
+		c.unwanted("value", raw, raw, "an object")
 	}
 	list := make([]ProcessEntry, 0, len(entries))
 	for _, name := range sortedKeys(entries) {
@@ -242,7 +242,7 @@ func (m *ProcessList) Processes() ([]ProcessEntry, error) {
 func (*ProcessList) Action() string { return "msg" }
 
 func (m *ProcessList) fields(c *jsonFields) {
-	c.fixed("type", "ps")
+	c.msgType("ps")
 	textField(c, "value", &m.Value, ruleInner.always())
 	m.MsgRoute.fields(c)
 	c.extra(&m.Extra)
@@ -264,7 +264,7 @@ type ProcessInfo struct {
 func (*ProcessInfo) Action() string { return "msg" }
 
 func (m *ProcessInfo) fields(c *jsonFields) {
-	c.fixed("type", "psinfo")
+	c.msgType("psinfo")
 	rawField(c, "pid", &m.PID)
 	m.MsgRoute.fields(c)
 	rawField(c, "value", &m.Value)
@@ -286,7 +286,7 @@ type ServiceList struct {
 func (*ServiceList) Action() string { return "msg" }
 
 func (m *ServiceList) fields(c *jsonFields) {
-	c.fixed("type", "services")
+	c.msgType("services")
 	textField(c, "value", &m.Value, ruleInner.always())
 	m.MsgRoute.fields(c)
 	c.extra(&m.Extra)
@@ -310,7 +310,7 @@ type ServiceInfo struct {
 func (*ServiceInfo) Action() string { return "msg" }
 
 func (m *ServiceInfo) fields(c *jsonFields) {
-	c.fixed("type", "service")
+	c.msgType("service")
 	textField(c, "value", &m.Value, ruleInner)
 	rawField(c, "error", &m.Error)
 	m.MsgRoute.fields(c)
@@ -332,7 +332,7 @@ type DeskBackground struct {
 func (*DeskBackground) Action() string { return "msg" }
 
 func (m *DeskBackground) fields(c *jsonFields) {
-	c.fixed("type", "deskBackground")
+	c.msgType("deskBackground")
 	m.MsgRoute.fields(c)
 	textField(c, "data", &m.Data, rulePath.always())
 	c.extra(&m.Extra)
@@ -354,7 +354,7 @@ type MsgOpenURLResult struct {
 func (*MsgOpenURLResult) Action() string { return "msg" }
 
 func (m *MsgOpenURLResult) fields(c *jsonFields) {
-	c.fixed("type", "openUrl")
+	c.msgType("openUrl")
 	textField(c, "url", &m.URL, rulePath)
 	m.MsgRoute.fields(c)
 	optBool(c, "success", &m.Success)
@@ -378,9 +378,9 @@ type Clipboard struct {
 func (*Clipboard) Action() string { return "msg" }
 
 func (m *Clipboard) fields(c *jsonFields) {
-	c.fixed("type", "getclip")
+	c.msgType("getclip")
 	m.MsgRoute.fields(c)
-	textField(c, "data", &m.Data, ruleInner.always())
+	secretField(c, "data", &m.Data, ruleInner.always())
 	rawField(c, "tag", &m.Tag)
 	c.extra(&m.Extra)
 }
@@ -400,7 +400,7 @@ type ClipboardSet struct {
 func (*ClipboardSet) Action() string { return "msg" }
 
 func (m *ClipboardSet) fields(c *jsonFields) {
-	c.fixed("type", "setclip")
+	c.msgType("setclip")
 	m.MsgRoute.fields(c)
 	optBool(c, "success", &m.Success)
 	c.extra(&m.Extra)
@@ -422,7 +422,7 @@ type UserSessions struct {
 func (*UserSessions) Action() string { return "msg" }
 
 func (m *UserSessions) fields(c *jsonFields) {
-	c.fixed("type", "userSessions")
+	c.msgType("userSessions")
 	m.MsgRoute.fields(c)
 	rawField(c, "data", &m.Data)
 	rawField(c, "tag", &m.Tag)
@@ -471,7 +471,7 @@ type Thermal struct {
 func (*CPUInfo) Action() string { return "msg" }
 
 func (m *CPUInfo) fields(c *jsonFields) {
-	c.fixed("type", "cpuinfo")
+	c.msgType("cpuinfo")
 	m.MsgRoute.fields(c)
 	c.lenient = true // not for the route: a route that is not understood must not become "everybody"
 	objectField(c, "cpu", &m.CPU, (*CPULoad).fields)

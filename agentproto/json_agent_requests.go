@@ -114,7 +114,7 @@ type TwoFactorAnswer struct {
 func (*TwoFactorAnswer) Action() string { return "2faauth" }
 
 func (m *TwoFactorAnswer) fields(c *jsonFields) {
-	textField(c, "url", &m.URL, ruleURL)
+	urlField(c, "url", &m.URL, ruleURL)
 	boolField(c, "approved", &m.Approved, true)
 	c.extra(&m.Extra)
 }

@@ -1,6 +1,7 @@
 package agentproto
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -70,7 +71,7 @@ func (m *NetInfo) fields(c *jsonFields) {
 					list = objectItems(c, field, raw, items, (*NetAddress).fields)
 				}
 			default:
-				c.unwanted(field, raw, "an array")
+				c.unwanted(field, raw, raw, "an array")
 			}
 			m.Interfaces[CleanAgentString(name, ruleName.limit)] = list
 		}
@@ -108,13 +109,35 @@ type SysInfo struct {
 	Extra     map[string]json.RawMessage
 }
 
-// SystemData is the document of a [SysInfo], compact JSON. On Windows it holds the recovery passwords of encrypted disks
-// (hardware.windows.volumes), so printing it, in any form, shows its size only; json.RawMessage(d) is the document.
-type SystemData json.RawMessage
+// SystemData is the document of a [SysInfo]. On Windows it holds the recovery passwords of encrypted disks
+// (hardware.windows.volumes), so printing it, in any form, shows its size only.
+type SystemData struct {
+	_   [0]func()        // not comparable
+	raw *json.RawMessage // hidden like a [Secret]
+}
+
+// NewSystemData wraps a document.
+func NewSystemData(raw json.RawMessage) SystemData {
+	if raw == nil {
+		return SystemData{}
+	}
+	return SystemData{raw: &raw}
+}
+
+// Raw is the document; compact JSON if it was read. It may not be changed.
+func (d SystemData) Raw() json.RawMessage {
+	if d.raw == nil {
+		return nil
+	}
+	return *d.raw
+}
+
+// Equal compares the documents byte for byte.
+func (d SystemData) Equal(e SystemData) bool { return bytes.Equal(d.Raw(), e.Raw()) }
 
 // String tells the size.
 func (d SystemData) String() string {
-	return "[" + strconv.Itoa(len(d)) + " bytes of system information]"
+	return "[" + strconv.Itoa(len(d.Raw())) + " bytes of system information]"
 }
 
 // GoString is what %#v prints.
@@ -133,7 +156,11 @@ func (d SystemData) MarshalText() ([]byte, error) { return []byte(d.String()), n
 func (*SysInfo) Action() string { return "sysinfo" }
 
 func (m *SysInfo) fields(c *jsonFields) {
-	rawField(c, "data", (*json.RawMessage)(&m.Data))
+	raw := m.Data.Raw()
+	rawField(c, "data", &raw)
+	if c.reading {
+		m.Data = NewSystemData(raw)
+	}
 	textField(c, "sessionid", &m.SessionID, ruleID)
 	c.extra(&m.Extra)
 }
@@ -143,7 +170,7 @@ func (m *SysInfo) Hash() AgentString {
 	var d struct {
 		Hash any `json:"hash"`
 	}
-	if len(m.Data) == 0 || m.Data[0] != '{' || json.Unmarshal(m.Data, &d) != nil {
+	if json.Unmarshal(m.Data.Raw(), &d) != nil {
 		return ""
 	}
 	s, _ := d.Hash.(string)
@@ -183,14 +210,14 @@ func (m *SysInfo) Validate() error {
 		}
 		return nil
 	}
-	if len(m.Data) == 0 || m.Data[0] != '{' || !json.Valid(m.Data) {
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(m.Data.Raw(), &top); err != nil || top == nil {
 		return bad("data", "want an object")
 	}
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(m.Data, &top); err != nil || len(top["hash"]) == 0 || top["hash"][0] != '"' {
+	if hash := top["hash"]; len(hash) == 0 || hash[0] != '"' {
 		return bad("data.hash", "want a string")
 	}
-	return walk(json.RawMessage(m.Data), "data", 0)
+	return walk(bytes.TrimSpace(m.Data.Raw()), "data", 0)
 }
 
 func isDatabaseName(s string) bool {

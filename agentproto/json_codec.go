@@ -3,6 +3,7 @@ package agentproto
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -68,17 +69,22 @@ func (c *jsonFields) take(name string) (json.RawMessage, bool) {
 	return raw, ok && string(raw) != "null"
 }
 
-// mismatch is called with a whole member that take gave and that has the wrong shape.
-func (c *jsonFields) mismatch(name string, raw json.RawMessage, reason error, detail string) {
-	if c.lenient && c.err == nil && reason == ErrJSONField {
+// mismatch is called with a whole member that take gave and with what is wrong with it.
+func (c *jsonFields) mismatch(name string, raw json.RawMessage, wrong *JSONError) {
+	if c.lenient && c.err == nil && errors.Is(wrong, ErrJSONField) {
 		c.members[name] = raw
 		return
 	}
-	c.fail(name, reason, detail)
+	c.fail(name, wrong.Err, wrong.Detail)
 }
 
-func (c *jsonFields) unwanted(name string, raw json.RawMessage, want string) {
-	c.mismatch(name, raw, ErrJSONField, "want "+want+", have "+jsonKind(raw))
+// unwanted says that part, which may be all of raw, has the wrong shape.
+func (c *jsonFields) unwanted(name string, raw, part json.RawMessage, want string) {
+	c.mismatch(name, raw, notA(want, part))
+}
+
+func notA(want string, have json.RawMessage) *JSONError {
+	return &JSONError{Err: ErrJSONField, Detail: "want " + want + ", have " + jsonKind(have)}
 }
 
 func jsonKind(raw json.RawMessage) string {
@@ -108,24 +114,30 @@ func (c *jsonFields) name(name string) {
 	c.out = append(c.out, ':')
 }
 
-// decodeText reads a string; numbers and booleans count as their text, as they do in JavaScript. It gives what is wrong, if
-// anything is.
-func (c *jsonFields) decodeText(raw json.RawMessage, rule textRule) (s string, reason error, detail string) {
+// null writes a member that the peers expect to be there.
+func (c *jsonFields) null(name string) {
+	c.name(name)
+	c.out = append(c.out, "null"...)
+}
+
+// decodeText reads a string; numbers and booleans count as their text, as they do in JavaScript.
+func (c *jsonFields) decodeText(raw json.RawMessage, rule textRule) (string, *JSONError) {
+	var s string
 	switch raw[0] {
 	case '"':
 		s = unquoteJSON(raw)
 	case '{', '[', 'n':
-		return "", ErrJSONField, "want a string, have " + jsonKind(raw)
+		return "", notA("a string", raw)
 	default:
 		s = string(raw)
 	}
 	if len(s) > rule.limit && (rule.exact || !c.agent) {
-		return "", ErrJSONLimit, "string of " + strconv.Itoa(len(s)) + " bytes, at most " + strconv.Itoa(rule.limit)
+		return "", &JSONError{Err: ErrJSONLimit, Detail: "string of " + strconv.Itoa(len(s)) + " bytes, at most " + strconv.Itoa(rule.limit)}
 	}
 	if c.agent {
 		s = cleanText(s, rule.limit, rule.lines)
 	}
-	return s, nil, ""
+	return s, nil
 }
 
 // unquoteJSON decodes a valid JSON string.
@@ -149,21 +161,21 @@ func textField[T ~string](c *jsonFields, name string, p *T, rule textRule) {
 		return
 	}
 	if raw, ok := c.take(name); ok {
-		s, reason, detail := c.decodeText(raw, rule)
-		if reason != nil {
-			c.mismatch(name, raw, reason, detail)
+		s, wrong := c.decodeText(raw, rule)
+		if wrong != nil {
+			c.mismatch(name, raw, wrong)
 			return
 		}
 		*p = T(s)
 	}
 }
 
-// fixed is a member with one possible value, such as the type of a "msg".
-func (c *jsonFields) fixed(name, value string) {
-	s := value
-	textField(c, name, &s, ruleName)
-	if s != value {
-		c.fail(name, ErrJSONField, "not the value of this message")
+// msgType is the "type" of a "msg", by which its struct was chosen.
+func (c *jsonFields) msgType(want string) {
+	have := want
+	textField(c, "type", &have, ruleName)
+	if have != want {
+		c.fail("type", ErrJSONField, "not the type of this message")
 	}
 }
 
@@ -193,9 +205,9 @@ func textsField[T ~string](c *jsonFields, name string, p *[]T, limit int, rule t
 		if string(item) == "null" {
 			continue
 		}
-		s, reason, detail := c.decodeText(item, rule)
-		if reason != nil {
-			c.mismatch(name, raw, reason, detail)
+		s, wrong := c.decodeText(item, rule)
+		if wrong != nil {
+			c.mismatch(name, raw, wrong)
 			return
 		}
 		list = append(list, T(s))
@@ -210,7 +222,7 @@ func (c *jsonFields) array(name string, limit int) (json.RawMessage, []json.RawM
 		return nil, nil, false
 	}
 	if raw[0] != '[' {
-		c.unwanted(name, raw, "an array")
+		c.unwanted(name, raw, raw, "an array")
 		return nil, nil, false
 	}
 	items, ok := c.itemsOf(name, raw, limit)
@@ -237,7 +249,7 @@ func (c *jsonFields) object(name string, limit int) (json.RawMessage, map[string
 		return nil, nil, false
 	}
 	if raw[0] != '{' {
-		c.unwanted(name, raw, "an object")
+		c.unwanted(name, raw, raw, "an object")
 		return nil, nil, false
 	}
 	m, ok := c.membersOf(name, raw, limit)
@@ -290,7 +302,7 @@ func intField[T integer](c *jsonFields, name string, p *T, keep bool) {
 	if raw, ok := c.take(name); ok {
 		v, ok := decodeInteger[T](raw)
 		if !ok {
-			c.unwanted(name, raw, "a whole number in range")
+			c.unwanted(name, raw, raw, "a whole number in range")
 			return
 		}
 		*p = v
@@ -306,7 +318,7 @@ func bitsField[T ~uint32](c *jsonFields, name string, p *T, keep bool) {
 	if raw, ok := c.take(name); ok {
 		n, ok := decodeInteger[int64](raw)
 		if !ok || n < math.MinInt32 || n > math.MaxUint32 {
-			c.unwanted(name, raw, "a mask of 32 bits")
+			c.unwanted(name, raw, raw, "a mask of 32 bits")
 			return
 		}
 		*p = T(uint32(n))
@@ -364,7 +376,7 @@ func boolField(c *jsonFields, name string, p *bool, keep bool) {
 		case "false", "0", `"false"`, `""`:
 			*p = false
 		default:
-			c.unwanted(name, raw, "a boolean")
+			c.unwanted(name, raw, raw, "a boolean")
 		}
 	}
 }
@@ -404,7 +416,7 @@ func optFloat(c *jsonFields, name string, p **float64) {
 		}
 		if raw, ok := c.take(name); ok {
 			if *v, ok = decodeFloat(raw); !ok {
-				c.unwanted(name, raw, "a number")
+				c.unwanted(name, raw, raw, "a number")
 			}
 		}
 	})
@@ -440,7 +452,7 @@ func floatsField(c *jsonFields, name string, p *[]float64, limit int) {
 			continue
 		}
 		if list[i], ok = decodeFloat(item); !ok {
-			c.mismatch(name, raw, ErrJSONField, "want numbers, have "+jsonKind(item))
+			c.unwanted(name, raw, item, "numbers")
 			return
 		}
 	}
@@ -566,7 +578,7 @@ func objectItems[T any](c *jsonFields, name string, raw json.RawMessage, items [
 			continue
 		}
 		if item[0] != '{' {
-			c.mismatch(name, raw, ErrJSONField, "want objects, have "+jsonKind(item))
+			c.unwanted(name, raw, item, "objects")
 			return nil
 		}
 		m, ok := c.membersOf(name, item, maxJSONValues)

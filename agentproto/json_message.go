@@ -2,6 +2,7 @@ package agentproto
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 )
 
@@ -97,7 +98,7 @@ func parseJSON(b []byte, agent bool) (JSONMessage, error) {
 	c := jsonFields{reading: true, agent: agent, members: members}
 	m.fields(&c)
 	if c.err != nil {
-		if e, ok := c.err.(*JSONError); ok {
+		if e := (*JSONError)(nil); errors.As(c.err, &e) {
 			e.Action = action
 		}
 		return nil, c.err
@@ -123,7 +124,7 @@ func AppendJSON(b []byte, m JSONMessage) ([]byte, error) {
 		err = checkJSONBounds(c.out[len(b):])
 	}
 	if err != nil {
-		if e, ok := err.(*JSONError); ok {
+		if e := (*JSONError)(nil); errors.As(err, &e) {
 			e.Action = action
 		}
 		return b, err

@@ -208,19 +208,13 @@ func (m *DiagnosticQuery) fields(c *jsonFields) {
 
 func (v *DiagnosticPeer) fields(c *jsonFields) {
 	textField(c, "command", &v.Command, ruleID)
-	nullableText(c, "value", &v.Node, ruleID)
+	if !c.reading && v.Node == "" {
+		c.null("value")
+	} else {
+		textField(c, "value", &v.Node, ruleID)
+	}
 	optBool(c, "agent", &v.Agent)
 	c.extra(&v.Extra)
-}
-
-// nullableText writes null for an empty text.
-func nullableText[T ~string](c *jsonFields, name string, p *T, rule textRule) {
-	if !c.reading && *p == "" {
-		c.name(name)
-		c.out = append(c.out, "null"...)
-		return
-	}
-	textField(c, name, p, rule)
 }
 
 // AMTConfig gives the login for an APF tunnel to /apf.ashx, by which the server manages the device's Intel AMT.
@@ -240,7 +234,7 @@ func (*AMTConfig) Action() string { return "amtconfig" }
 
 func (m *AMTConfig) fields(c *jsonFields) {
 	textField(c, "user", &m.User, ruleID)
-	textField(c, "pass", &m.Pass, ruleURL)
+	secretField(c, "pass", &m.Pass, ruleURL)
 	c.extra(&m.Extra)
 }
 
@@ -265,7 +259,7 @@ func (*ACMActivate) Action() string { return "acmactivate" }
 
 func (m *ACMActivate) fields(c *jsonFields) {
 	textField(c, "signature", &m.Signature, ruleURL)
-	textField(c, "password", &m.Password, ruleID)
+	secretField(c, "password", &m.Password, ruleID)
 	textField(c, "nonce", &m.Nonce, ruleID)
 	textsField(c, "certs", &m.Certs, 16, ruleURL)
 	intField(c, "error", &m.Error, false)
@@ -292,7 +286,7 @@ type SelfUpdate struct {
 func (*SelfUpdate) Action() string { return "agentupdate" }
 
 func (m *SelfUpdate) fields(c *jsonFields) {
-	textField(c, "url", &m.URL, ruleURL)
+	urlField(c, "url", &m.URL, ruleURL)
 	textField(c, "hash", &m.Hash, ruleID)
 	textField(c, "sessionid", &m.SessionID, ruleID)
 	textField(c, "servertlshash", &m.ServerTLSHash, ruleID)
@@ -490,7 +484,7 @@ func (*FetchFile) Action() string { return "wget" }
 func (m *FetchFile) fields(c *jsonFields) {
 	boolField(c, "overwrite", &m.Overwrite, false)
 	boolField(c, "createFolder", &m.CreateFolder, false)
-	textField(c, "urlpath", &m.URLPath, ruleURL)
+	urlField(c, "urlpath", &m.URLPath, ruleURL)
 	textField(c, "path", &m.Path, ruleURL)
 	textField(c, "folder", &m.Folder, ruleURL)
 	textField(c, "servertlshash", &m.ServerTLSHash, ruleID)

@@ -153,9 +153,9 @@ type SessionOptions struct {
 func (*TunnelRequest) Action() string { return "msg" }
 
 func (m *TunnelRequest) fields(c *jsonFields) {
-	c.fixed("type", "tunnel")
+	c.msgType("tunnel")
 	intField(c, "usage", &m.Usage, false)
-	textField(c, "value", &m.URL, ruleURL)
+	urlField(c, "value", &m.URL, ruleURL)
 	textField(c, "responseid", &m.ResponseID, ruleID)
 	textField(c, "servertlshash", &m.ServerTLSHash, ruleID)
 	objectField(c, "soptions", &m.SOptions, (*SessionOptions).fields)
@@ -209,7 +209,7 @@ type EndTunnel struct {
 func (*EndTunnel) Action() string { return "msg" }
 
 func (m *EndTunnel) fields(c *jsonFields) {
-	c.fixed("type", "endtunnel")
+	c.msgType("endtunnel")
 	textField(c, "xuserid", &m.XUserID, ruleID)
 	textField(c, "protocol", &m.Protocol, ruleLine)
 	m.UserContext.fields(c)
@@ -231,7 +231,7 @@ type ConsoleCommand struct {
 func (*ConsoleCommand) Action() string { return "msg" }
 
 func (m *ConsoleCommand) fields(c *jsonFields) {
-	c.fixed("type", "console")
+	c.msgType("console")
 	textField(c, "value", &m.Value, ruleInner.always())
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -255,7 +255,7 @@ type MessageBox struct {
 func (*MessageBox) Action() string { return "msg" }
 
 func (m *MessageBox) fields(c *jsonFields) {
-	c.fixed("type", "messagebox")
+	c.msgType("messagebox")
 	textField(c, "title", &m.Title, ruleInner)
 	textField(c, "msg", &m.Msg, ruleInner)
 	optInt(c, "timeout", &m.Timeout)
@@ -279,7 +279,7 @@ type AlertBox struct {
 func (*AlertBox) Action() string { return "msg" }
 
 func (m *AlertBox) fields(c *jsonFields) {
-	c.fixed("type", "alertbox")
+	c.msgType("alertbox")
 	textField(c, "title", &m.Title, ruleInner)
 	textField(c, "msg", &m.Msg, ruleInner)
 	m.UserContext.fields(c)
@@ -300,7 +300,7 @@ type GetProcesses struct {
 func (*GetProcesses) Action() string { return "msg" }
 
 func (m *GetProcesses) fields(c *jsonFields) {
-	c.fixed("type", "ps")
+	c.msgType("ps")
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
 }
@@ -320,7 +320,7 @@ type GetProcessInfo struct {
 func (*GetProcessInfo) Action() string { return "msg" }
 
 func (m *GetProcessInfo) fields(c *jsonFields) {
-	c.fixed("type", "psinfo")
+	c.msgType("psinfo")
 	rawField(c, "pid", &m.PID)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -342,7 +342,7 @@ type KillProcess struct {
 func (*KillProcess) Action() string { return "msg" }
 
 func (m *KillProcess) fields(c *jsonFields) {
-	c.fixed("type", "pskill")
+	c.msgType("pskill")
 	textField(c, "value", &m.Value, ruleURL)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -362,7 +362,7 @@ type GetServices struct {
 func (*GetServices) Action() string { return "msg" }
 
 func (m *GetServices) fields(c *jsonFields) {
-	c.fixed("type", "services")
+	c.msgType("services")
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
 }
@@ -382,7 +382,7 @@ type GetService struct {
 func (*GetService) Action() string { return "msg" }
 
 func (m *GetService) fields(c *jsonFields) {
-	c.fixed("type", "service")
+	c.msgType("service")
 	textField(c, "serviceName", &m.ServiceName, ruleID)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -439,7 +439,7 @@ type ToggleDeskBackground struct {
 func (*ToggleDeskBackground) Action() string { return "msg" }
 
 func (m *ToggleDeskBackground) fields(c *jsonFields) {
-	c.fixed("type", "deskBackground")
+	c.msgType("deskBackground")
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
 }
@@ -459,7 +459,7 @@ type MsgOpenURL struct {
 func (*MsgOpenURL) Action() string { return "msg" }
 
 func (m *MsgOpenURL) fields(c *jsonFields) {
-	c.fixed("type", "openUrl")
+	c.msgType("openUrl")
 	textField(c, "url", &m.URL, ruleURL)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -480,7 +480,7 @@ type GetClipboard struct {
 func (*GetClipboard) Action() string { return "msg" }
 
 func (m *GetClipboard) fields(c *jsonFields) {
-	c.fixed("type", "getclip")
+	c.msgType("getclip")
 	rawField(c, "tag", &m.Tag)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -501,8 +501,8 @@ type SetClipboard struct {
 func (*SetClipboard) Action() string { return "msg" }
 
 func (m *SetClipboard) fields(c *jsonFields) {
-	c.fixed("type", "setclip")
-	textField(c, "data", &m.Data, ruleInner.always())
+	c.msgType("setclip")
+	secretField(c, "data", &m.Data, ruleInner.always())
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
 }
@@ -522,7 +522,7 @@ type GetUserSessions struct {
 func (*GetUserSessions) Action() string { return "msg" }
 
 func (m *GetUserSessions) fields(c *jsonFields) {
-	c.fixed("type", "userSessions")
+	c.msgType("userSessions")
 	rawField(c, "tag", &m.Tag)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -543,7 +543,7 @@ type GetCPUInfo struct {
 func (*GetCPUInfo) Action() string { return "msg" }
 
 func (m *GetCPUInfo) fields(c *jsonFields) {
-	c.fixed("type", "cpuinfo")
+	c.msgType("cpuinfo")
 	rawField(c, "tag", &m.Tag)
 	m.UserContext.fields(c)
 	c.extra(&m.Extra)
@@ -565,7 +565,7 @@ type LocalAppMsg struct {
 func (*LocalAppMsg) Action() string { return "msg" }
 
 func (m *LocalAppMsg) fields(c *jsonFields) {
-	c.fixed("type", "localapp")
+	c.msgType("localapp")
 	textField(c, "appid", &m.AppID, ruleID)
 	rawField(c, "value", &m.Value)
 	m.UserContext.fields(c)

@@ -53,7 +53,7 @@ func (m *ToolInfo) fields(c *jsonFields) {
 	textField(c, "sessionid", &m.SessionID, ruleID)
 	textField(c, "hash", &m.Hash, ruleID)
 	intField(c, "size", &m.Size, false)
-	textField(c, "url", &m.URL, ruleURL)
+	urlField(c, "url", &m.URL, ruleURL)
 	boolField(c, "pipe", &m.Pipe, false)
 	textField(c, "serverhash", &m.ServerHash, ruleID)
 	c.extra(&m.Extra)
@@ -137,7 +137,11 @@ type GuestShare struct {
 func (*GuestShare) Action() string { return "guestShare" }
 
 func (m *GuestShare) fields(c *jsonFields) {
-	nullableText(c, "url", &m.URL, ruleURL)
+	if !c.reading && m.URL.Reveal() == "" {
+		c.null("url")
+	} else {
+		urlField(c, "url", &m.URL, ruleURL)
+	}
 	bitsField(c, "flags", &m.Flags, true)
 	boolField(c, "viewOnly", &m.ViewOnly, true)
 	c.extra(&m.Extra)

@@ -1,0 +1,99 @@
+//go:build !js
+
+package agentproto_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/internal/interop"
+)
+
+// TestStockAgentUnderstands asks a stock agent with MeshCentral's core what it can answer on a machine without a screen,
+// and wants the answers in the structs made for them, without a field left over.
+func TestStockAgentUnderstands(t *testing.T) {
+	cores, err := agentproto.LoadCoreSet(interop.AgentsDir(t))
+	require.NoError(t, err)
+	e := serveNative(t, func(c *agentproto.ServerConfig) { c.Core = cores.ForAgent })
+	interop.StartAgent(t, e.msh, interop.AgentOptions{})
+	var session *agentproto.Session
+	e.wait(t, "a stable core", func(ev sessionEvent) bool {
+		core, ok := ev.event.(agentproto.CoreEvent)
+		session = ev.session
+		return ok && core.Phase == agentproto.CoreStable
+	})
+
+	user := agentproto.UserContext{SessionID: "user//admin/1", UserID: "user//admin", Username: "admin", Rights: 0xFFFFFFFF}
+	route := agentproto.MsgRoute{SessionID: "user//admin/1"}
+	tag := json.RawMessage(`{"my":["tag"]}`)
+	for _, m := range []agentproto.JSONMessage{
+		&agentproto.ServerInfo{AgentSelfGuestSharing: true},
+		&agentproto.SetCoreDump{Value: false},
+		&agentproto.GetCoreDump{},
+		&agentproto.GetErrorLog{},
+		&agentproto.ConsoleCommand{Value: "info", UserContext: user},
+		&agentproto.GetProcesses{UserContext: user},
+		&agentproto.GetProcessInfo{PID: json.RawMessage(`1`), UserContext: user},
+		&agentproto.GetCPUInfo{Tag: tag, UserContext: user},
+		&agentproto.MsgOpenURL{URL: "about:blank", UserContext: user},
+		&agentproto.OpenURL{URL: "about:blank", UserContext: user},
+		&agentproto.Toast{Title: "t", Msg: "m", UserContext: user},
+		&agentproto.UnknownMessage{Name: "nobody knows this"},
+		&agentproto.RunCommands{Type: agentproto.ShellUnix, Cmds: "printf 'Gr\\303\\274\\303\\237e\\n\\033[31m€\\n'", Reply: true, ResponseID: "r1", UserContext: user},
+	} {
+		require.NoError(t, session.Send(t.Context(), m))
+	}
+
+	answers := map[string]agentproto.JSONMessage{
+		"CoreDumpStatus": nil, "ErrorLog": nil, "ConsoleOutput": nil, "ProcessList": nil, "ProcessInfo": nil, "CPUInfo": nil,
+		"MsgOpenURLResult": nil, "OpenURLResult": nil, "LogEvent": nil, "RunCommandsResult": nil, "NetInfo": nil,
+	}
+	limit := time.After(time.Minute)
+	for missing := len(answers); missing > 0; {
+		select {
+		case ev := <-e.events:
+			require.NoError(t, ev.err)
+			if bad, ok := ev.event.(agentproto.BadMessageEvent); ok {
+				require.NoError(t, bad.Err)
+			}
+			msg, ok := ev.event.(agentproto.MessageEvent)
+			if !ok {
+				continue
+			}
+			v := reflect.ValueOf(msg.Message).Elem()
+			require.Zero(t, v.FieldByName("Extra").Len(), "%s has fields that it does not name: %+v", v.Type().Name(), msg.Message)
+			if before, wanted := answers[v.Type().Name()]; wanted && before == nil {
+				answers[v.Type().Name()] = msg.Message
+				missing--
+			}
+		case <-limit:
+			t.Fatalf("not all answered within a minute: %v", answers)
+		}
+	}
+
+	result := answers["RunCommandsResult"].(*agentproto.RunCommandsResult)
+	require.Equal(t, agentproto.AgentText("Grüße\n[31m€\n"), result.Result, "UTF-8, without the escape character")
+	require.Equal(t, agentproto.AgentString("r1"), result.ResponseID)
+	require.Equal(t, route, result.MsgRoute)
+
+	processes, err := answers["ProcessList"].(*agentproto.ProcessList).Processes()
+	require.NoError(t, err)
+	require.Contains(t, fmt.Sprint(processes), "meshagent")
+
+	load := answers["CPUInfo"].(*agentproto.CPUInfo)
+	require.Equal(t, route, load.MsgRoute)
+	require.JSONEq(t, string(tag), string(load.Tag))
+	require.NotNil(t, load.Memory)
+	require.Greater(t, *load.Memory.PercentConsumed, 0.0)
+
+	require.JSONEq(t, `1`, string(answers["ProcessInfo"].(*agentproto.ProcessInfo).PID))
+	require.Equal(t, agentproto.AgentString("about:blank"), answers["OpenURLResult"].(*agentproto.OpenURLResult).URL)
+	require.NotEmpty(t, answers["NetInfo"].(*agentproto.NetInfo).Interfaces["lo"])
+	require.NotEmpty(t, answers["LogEvent"].(*agentproto.LogEvent).Msg)
+}
