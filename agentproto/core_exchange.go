@@ -159,8 +159,9 @@ func (x *CoreExchange) Handle(msg []byte) ([][]byte, error) {
 			return nil, err
 		}
 		return x.handleAck(m), nil
+	default:
+		return nil, unexpected(cmd, "is no part of a core exchange")
 	}
-	return nil, unexpected(cmd, "is no part of a core exchange")
 }
 
 func (x *CoreExchange) handleAgentHash(m AgentHash) [][]byte {

@@ -47,8 +47,9 @@ func (r *CoreReceiver) Handles(cmd Command) bool {
 	switch cmd {
 	case CmdCoreModule, CmdCompressedCoreModule, CmdCoreHash, CmdCoreOK, CmdAgentHash, CmdAgentUpdate, CmdUpdateBlock:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Handle takes one command of the server and returns the replies to send. An error is of the message or of the host; the
@@ -101,8 +102,9 @@ func (r *CoreReceiver) Handle(msg []byte) ([][]byte, error) {
 			return nil, err
 		}
 		return r.handleBlock(m)
+	default:
+		return nil, unexpected(cmd, "is no part of a core exchange")
 	}
-	return nil, unexpected(cmd, "is no part of a core exchange")
 }
 
 // handleCore stores a core that has the hash it shall have, and deletes the stored one otherwise, as the native agent does.

@@ -40,8 +40,9 @@ func ParseFromAgent(msg []byte) (Message, error) {
 		return message(ParseAgentCommitDate(msg))
 	case CmdHostInfo:
 		return message(ParseHostInfo(msg))
+	default:
+		return nil, unexpected(cmd, "an agent does not send it")
 	}
-	return nil, unexpected(cmd, "an agent does not send it")
 }
 
 // ParseFromServer parses any binary message that a server sends. What it returns may alias msg. Commands that no server
@@ -72,8 +73,9 @@ func ParseFromServer(msg []byte) (Message, error) {
 		return message(ParseCoreOK(msg))
 	case CmdCompressedCoreModule:
 		return message(ParseCompressedCoreModule(msg))
+	default:
+		return nil, unexpected(cmd, "a server does not send it")
 	}
-	return nil, unexpected(cmd, "a server does not send it")
 }
 
 // message turns a typed result into an interface that is nil on failure.

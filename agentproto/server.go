@@ -364,7 +364,7 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	// From here on the session closes the connection.
-	if err := sess.SendRaw(ctx, confirm); err == nil {
+	if err = sess.SendRaw(ctx, confirm); err == nil {
 		err = sess.startCore(ctx, core)
 	}
 	if err != nil {

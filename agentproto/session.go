@@ -139,8 +139,9 @@ func (s *Session) handle(ctx context.Context, _ msgconn.Type, msg []byte) (Event
 			return BadMessageEvent{err}, nil
 		}
 		return TagEvent{Tag: m.Info()}, nil
+	default:
+		return BadMessageEvent{unexpected(cmd, "after the login")}, nil
 	}
-	return BadMessageEvent{unexpected(cmd, "after the login")}, nil
 }
 
 func (s *Session) handleJSON(ctx context.Context, msg []byte) (Event, error) {

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -198,32 +197,6 @@ func TestNativeAgentUpdate(t *testing.T) {
 	}
 }
 
-// TestComposedCores checks the composed cores against the ones that the stock server pushes.
-func TestComposedCores(t *testing.T) {
-	cores, err := agentproto.LoadCoreSet(interop.AgentsDir(t))
-	require.NoError(t, err)
-	for _, tt := range []struct {
-		name agentproto.CoreName
-		size int
-		hash string // the first bytes
-	}{
-		{agentproto.CoreLinuxAMT, 594_962, "04f0decbd56fac57"},
-		{agentproto.CoreLinuxNoAMT, 494_426, "3f1074061cc06170"},
-		{agentproto.CoreWindowsAMT, 670_716, "1ec1cc0accffe31f"},
-		{agentproto.CoreWindowsAgentRecovery, 61_977, "6d764fa3111d3bbf"},
-		{agentproto.CoreWindowsRecovery, 137_782, ""},
-		{agentproto.CoreLinuxRecovery, 82_170, ""},
-		{agentproto.CoreLinuxAgentRecovery, 6_365, ""},
-		{agentproto.CoreWindowsTiny, 6_305, ""},
-		{agentproto.CoreLinuxTiny, 6_305, ""},
-	} {
-		core, err := cores.Named(tt.name)
-		require.NoError(t, err, tt.name)
-		require.Len(t, core.Blob, tt.size, tt.name)
-		require.Equal(t, tt.hash, hex.EncodeToString(core.Hash[:])[:len(tt.hash)], tt.name)
-	}
-}
-
 // stockHost is an agent's store of cores, and stockUpdater its executable, for an agent that takes what a stock server
 // pushes.
 type stockHost struct {
@@ -339,5 +312,3 @@ func TestStockServerPushes(t *testing.T) {
 		require.Equal(t, "ours", device.Name)
 	})
 }
-
-var _ http.Handler = (*agentproto.Server)(nil)

@@ -163,6 +163,7 @@ func TestRecordedServerSide(t *testing.T) {
 						reply, err = hs.Accept()
 						require.NoError(t, err)
 						sent = append(sent, reply)
+					default: // a message, or nothing more
 					}
 					break
 				}

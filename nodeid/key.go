@@ -133,13 +133,14 @@ func CheckDomain(name string) error {
 	return nil
 }
 
-// split cuts the prefix and the domain off, if s has them. What has another prefix still has its slashes in id, which
+// bareID cuts the prefix and the domain off, if s has them. What has another prefix still has its slashes in id, which
 // no identifier has.
-func split(s, prefix string) (id, domain string, err error) {
+func bareID(s, prefix string) (id string, err error) {
 	if !strings.HasPrefix(s, prefix) {
-		return s, "", nil
+		return s, nil
 	}
-	return splitKey(s, prefix)
+	id, _, err = splitKey(s, prefix)
+	return id, err
 }
 
 func splitKey(s, prefix string) (id, domain string, err error) {

@@ -14,7 +14,7 @@ var ErrSyntax = errors.New("nodeid: invalid identifier")
 // hexadecimal digits in either case with or without 0x, or either of these after node/DOMAIN/. The domain is checked
 // and dropped; use [ParseNodeKey] to keep it. Percent-encoded text is refused: decode URLs first.
 func ParseNodeID(s string) (NodeID, error) {
-	id, _, err := split(s, nodePrefix)
+	id, err := bareID(s, nodePrefix)
 	if err != nil {
 		return NodeID{}, err
 	}
@@ -30,7 +30,7 @@ func ParseNodeID(s string) (NodeID, error) {
 // digits, so lower-case digits are the 32 bytes of a legacy id; with one upper-case letter among them they are base64,
 // like any other 64 characters. The result is [MeshID.Canonical].
 func ParseMeshID(s string) (MeshID, error) {
-	id, _, err := split(s, meshPrefix)
+	id, err := bareID(s, meshPrefix)
 	if err != nil {
 		return MeshID{}, err
 	}

@@ -148,7 +148,7 @@ type noTrust struct{}
 func (noTrust) Trusted(nodeid.ServerID, agentproto.Hash) bool { return false }
 func (noTrust) Trust(nodeid.ServerID, agentproto.Hash)        {}
 
-func dial(b *testing.B, c *agentproto.Client, p *process) *agentproto.ClientSession {
+func dial(c *agentproto.Client, p *process) *agentproto.ClientSession {
 	addr, id, _ := strings.Cut(p.address, " ")
 	serverID, _ := nodeid.ParseServerID(id)
 	s, err := c.Dial(context.Background(), agentproto.ServerAddress{URL: "wss://" + addr + "/agent.ashx", ID: serverID})
@@ -166,7 +166,7 @@ func BenchmarkLogin(b *testing.B) {
 			p := startProcess(b, "agents")
 			clients := newClients(b, p, form == "short", agentKeys())
 			for _, c := range clients { // the first login is a full one, and warms up
-				dial(b, c, p).Close("")
+				dial(c, p).Close("")
 			}
 			before := p.cpu(b)
 			b.ResetTimer()
@@ -174,7 +174,7 @@ func BenchmarkLogin(b *testing.B) {
 			for i := range len(clients) {
 				wg.Go(func() {
 					for range (b.N - i + len(clients) - 1) / len(clients) {
-						s := dial(b, clients[i], p)
+						s := dial(clients[i], p)
 						if s.ShortForm() != (form == "short") {
 							b.Error("the other form was used")
 						}
@@ -209,7 +209,7 @@ func BenchmarkIdleAgents(b *testing.B) {
 			sem <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-sem }()
-				s := dial(b, c, p)
+				s := dial(c, p)
 				sessions[i] = s
 				go func() { // answer the server's pings
 					for range s.Events(context.Background()) {
