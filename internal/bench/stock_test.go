@@ -5,7 +5,6 @@ package bench
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
