@@ -195,7 +195,7 @@ func (a *agents) message(ctx context.Context, s *agentproto.Session, m agentprot
 const fixedCaps = agentproto.CapConsole | agentproto.CapCore
 
 func (a *agents) coreInfo(key nodeid.NodeKey, m *agentproto.CoreInfo) error {
-	m.PushToken = "" // a permission, and nothing here uses it
+	m.PushToken = agentproto.Secret{} // a permission, and nothing here uses it
 	doc, err := agentproto.AppendJSON(nil, m)
 	if err != nil {
 		return err
@@ -228,6 +228,6 @@ func (a *agents) sysInfo(key nodeid.NodeKey, m *agentproto.SysInfo) error {
 	if err := m.Validate(); err != nil {
 		return fmt.Errorf("sysinfo: %w", err)
 	}
-	a.rec.report(key, sqlstore.SystemReport, m.Hash().String(), []byte(m.Data), nil)
+	a.rec.report(key, sqlstore.SystemReport, m.Hash().String(), m.Data.Raw(), nil)
 	return nil
 }

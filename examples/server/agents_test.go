@@ -212,10 +212,10 @@ func TestEnrolAndReport(t *testing.T) {
 		require.Equal(t, []agentproto.JSONMessage{&agentproto.GetSysInfo{}, &agentproto.ServerInfo{}}, a.got)
 
 		caps := agentproto.CapDesktop | agentproto.CapConsole
-		a.send(t, &agentproto.CoreInfo{Caps: &caps, Value: "core 1", OSDesc: "<b>Linux</b>", PushToken: "secret"})
+		a.send(t, &agentproto.CoreInfo{Caps: &caps, Value: "core 1", OSDesc: "<b>Linux</b>", PushToken: agentproto.NewSecret("secret")})
 		a.send(t, &agentproto.NetInfo{Interfaces: map[agentproto.AgentString][]agentproto.NetAddress{"eth0": {{Address: "192.0.2.7"}}}})
-		a.send(t, &agentproto.SysInfo{Data: agentproto.SystemData(`{"hash":"ab12","hardware":{}}`)})
-		a.send(t, &agentproto.SysInfo{Data: agentproto.SystemData(`{"hash":"cd34","not a name":1}`)})
+		a.send(t, &agentproto.SysInfo{Data: agentproto.NewSystemData([]byte(`{"hash":"ab12","hardware":{}}`))})
+		a.send(t, &agentproto.SysInfo{Data: agentproto.NewSystemData([]byte(`{"hash":"cd34","not a name":1}`))})
 		require.NoError(t, a.SendRaw(t.Context(), append([]byte{0, 15}, "rack 5\r\n"...)))
 		synctest.Wait()
 		d = r.device(t, node)

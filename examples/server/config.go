@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode"
+
+	"github.com/meshcentral-go/sdk/agentproto"
 )
 
 // config is what the command line and the environment ask for.
@@ -28,17 +30,8 @@ type config struct {
 // admin is the administrator's login.
 type admin struct {
 	Name     string
-	Password string
+	Password agentproto.Secret
 }
-
-// LogValue hides the password.
-func (a admin) LogValue() slog.Value { return slog.StringValue(a.Name) }
-
-// String hides the password.
-func (a admin) String() string { return a.Name }
-
-// GoString hides the password.
-func (a admin) GoString() string { return a.Name }
 
 // adminVariable is the environment's form of -admin, which other users of the machine can not see.
 const adminVariable = "MESHCENTRAL_GO_ADMIN"
@@ -119,7 +112,7 @@ func parseAdmin(s string) (*admin, error) {
 	case len(password) < minPassword:
 		return nil, fmt.Errorf("the password has less than %d characters", minPassword)
 	}
-	return &admin{name, password}, nil
+	return &admin{name, agentproto.NewSecret(password)}, nil
 }
 
 // parsePrefix takes a network such as 10.0.0.0/8, or an address.

@@ -301,11 +301,13 @@ func TestParseConfig(t *testing.T) {
 	c, err = parse("env:of the environment", "-trusted-proxy", "10.1.2.3/8, 192.0.2.1", "-trusted-proxy", "2001:db8::/32", "-log-level", "debug")
 	require.NoError(t, err)
 	require.Equal(t, "[10.0.0.0/8 192.0.2.1/32 2001:db8::/32]", fmt.Sprint(c.TrustedProxies))
-	require.Equal(t, admin{"env", "of the environment"}, *c.Admin)
+	require.Equal(t, "env", c.Admin.Name)
+	require.Equal(t, "of the environment", c.Admin.Password.Reveal())
 	c, err = parse("env:of the environment", "-admin", "flag:with:colons in it")
 	require.NoError(t, err)
-	require.Equal(t, admin{"flag", "with:colons in it"}, *c.Admin)
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", c.Admin, c, *c.Admin, *c.Admin), "colons")
+	require.Equal(t, "flag", c.Admin.Name)
+	require.Equal(t, "with:colons in it", c.Admin.Password.Reveal())
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v %s", c.Admin, c, *c.Admin, *c.Admin), "colons")
 }
 
 func TestPublicAddress(t *testing.T) {

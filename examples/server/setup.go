@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/examples/server/web"
 	"github.com/meshcentral-go/sdk/nodeid"
@@ -26,20 +27,20 @@ func setAdmin(ctx context.Context, store *sqlstore.Store, given *admin) (made *a
 					return nil
 				}
 			}
-			made = &admin{"admin", newPassword()}
+			made = &admin{"admin", agentproto.NewSecret(newPassword())}
 			given = made
 		}
 		u, err := tx.User(given.Name)
 		if err != nil && !errors.Is(err, sqlstore.ErrNotFound) {
 			return err
 		}
-		if err == nil && u.Admin && web.CheckPassword(string(u.Password), given.Password) {
+		if err == nil && u.Admin && web.CheckPassword(string(u.Password), given.Password.Reveal()) {
 			return nil
 		}
 		if err != nil {
 			u = sqlstore.User{Name: given.Name, Created: time.Now().UTC()}
 		}
-		u.Admin, u.Password = true, sqlstore.PasswordHash(web.HashPassword(given.Password))
+		u.Admin, u.Password = true, sqlstore.PasswordHash(web.HashPassword(given.Password.Reveal()))
 		return tx.PutUser(u)
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ func welcome(cfg config, address, mshFile, mshPath string, made *admin) string {
 	base := "https://" + address
 	fmt.Fprintf(&b, "MeshCentral Go server at %s, data in %s\n", base, cfg.Data)
 	if made != nil {
-		fmt.Fprintf(&b, "\nLog in as %s with the password %s (it is shown this once; -admin sets another)\n", made.Name, made.Password)
+		fmt.Fprintf(&b, "\nLog in as %s with the password %s (it is shown this once; -admin sets another)\n", made.Name, made.Password.Reveal())
 	}
 	curl := "curl"
 	if cfg.WebCert == "" && cfg.CertURL == "" { // the certificate is of the data folder's root, which curl does not know

@@ -94,7 +94,7 @@ func TestUsers(t *testing.T) {
 	})
 	text, err := json.Marshal(struct{ P sqlstore.PasswordHash }{admin.Password})
 	require.NoError(t, err)
-	for _, form := range []string{fmt.Sprint(admin), fmt.Sprintf("%#v %+v %q", admin, admin, admin.Password), string(text)} {
+	for _, form := range []string{fmt.Sprint(admin), fmt.Sprintf("%#v %+v %x %q", admin, admin, admin.Password, admin.Password), string(text)} {
 		require.NotContains(t, form, "secret")
 	}
 }

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -24,6 +26,9 @@ func (PasswordHash) String() string { return redacted }
 
 // GoString hides the hash.
 func (PasswordHash) GoString() string { return redacted }
+
+// Format hides the hash, for every verb.
+func (PasswordHash) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // LogValue hides the hash.
 func (PasswordHash) LogValue() slog.Value { return slog.StringValue(redacted) }
