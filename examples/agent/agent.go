@@ -107,7 +107,9 @@ func (a *agent) sysInfo(ctx context.Context, s *agentproto.ClientSession, m *age
 		a.log.Warn("system information can not be sent", "reason", err)
 		return
 	}
-	if m.Hash != "" && m.Hash == string(info.Hash()) {
+	known := m.Hash != "" && m.Hash == string(info.Hash())
+	a.log.Debug("asked for system information", "known", known)
+	if known {
 		return
 	}
 	a.report(s.Send(ctx, info))
