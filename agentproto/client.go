@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,25 @@ type ServerAddress struct {
 	// ID is the server that must be found there.
 	ID nodeid.ServerID
 }
+
+// String returns the URL without its query, which may hold the server's agent key.
+func (a ServerAddress) String() string {
+	address, _, _ := strings.Cut(a.URL, "?")
+	return address
+}
+
+// GoString returns what String returns, and the ServerID.
+func (a ServerAddress) GoString() string {
+	return fmt.Sprintf("agentproto.ServerAddress{%q, %v}", a.String(), a.ID)
+}
+
+// Format writes what String returns.
+func (a ServerAddress) Format(f fmt.State, verb rune) {
+	formatRedacted(f, verb, a.String(), a.GoString())
+}
+
+// LogValue logs what String returns.
+func (a ServerAddress) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
 // localServer is the URL that stands for LAN discovery.
 const localServer = "local"
@@ -145,7 +165,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	}
 	for _, s := range cfg.Servers {
 		if s.ID.IsZero() {
-			return nil, fmt.Errorf("agentproto: server %.128q has no ServerID, so it could be anyone", s.URL)
+			return nil, fmt.Errorf("agentproto: server %.128q has no ServerID, so it could be anyone", s)
 		}
 	}
 	if cfg.Signer == nil {
@@ -233,7 +253,7 @@ func (c *Client) round(ctx context.Context, backoff *Backoff) (wait time.Duratio
 			return 0, false
 		}
 		if err != nil {
-			c.log.Warn("not connected", "server", addr.URL, "reason", err)
+			c.log.Warn("not connected", "server", addr, "reason", err)
 			hint = max(hint, retryAfter(err))
 			continue
 		}
@@ -358,7 +378,7 @@ func (c *Client) Handshake(ctx context.Context, conn Conn, addr ServerAddress, w
 		c.cfg.Trust.Trust(addr.ID, web)
 	}
 	s.start(conn)
-	c.log.Info("logged in", "server", addr.URL, "node", c.node, "short", s.shortForm)
+	c.log.Info("logged in", "server", addr, "node", c.node, "short", s.shortForm)
 	if c.trace.LoggedIn != nil {
 		c.trace.LoggedIn(s)
 	}
@@ -503,7 +523,7 @@ func (s *ClientSession) end(code int, reason string, cause error) {
 		return
 	}
 	err := s.Err()
-	s.client.log.Info("disconnected", "server", s.addr.URL, "reason", err)
+	s.client.log.Info("disconnected", "server", s.addr, "reason", err)
 	if s.client.trace.Closed != nil {
 		s.client.trace.Closed(s, err)
 	}

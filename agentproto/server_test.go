@@ -311,3 +311,11 @@ func TestRunSaysGoodbye(t *testing.T) {
 	require.ErrorContains(t, <-handled, "enough")
 	require.ErrorContains(t, <-over, "agent is shutting down")
 }
+
+func TestServerAddressHidesTheAgentKey(t *testing.T) {
+	addr := ServerAddress{URL: "wss://server.example/agent.ashx?key=hunter2", ID: nodeid.ServerID{1}}
+	for _, s := range []string{fmt.Sprint(addr), fmt.Sprintf("%+v", addr), fmt.Sprintf("%#v", []any{addr}), fmt.Sprintf("%.128q", addr), addr.LogValue().String()} {
+		require.Contains(t, s, "wss://server.example/agent.ashx")
+		require.NotContains(t, s, "hunter2")
+	}
+}
