@@ -368,20 +368,16 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 	return sess, nil
 }
 
-// open sends the confirmation, registers the session and begins the core exchange. Nobody who finds the session in the
-// registry can come in between.
+// open sends the confirmation and the first question of the core exchange, and registers the session. Both are written
+// here and now: nobody else can know of the session yet, and the queue would take a goroutine.
 func (s *Server) open(ctx context.Context, sess *Session, confirm []byte) error {
-	sess.coreMu.Lock()
-	defer sess.coreMu.Unlock()
-	first := sess.core.Start()
+	for _, m := range append([][]byte{confirm}, sess.core.Start()...) {
+		if err := sess.conn.WriteMessage(ctx, msgconn.Binary, m); err != nil {
+			return err
+		}
+	}
 	sess.coreEvent = sess.coreEventLocked()
-	if err := sess.SendRaw(ctx, confirm); err != nil {
-		return err
-	}
-	if err := s.add(sess); err != nil {
-		return err
-	}
-	return sess.sendAll(ctx, first)
+	return s.add(sess)
 }
 
 // coreConfig asks the embedder what an agent shall run.

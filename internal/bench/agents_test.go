@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -47,6 +48,7 @@ func TestMain(m *testing.M) {
 // agentServer is the server process: the defaults of agentproto behind net/http, with an ECDSA web certificate and an
 // RSA-3072 identity, as examples/server makes them.
 func agentServer() {
+	debug.SetGCPercent(50) // as examples/server: much is kept for long, and little is made anew
 	webKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	web := certificate(&webKey.PublicKey, webKey)
 	key := must(rsa.GenerateKey(rand.Reader, 3072))
@@ -211,6 +213,7 @@ func BenchmarkIdleAgents(b *testing.B) {
 				defer func() { <-sem }()
 				s := dial(c, p)
 				sessions[i] = s
+				report(s)
 				go func() { // answer the server's pings
 					for range s.Events(context.Background()) {
 						continue
@@ -230,6 +233,22 @@ func BenchmarkIdleAgents(b *testing.B) {
 		b.ReportMetric(float64(after)/(1<<20), "MiB-resident")
 		for _, s := range sessions {
 			go s.Close("")
+		}
+	}
+}
+
+// report sends what a native agent's core sends when it starts.
+func report(s *agentproto.ClientSession) {
+	caps := agentproto.CapDesktop | agentproto.CapTerminal | agentproto.CapFiles | agentproto.CapConsole
+	root := true
+	addr := []agentproto.NetAddress{{Address: "192.0.2.7", Netmask: "255.255.255.0", MAC: "02:FC:00:00:00:01", Status: "up", Type: "ethernet"}}
+	for _, m := range []agentproto.JSONMessage{
+		&agentproto.CoreInfo{Value: "Nov 21 2022, 2189501291", Caps: &caps, OSDesc: "Debian GNU/Linux 12 (bookworm)", Root: &root},
+		&agentproto.AgentSessions{Type: "app"},
+		&agentproto.NetInfo{Interfaces: map[agentproto.AgentString][]agentproto.NetAddress{"lo": addr, "eth0": addr}},
+	} {
+		if err := s.Send(context.Background(), m); err != nil {
+			panic(err)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -266,9 +265,12 @@ func (c *WebSocket) WriteMessage(ctx context.Context, t Type, p []byte) error {
 		defer stop()
 	}
 	if err := c.ws.WriteMessage(int(t), p); err != nil {
+		// The socket's clock may be ahead of the context's. (The error is gorilla's own, which os.ErrDeadlineExceeded
+		// is no part of.)
+		var timeout net.Error
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
-		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		} else if errors.As(err, &timeout) && timeout.Timeout() {
 			err = context.DeadlineExceeded
 		}
 		return fmt.Errorf("msgconn: write: %w", err)
@@ -302,8 +304,10 @@ func (c *WebSocket) Close(code int, reason string) error {
 				c.drain()
 			}
 		}
-		// Past deadlines first: closing TLS otherwise waits behind a writer that is stuck.
-		nc.SetDeadline(time.Unix(1, 0))
+		// The socket first: closing TLS would send a farewell of its own, and wait behind a writer that is stuck.
+		if t, ok := nc.(*tls.Conn); ok {
+			t.NetConn().Close()
+		}
 		c.ws.Close()
 	})
 	return nil
