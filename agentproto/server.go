@@ -360,18 +360,28 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 	if l, ok := r.conn.(msgconn.Limiter); ok {
 		l.SetReadLimit(s.cfg.Limits.Message)
 	}
-	if err := s.add(sess); err != nil {
-		return nil, err
-	}
-	// From here on the session closes the connection.
-	if err = sess.SendRaw(ctx, confirm); err == nil {
-		err = sess.startCore(ctx, core)
-	}
-	if err != nil {
+	sess.core = NewCoreExchange(core)
+	if err := s.open(ctx, sess, confirm); err != nil {
 		sess.end(0, "", &Error{Phase: PhaseHandshake, Err: err})
 		return nil, err
 	}
 	return sess, nil
+}
+
+// open sends the confirmation, registers the session and begins the core exchange. Nobody who finds the session in the
+// registry can come in between.
+func (s *Server) open(ctx context.Context, sess *Session, confirm []byte) error {
+	sess.coreMu.Lock()
+	defer sess.coreMu.Unlock()
+	first := sess.core.Start()
+	sess.coreEvent = sess.coreEventLocked()
+	if err := sess.SendRaw(ctx, confirm); err != nil {
+		return err
+	}
+	if err := s.add(sess); err != nil {
+		return err
+	}
+	return sess.sendAll(ctx, first)
 }
 
 // coreConfig asks the embedder what an agent shall run.

@@ -152,17 +152,6 @@ func (s *Session) handleJSON(ctx context.Context, msg []byte) (Event, error) {
 	return answerPing(ctx, &s.link, m)
 }
 
-// startCore begins the exchange. The first event waits for Receive.
-func (s *Session) startCore(ctx context.Context, cfg CoreExchangeConfig) error {
-	x := NewCoreExchange(cfg)
-	s.coreMu.Lock()
-	s.core = x
-	out := x.Start()
-	s.coreEvent = s.coreEventLocked()
-	s.coreMu.Unlock()
-	return s.sendAll(ctx, out)
-}
-
 func (s *Session) takeCoreEvent() *CoreEvent {
 	s.coreMu.Lock()
 	defer s.coreMu.Unlock()

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// welcome is what the server prints when it is ready: where it is, who may log in, and how an agent gets there.
+func welcome(cfg config, address, mshFile, mshPath string, made *admin) string {
+	var b strings.Builder
+	base := "https://" + address
+	fmt.Fprintf(&b, "MeshCentral Go server at %s, data in %s\n", base, cfg.Data)
+	if made != nil {
+		fmt.Fprintf(&b, "\nLog in as %s with the password %s (it is shown this once; -admin sets another)\n", made.Name, made.Password.Reveal())
+	}
+	curl := "curl"
+	if cfg.WebCert == "" && cfg.CertURL == "" { // the certificate is of the data folder's root, which curl does not know
+		curl += " --cacert '" + filepath.Join(cfg.Data, "root-cert-public.crt") + "'"
+	}
+	fmt.Fprintf(&b, `
+Connect a native agent of MeshCentral, in a folder with its program as ./meshagent:
+  %s -o meshagent.msh '%s' && chmod +x meshagent && ./meshagent
+Connect the agent of this module:
+  go run ./examples/agent -msh '%s'
+
+`, curl, base+mshPath, mshFile)
+	return b.String()
+}
