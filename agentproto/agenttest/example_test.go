@@ -3,9 +3,6 @@ package agenttest_test
 import (
 	"context"
 	"fmt"
-	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/agentproto/agenttest"
@@ -85,24 +82,34 @@ func ExampleAgent_Raw() {
 	// Output: agentproto: handshake: msgconn: closed by peer with code 1002: "protocol error"
 }
 
-// In memory an hour passes at once, inside the bubble of [synctest.Test]; here a test without one.
+// Both ends of one session, in memory. Inside [testing/synctest.Test] its time-outs take no time.
 func ExamplePipe() {
-	hourOfSilence := func(t *testing.T) {
-		server, err := agentproto.NewServer(agentproto.ServerConfig{
-			Identities: []*agentproto.ServerIdentity{agenttest.ServerIdentity()},
-			WebHashes:  agenttest.WebHashes,
-			KeepAlive:  agentproto.KeepAlive{Timeout: time.Hour, Interval: -1},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		agent := agenttest.NewAgent(agentproto.ServerAddress{ID: agenttest.ServerIdentity().ID()})
-		session, _, err := agenttest.Pipe(t.Context(), server, agent.Client())
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-session.Done()
-		t.Log(session.Err())
+	ctx := context.Background()
+	server, err := agentproto.NewServer(agentproto.ServerConfig{
+		Identities: []*agentproto.ServerIdentity{agenttest.ServerIdentity()},
+		WebHashes:  agenttest.WebHashes,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	_ = func(t *testing.T) { synctest.Test(t, hourOfSilence) }
+	defer server.Shutdown(ctx)
+	agent := agenttest.NewAgent(agentproto.ServerAddress{ID: agenttest.ServerIdentity().ID()})
+	defer agent.Close()
+
+	session, client, err := agenttest.Pipe(ctx, server, agent.Client())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(session.Info().Name)
+	client.Close("that was all")
+	for _, err := range session.Events(ctx) {
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// agenttest-0
+	// agentproto: session: msgconn: closed by peer with code 1000: "that was all"
 }

@@ -51,6 +51,9 @@ func TestUnreachableServer(t *testing.T) {
 			}
 		}},
 	} {
+		if testing.Short() {
+			tt.attempts /= 10
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var attempts atomic.Int64
