@@ -8,7 +8,8 @@ import (
 // Backoff is how long an agent waits before it connects again. Waits are random, so that the agents of a server that
 // restarts do not all come back at the same moment. The zero value works.
 type Backoff struct {
-	// First bounds the wait after a session: somewhere between zero and First. Default 2 s.
+	// First bounds the wait after a session that lasted half a minute: somewhere between zero and First. Default 2 s. One
+	// that did not last counts as an attempt that failed.
 	First time.Duration
 	// Min bounds the first wait after an attempt that failed, from below; every further one is up to twice the last.
 	// Default 500 ms.

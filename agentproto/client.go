@@ -220,12 +220,9 @@ func (c *Client) NodeID() nodeid.NodeID { return c.node }
 func (c *Client) Run(ctx context.Context) error {
 	backoff := c.cfg.Backoff
 	for {
-		wait, online := c.round(ctx, &backoff)
+		wait := c.round(ctx, &backoff)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		}
-		if online {
-			wait = backoff.Reset()
 		}
 		if c.trace.Waiting != nil {
 			c.trace.Waiting(wait)
@@ -240,9 +237,13 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
+// settled is how long a session must have lasted to begin the waits anew. Two agents that share a key, or a server that
+// closes right after the login, would otherwise make this one come back every second for ever.
+const settled = 30 * time.Second
+
 // round tries every server in turn, and serves the first that logs this agent in until that session ends. It returns
-// how long to wait if none did.
-func (c *Client) round(ctx context.Context, backoff *Backoff) (wait time.Duration, online bool) {
+// how long to wait before the next round.
+func (c *Client) round(ctx context.Context, backoff *Backoff) (wait time.Duration) {
 	var hint time.Duration
 	for _, addr := range c.cfg.Servers {
 		s, err := c.Dial(ctx, addr)
@@ -250,17 +251,21 @@ func (c *Client) round(ctx context.Context, backoff *Backoff) (wait time.Duratio
 			if err == nil {
 				s.Close("")
 			}
-			return 0, false
+			return 0
 		}
 		if err != nil {
 			c.log.Warn("not connected", "server", addr, "reason", err)
 			hint = max(hint, retryAfter(err))
 			continue
 		}
+		begun := time.Now()
 		c.serve(ctx, s)
-		return 0, true
+		if time.Since(begun) >= settled {
+			return backoff.Reset()
+		}
+		break
 	}
-	return backoff.Next(hint), false
+	return backoff.Next(hint)
 }
 
 // busyWait is the least wait after a server said that it is busy without saying for how long.

@@ -160,3 +160,39 @@ func TestShutdown(t *testing.T) {
 		require.ErrorIs(t, err, ErrShutdown)
 	})
 }
+
+// TestFlappingAgentBacksOff lets a server close every session at once: the agent comes back ever more slowly, and at once
+// again after a session that lasted.
+func TestFlappingAgentBacksOff(t *testing.T) {
+	warmKeys()
+	synctest.Test(t, func(t *testing.T) {
+		last := false
+		s := newServer(t, func(c *ServerConfig) {
+			c.Handler = func(ctx context.Context, _ *Session) {
+				if last {
+					time.Sleep(time.Minute)
+				}
+			}
+		})
+		var waits []time.Duration
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newClient(t, testAgent(), func(c *ClientConfig) {
+			c.Connect = func(context.Context, string) (Conn, Hash, error) {
+				a, b := msgconn.Pipe()
+				go func() { _ = s.Serve(context.Background(), a, Peer{}) }()
+				return b, testWeb, nil
+			}
+			c.Trace = &ClientTrace{Waiting: func(d time.Duration) {
+				waits = append(waits, d)
+				last = len(waits) == 12
+				if len(waits) == 13 {
+					cancel()
+				}
+			}}
+		})
+		require.ErrorIs(t, c.Run(ctx), context.Canceled)
+		require.Less(t, waits[0], 2*time.Second)
+		require.Greater(t, waits[11], 10*time.Second)
+		require.Less(t, waits[12], 2*time.Second, "after a session that lasted")
+	})
+}

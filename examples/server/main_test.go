@@ -178,9 +178,9 @@ func (s *child) get(t *testing.T, path string) (*http.Response, string) {
 	return res, string(body)
 }
 
-func (s *child) login(t *testing.T, name, password string) int {
+func (s *child) login(t *testing.T, password string) int {
 	t.Helper()
-	res, err := s.browser.PostForm(s.url+"/login", url.Values{"user": {name}, "password": {password}})
+	res, err := s.browser.PostForm(s.url+"/login", url.Values{"user": {"admin"}, "password": {password}})
 	require.NoError(t, err)
 	defer res.Body.Close()
 	return res.StatusCode // after the redirect
@@ -247,8 +247,8 @@ func TestFirstStartAndRestart(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, res.StatusCode, id)
 	}
 
-	require.Equal(t, http.StatusForbidden, s.login(t, "admin", "wrong"))
-	require.Equal(t, http.StatusOK, s.login(t, "admin", password[1]))
+	require.Equal(t, http.StatusForbidden, s.login(t, "wrong"))
+	require.Equal(t, http.StatusOK, s.login(t, password[1]))
 	_, body = s.get(t, "/")
 	require.Contains(t, body, "<h2>default</h2>")
 	require.Contains(t, body, strings.ReplaceAll(path, "&", "&amp;"))
@@ -265,8 +265,8 @@ func TestFirstStartAndRestart(t *testing.T) {
 
 	s = startChild(t, data, "-admin", "Admin:another one")
 	require.NotContains(t, s.welcome, "password")
-	require.Equal(t, http.StatusForbidden, s.login(t, "admin", password[1]))
-	require.Equal(t, http.StatusOK, s.login(t, "admin", "another one"))
+	require.Equal(t, http.StatusForbidden, s.login(t, password[1]))
+	require.Equal(t, http.StatusOK, s.login(t, "another one"))
 	_, body = s.get(t, "/events")
 	require.Equal(t, 2, strings.Count(body, "server started"))
 	require.Equal(t, 1, strings.Count(body, "server stopped"))
