@@ -213,6 +213,8 @@ func TestDiscoverStockServer(t *testing.T) {
 					require.NoError(t, err)
 					return keepSockets(sockets, wanted)
 				}
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+				defer cancel()
 				// The server announces itself when it starts, so these are there before it is.
 				early4, early6 := mute(agentSockets(isIPv4)), mute(agentSockets(isIPv6))
 				settings := map[string]any{"wanonly": false, "lanonly": true, "portBind": nil}
@@ -246,14 +248,14 @@ func TestDiscoverStockServer(t *testing.T) {
 						}
 						want = fmt.Sprintf("wss://[%s]:%d/agent.ashx", strings.Replace(lan.Here6.String(), "%", "%25", 1), stock.Port())
 					}
-					found, err := agentproto.Discover(t.Context(), agentproto.DiscoverConfig{
+					found, err := agentproto.Discover(ctx, agentproto.DiscoverConfig{
 						ServerID: servers[0].ID, Key: agentproto.NewDiscoveryKey(key),
 						Sockets: func() ([]agentproto.DiscoverySocket, error) { return sockets, nil },
 					})
 					require.NoError(t, err, name)
 					require.Equal(t, want, found, name)
 				}
-				_, err = agentproto.Discover(t.Context(), agentproto.DiscoverConfig{
+				_, err = agentproto.Discover(ctx, agentproto.DiscoverConfig{
 					ServerID: servers[0].ID, Key: agentproto.NewDiscoveryKey(key),
 				})
 				require.NoError(t, err, "on the same machine")
@@ -266,6 +268,7 @@ func TestDiscoverStockServer(t *testing.T) {
 					Certificate: identity.Certificate, Signer: identity.Signer, Group: group, Name: "ours",
 					AgentID: agentproto.AgentLinux64, Servers: []agentproto.ServerAddress{address},
 					DiscoveryKey: agentproto.NewDiscoveryKey(key),
+					DialTime:     time.Minute,
 					Proxy:        func(*http.Request) (*url.URL, error) { return nil, nil },
 					NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 						conn, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -275,7 +278,7 @@ func TestDiscoverStockServer(t *testing.T) {
 				})
 				require.NoError(t, err)
 				var session *agentproto.ClientSession
-				lan.OnOther(func() { session, err = client.Dial(t.Context(), address) })
+				lan.OnOther(func() { session, err = client.Dial(ctx, address) })
 				require.NoError(t, err)
 				defer session.Close("")
 				device := stock.WaitDevice(t, interop.Online)
