@@ -3,6 +3,7 @@ package agentproto
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/ratelimit"
@@ -16,7 +17,8 @@ type Rate = ratelimit.Rate
 // Admission bounds what agents can ask of a server before they have logged in. What it refuses is refused with a
 // reason, never held in silence.
 type Admission struct {
-	// Pending is how many logins may be under way at once. Default 1024; negative sets no limit.
+	// Pending is how many logins may be under way at once, half of them from one address (one /64 for IPv6). Default
+	// 1024; negative sets no limit.
 	Pending int
 	// Total bounds logins of all agents, Address those of one address (of one /64 for IPv6). Mind that a whole
 	// office may share an address. They are counted before a message is read.
@@ -31,18 +33,18 @@ type Admission struct {
 // admission is an Admission at work.
 type admission struct {
 	cfg     Admission
-	pending chan struct{} // nil: no limit
 	total   ratelimit.Limiter[struct{}]
 	address ratelimit.Limiter[netip.Prefix]
 	agent   ratelimit.Limiter[nodeid.NodeKey]
+
+	mu      sync.Mutex
+	pending int
+	from    map[netip.Prefix]int // pending by address
 }
 
 func newAdmission(cfg Admission) *admission {
 	def(&cfg.Pending, 1024)
-	a := &admission{cfg: cfg}
-	if cfg.Pending > 0 {
-		a.pending = make(chan struct{}, cfg.Pending)
-	}
+	a := &admission{cfg: cfg, from: make(map[netip.Prefix]int)}
 	a.total.Rate, a.address.Rate, a.agent.Rate = cfg.Total, cfg.Address, cfg.Agent
 	return a
 }
@@ -52,20 +54,33 @@ func (a *admission) enter(addr netip.Addr, now time.Time) (leave func(), err err
 	if err := a.checkAddress(addr); err != nil {
 		return nil, err
 	}
+	// The address first: what it alone is refused for must not be taken from all.
+	key := addressKey(addr)
+	if !a.address.Allow(key, now) {
+		return nil, fmt.Errorf("%w: over the rate of an address", ErrBusy)
+	}
 	if !a.total.Allow(struct{}{}, now) {
 		return nil, fmt.Errorf("%w: over the server's rate", ErrBusy)
 	}
-	if !a.address.Allow(addressKey(addr), now) {
-		return nil, fmt.Errorf("%w: over the rate of an address", ErrBusy)
-	}
-	if a.pending == nil {
+	if a.cfg.Pending < 0 {
 		return func() {}, nil
 	}
-	select {
-	case a.pending <- struct{}{}:
-		return func() { <-a.pending }, nil
-	default:
-		return nil, fmt.Errorf("%w: %d are under way", ErrBusy, cap(a.pending))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pending >= a.cfg.Pending || a.from[key] >= (a.cfg.Pending+1)/2 {
+		return nil, fmt.Errorf("%w: %d are under way, %d of them from this address", ErrBusy, a.pending, a.from[key])
+	}
+	a.pending++
+	a.from[key]++
+	return func() { a.leave(key) }, nil
+}
+
+func (a *admission) leave(key netip.Prefix) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pending--
+	if a.from[key]--; a.from[key] == 0 {
+		delete(a.from, key)
 	}
 }
 

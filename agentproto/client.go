@@ -182,6 +182,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agentproto: client certificate: %w", err)
 	}
+	if err := cfg.Limits.check(); err != nil {
+		return nil, err
+	}
 	id, _ := AgentIDFor(runtime.GOOS, runtime.GOARCH)
 	def(&cfg.AgentID, id)
 	def(&cfg.Platform, PlatformDesktop)
@@ -200,7 +203,8 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg.TLSConfig = &tls.Config{
 			InsecureSkipVerify: true, //nolint:gosec // see ClientConfig.TLSConfig: the proof is command 2
 			MinVersion:         tls.VersionTLS12,
-			ClientSessionCache: tls.NewLRUClientSessionCache(len(cfg.Servers)),
+			// No ClientSessionCache: a resumed connection shows the certificate of the first one, so after a renewal
+			// the login would be bound to one that the server has no more.
 		}
 	}
 	c := &Client{cfg: cfg, log: cfg.Logger, node: node}
@@ -471,7 +475,8 @@ type ClientSession struct {
 
 func (s *ClientSession) start(conn Conn) {
 	s.init(conn, msgconn.Text, s.client.cfg.Limits)
-	s.heard()
+	s.onFail = s.end
+	s.begin()
 	if ctl, ok := conn.(msgconn.Controller); ok {
 		ctl.OnControl(s.heard)
 	}
@@ -485,13 +490,13 @@ func (s *ClientSession) start(conn Conn) {
 
 // keepAlive is called by the timer, which costs less than a goroutine in programs that are many agents.
 func (s *ClientSession) keepAlive() {
-	now, k := time.Now(), s.client.cfg.KeepAlive
-	if k.dead(&s.pulse, now) {
+	k := s.client.cfg.KeepAlive
+	if k.dead(&s.pulse) {
 		s.end(0, "", &Error{Phase: PhaseSession, Err: ErrIdle})
 		return
 	}
-	if k.silent(&s.pulse, now) {
-		s.lastAsked.Store(now.UnixNano())
+	if k.silent(&s.pulse) && !s.busy() {
+		s.asked()
 		_ = k.ask(&s.link) // failing, it shows as silence
 	}
 	s.timerMu.Lock()
@@ -538,11 +543,12 @@ func (s *ClientSession) end(code int, reason string, cause error) {
 // goroutine calls it, until it fails; a ctx that ends, ends the session.
 func (s *ClientSession) Receive(ctx context.Context) (Event, error) {
 	for {
+		s.read(true)
 		_, msg, err := s.conn.ReadMessage(ctx)
+		s.read(false)
 		if err != nil {
 			return nil, s.receiveFailed(err)
 		}
-		s.heard()
 		ev, err := s.handle(ctx, msg)
 		if err != nil {
 			return nil, s.receiveFailed(err)

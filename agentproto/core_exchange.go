@@ -173,15 +173,21 @@ func (x *CoreExchange) handleAgentHash(m AgentHash) [][]byte {
 	}
 	// The core is cleared first, so that nothing runs while the executable is replaced.
 	x.phase = CoreUpdating
-	return append(wire(CoreModule{}, AgentUpdate{}), x.nextBlock())
+	return append(wire(CoreModule{}, AgentUpdate{}), x.nextBlock()...)
 }
 
-// nextBlock returns the next block of the update.
-func (x *CoreExchange) nextBlock() []byte {
+// nextBlock returns the next block of the update, and behind the last one the end. As with the stock server, that does
+// not wait for the last block's acknowledgement.
+func (x *CoreExchange) nextBlock() [][]byte {
 	data := x.cfg.Binary.data[x.sent:]
 	data = data[:min(len(data), MaxUpdateBlock)]
 	x.sent += len(data)
-	return wire(UpdateBlock{RequestID: updateRequestID, Data: data})[0]
+	out := wire(UpdateBlock{RequestID: updateRequestID, Data: data})
+	if x.sent == len(x.cfg.Binary.data) {
+		x.phase = CoreUpdated
+		out = append(out, wire(AgentUpdate{End: true, Hash: x.cfg.Binary.sentHash()})...)
+	}
+	return out
 }
 
 // updateRequestID is the request id of update blocks, and of acknowledgements that count (meshagent.js, case 14).
@@ -191,13 +197,7 @@ func (x *CoreExchange) handleAck(m UpdateAck) [][]byte {
 	if x.phase != CoreUpdating || m.RequestID != updateRequestID {
 		return nil
 	}
-	out := [][]byte{x.nextBlock()}
-	if x.sent == len(x.cfg.Binary.data) {
-		// As the stock server: the end follows the last block without waiting for its acknowledgement.
-		x.phase = CoreUpdated
-		out = append(out, wire(AgentUpdate{End: true, Hash: x.cfg.Binary.sentHash()})...)
-	}
-	return out
+	return x.nextBlock()
 }
 
 func (x *CoreExchange) handleCoreHash(m CoreHash) [][]byte {
@@ -210,6 +210,9 @@ func (x *CoreExchange) handleCoreHash(m CoreHash) [][]byte {
 	if own || want == nil || m.HasCore && m.Hash == want.Hash {
 		x.phase, x.rounds = CoreStable, 0
 		return wire(CoreOK{})
+	}
+	if x.phase == CorePushing && !x.pushed {
+		return nil // it is told again what is known: a push is due
 	}
 	if x.rounds >= maxCoreRounds {
 		x.phase = CoreRefused

@@ -1,6 +1,7 @@
 package agentproto
 
 import (
+	"bytes"
 	"crypto/sha512"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ const maxReceivedCore = 16 << 20
 type CoreHost interface {
 	// LoadCore returns the stored core, with the four bytes before its text, or nil if there is none.
 	LoadCore() ([]byte, error)
-	// StoreCore stores a core and starts it in place of the one that runs. Nil stops and deletes.
+	// StoreCore stores a core, which it may keep, and starts it in place of the one that runs. Nil stops and deletes.
 	StoreCore(core []byte) error
 	// StartCore starts the stored core if it does not run: the server agrees with it. An agent does not start a stored
 	// core by itself, or only after a minute without the server's word.
@@ -26,7 +27,7 @@ type Updater interface {
 	ExecutableHash() (Hash, error)
 	// BeginUpdate drops what an earlier update left.
 	BeginUpdate() error
-	// WriteUpdate takes the next part of the new executable, or of a ZIP file with it.
+	// WriteUpdate takes the next part of the new executable, or of a ZIP file with it. The bytes are valid during the call.
 	WriteUpdate(block []byte) error
 	// EndUpdate checks the whole against the hash, replaces the executable and restarts.
 	EndUpdate(hash Hash) error
@@ -119,6 +120,7 @@ func (r *CoreReceiver) handleCore(id uint16, want Hash, core []byte, err error) 
 	if err != nil || core == nil {
 		return none, errors.Join(err, r.Host.StoreCore(nil))
 	}
+	core = bytes.Clone(core) // the message's memory is used again
 	if err := r.Host.StoreCore(core); err != nil {
 		return none, fmt.Errorf("storing the core: %w", err)
 	}

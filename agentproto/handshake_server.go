@@ -82,8 +82,8 @@ type ServerHandshakeConfig struct {
 	// those of a proxy in front. There may be several, as while a certificate is being replaced.
 	WebHashes []Hash
 	// SignEagerly proves the server first, right after the agent's command 1, as the stock server does. By default the
-	// agent proves its key first, which costs it a signature of its own and the server next to nothing. Every known
-	// agent can do either.
+	// agent proves its key first, whose verification costs the server a twentieth of its own signature: that is then made
+	// only for a key that is known, or admitted. Every known agent can do either.
 	SignEagerly bool
 	// Lenient ignores what the stock server ignores instead of failing: unknown commands, repeated commands 5, 30 and
 	// 31, JSON other than the agent's name. It loosens no check of a signature, a hash or a size.

@@ -25,7 +25,9 @@ const (
 	JSONPong
 )
 
-// KeepAlive says how idle connections are kept open and dead ones noticed. Anything that arrives is a sign of life.
+// KeepAlive says how idle connections are kept open and dead ones noticed. Anything that arrives is a sign of life. While
+// nobody receives from a session its silence does not count, and while something is being written to it, which has a time
+// limit of its own, it is not asked.
 type KeepAlive struct {
 	// Interval is the silence after which the peer is asked. Default 50 s, below the 60 s after which many proxies
 	// close an idle connection. Negative never asks.
@@ -54,25 +56,41 @@ func (k KeepAlive) tick() time.Duration {
 	return max(t, time.Millisecond)
 }
 
-// pulse is when a connection was heard from and last asked.
+// pulse is when a connection was heard from, and last asked. Times are counted from epoch, so that setting the machine's
+// clock neither ends sessions nor keeps dead ones.
 type pulse struct {
-	lastHeard atomic.Int64 // unix nanoseconds
+	epoch     time.Time
+	lastHeard atomic.Int64
 	lastAsked atomic.Int64
+	// reading is since when somebody waits for the peer, or zero. While nobody does, silence means nothing.
+	reading atomic.Int64
 }
 
-func (p *pulse) heard() { p.lastHeard.Store(time.Now().UnixNano()) }
+func (p *pulse) begin()       { p.epoch = time.Now().Add(-1); p.heard() }
+func (p *pulse) since() int64 { return int64(time.Since(p.epoch)) }
+func (p *pulse) heard()       { p.lastHeard.Store(p.since()) }
+func (p *pulse) asked()       { p.lastAsked.Store(p.since()) }
+func (p *pulse) read(waiting bool) {
+	if waiting {
+		p.reading.Store(p.since())
+		return
+	}
+	p.reading.Store(0)
+	p.heard()
+}
 
 // LastHeard returns when the peer last sent anything, pongs included.
-func (p *pulse) LastHeard() time.Time { return time.Unix(0, p.lastHeard.Load()) }
+func (p *pulse) LastHeard() time.Time { return p.epoch.Add(time.Duration(p.lastHeard.Load())) }
 
 // dead reports whether the peer has been silent for too long.
-func (k KeepAlive) dead(p *pulse, now time.Time) bool {
-	return k.Timeout > 0 && now.UnixNano()-p.lastHeard.Load() >= int64(k.Timeout)
+func (k KeepAlive) dead(p *pulse) bool {
+	waiting := p.reading.Load()
+	return k.Timeout > 0 && waiting > 0 && p.since()-max(p.lastHeard.Load(), waiting) >= int64(k.Timeout)
 }
 
 // silent reports whether it is time to ask the peer.
-func (k KeepAlive) silent(p *pulse, now time.Time) bool {
-	return k.Interval > 0 && now.UnixNano()-max(p.lastHeard.Load(), p.lastAsked.Load()) >= int64(k.Interval)
+func (k KeepAlive) silent(p *pulse) bool {
+	return k.Interval > 0 && p.since()-max(p.lastHeard.Load(), p.lastAsked.Load()) >= int64(k.Interval)
 }
 
 // askTimeout bounds how long a sign of life may take to be asked for.
@@ -102,7 +120,6 @@ func (s *Server) keepAlive() {
 		case <-s.ctx.Done():
 			return
 		}
-		now := time.Now()
 		s.mu.Lock()
 		if len(s.live) == 0 {
 			s.ticking = false
@@ -111,10 +128,10 @@ func (s *Server) keepAlive() {
 		}
 		for sess := range s.live {
 			switch k := s.cfg.KeepAlive; {
-			case k.dead(&sess.pulse, now):
+			case k.dead(&sess.pulse):
 				go sess.end(0, "", &Error{Phase: PhaseSession, Err: ErrIdle})
-			case k.silent(&sess.pulse, now):
-				sess.lastAsked.Store(now.UnixNano())
+			case k.silent(&sess.pulse) && !sess.busy():
+				sess.asked()
 				go func() {
 					if err := k.ask(&sess.link); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 						sess.end(0, "", &Error{Phase: PhaseSession, Err: err})

@@ -1,6 +1,9 @@
 package agentproto
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Limits bound what a peer can make this side hold and wait for. Zero fields have the defaults that are named.
 type Limits struct {
@@ -27,6 +30,14 @@ func (l Limits) withDefaults() Limits {
 	def(&l.QueueBytes, 1<<20)
 	def(&l.WriteTimeout, 30*time.Second)
 	return l
+}
+
+// check refuses what would switch a limit off.
+func (l Limits) check() error {
+	if l.HandshakeTime < 0 || l.HandshakeMessage < 0 || l.Message < 0 || l.QueueMessages < 0 || l.QueueBytes < 0 || l.WriteTimeout < 0 {
+		return errors.New("agentproto: negative limit")
+	}
+	return nil
 }
 
 // def sets a field that is zero.

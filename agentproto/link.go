@@ -32,13 +32,15 @@ type link struct {
 	jsonType msgconn.Type // servers send JSON as binary messages, agents as text
 	maxMsgs  int
 	maxBytes int
-	timeout  time.Duration // of one write
+	timeout  time.Duration                              // of one write
+	onFail   func(code int, reason string, cause error) // ends the session when a write failed
 
 	mu      sync.Mutex
 	queue   []outMessage
 	bytes   int
 	writing bool
 	room    chan struct{} // closed when the queue shrinks; nil when nobody waits
+	failed  bool          // a write failed, and the link is about to be closed
 	err     error         // why the link is closed
 
 	closed chan struct{}
@@ -52,6 +54,7 @@ type outMessage struct {
 
 func (l *link) init(conn Conn, jsonType msgconn.Type, lim Limits) {
 	l.conn, l.jsonType = conn, jsonType
+	l.onFail = l.close
 	l.maxMsgs, l.maxBytes, l.timeout = lim.QueueMessages, lim.QueueBytes, lim.WriteTimeout
 	l.closed = make(chan struct{})
 	l.gone = make(chan struct{})
@@ -94,7 +97,7 @@ func (l *link) enqueue(ctx context.Context, typ msgconn.Type, data []byte) error
 			l.mu.Unlock()
 			return l.err
 		}
-		if len(l.queue) == 0 || len(l.queue) < l.maxMsgs && l.bytes+len(data) <= l.maxBytes {
+		if !l.failed && (len(l.queue) == 0 || len(l.queue) < l.maxMsgs && l.bytes+len(data) <= l.maxBytes) {
 			l.queue = append(l.queue, outMessage{typ, data})
 			l.bytes += len(data)
 			if !l.writing {
@@ -124,7 +127,7 @@ func (l *link) drain() {
 		l.mu.Lock()
 		if len(l.queue) == 0 || l.err != nil {
 			l.writing = false
-			l.queue = nil
+			l.queue, l.bytes = nil, 0
 			l.mu.Unlock()
 			return
 		}
@@ -136,14 +139,14 @@ func (l *link) drain() {
 		cancel()
 
 		l.mu.Lock()
-		if len(l.queue) > 0 {
+		if l.failed = err != nil; !l.failed {
 			l.queue[0] = outMessage{}
 			l.queue = l.queue[1:]
 			l.bytes -= len(m.data)
-		}
-		if l.room != nil {
-			close(l.room)
-			l.room = nil
+			if l.room != nil {
+				close(l.room)
+				l.room = nil
+			}
 		}
 		l.mu.Unlock()
 		if err != nil {
@@ -170,14 +173,14 @@ func (l *link) writeFailed(err error) {
 		case <-timer.C:
 		}
 	}
-	l.close(0, "", &Error{Phase: PhaseSession, Err: err})
+	l.onFail(0, "", &Error{Phase: PhaseSession, Err: err})
 }
 
 // Flush waits until everything that was queued has been written.
 func (l *link) Flush(ctx context.Context) error {
 	for {
 		l.mu.Lock()
-		if l.err != nil || len(l.queue) == 0 {
+		if l.err != nil || len(l.queue) == 0 && !l.failed {
 			err := l.err
 			l.mu.Unlock()
 			return err
@@ -210,6 +213,13 @@ func (l *link) close(code int, reason string, cause error) {
 	l.mu.Unlock()
 	l.conn.Close(code, reason)
 	close(l.gone)
+}
+
+// busy reports whether something is being written, which has a time limit of its own.
+func (l *link) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.writing
 }
 
 // Done is closed when the connection has ended; Err then tells why.

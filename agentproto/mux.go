@@ -6,7 +6,8 @@ import (
 )
 
 // Mux calls a function for each kind of JSON message that a server sends. Functions are registered with [Handle] before
-// the mux is used; they run one after the other, in the order of the messages.
+// the mux is used; they run one after the other, in the order of the messages. While one runs nothing is read: work that
+// takes long belongs in a goroutine of its own.
 type Mux struct {
 	handlers map[reflect.Type]func(context.Context, *ClientSession, JSONMessage)
 	// LoggedIn, if not nil, is called first in every session: an agent tells about itself there.

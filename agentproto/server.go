@@ -6,10 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -109,6 +107,17 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	if cfg.WebHashes == nil {
 		return nil, errors.New("agentproto: server without web certificate hashes; agents could not be protected from someone in between")
+	}
+	for _, id := range cfg.Identities {
+		if id == nil {
+			return nil, errors.New("agentproto: server with a nil identity")
+		}
+	}
+	if cfg.CorePushes < 0 || cfg.Signatures < 0 {
+		return nil, errors.New("agentproto: server with a negative number of core pushes or signatures")
+	}
+	if err := cfg.Limits.check(); err != nil {
+		return nil, err
 	}
 	def(&cfg.CorePushes, 16)
 	def(&cfg.Signatures, runtime.GOMAXPROCS(0))
@@ -226,7 +235,7 @@ func (s *Server) login(ctx context.Context, conn Conn, peer Peer) (*Session, err
 	if err != nil {
 		return nil, s.refuse(conn, peer, &Error{Phase: PhaseHandshake, Err: err})
 	}
-	run := loginRun{server: s, hs: hs, conn: conn, peer: peer}
+	run := loginRun{server: s, hs: hs, conn: conn, peer: peer, generation: s.nextGeneration()}
 	sess, err := run.run(ctx)
 	if err != nil {
 		if s.ctx.Err() != nil {
@@ -236,7 +245,14 @@ func (s *Server) login(ctx context.Context, conn Conn, peer Peer) (*Session, err
 		}
 		return nil, s.refuse(conn, peer, &Error{Phase: PhaseHandshake, Command: run.command, Err: err})
 	}
-	s.trace.LoggedIn(sess, time.Since(begun), run.signing)
+	announced := false
+	defer func() {
+		if !announced { // the hook panicked
+			sess.end(0, "", &Error{Phase: PhaseHandshake, Err: errors.New("hook panicked")})
+		}
+	}()
+	s.announce(sess, time.Since(begun), run.signing)
+	announced = true
 	s.log.Info("agent online", "session", sess, "name", sess.info.Name, "agent", sess.info.AgentID,
 		"short", sess.info.ShortForm, "online", s.Len())
 	return sess, nil
@@ -253,7 +269,16 @@ type loginRun struct {
 	peer    Peer
 	command Command // being handled, for the error
 	signing time.Duration
+	counted bool
+	// generation is drawn when the connection comes, not when its login is over: of two connections of an agent the one
+	// that it made later is its own choice, however long the first one's login took.
+	generation uint64
 }
+
+// connError is an error of the connection, told from those of hooks.
+type connError struct{ error }
+
+func (e connError) Unwrap() error { return e.error }
 
 func (r *loginRun) run(ctx context.Context) (*Session, error) {
 	for {
@@ -264,7 +289,7 @@ func (r *loginRun) run(ctx context.Context) (*Session, error) {
 			r.command = 0
 			var msg []byte
 			if _, msg, err = r.conn.ReadMessage(ctx); err != nil {
-				return nil, err
+				return nil, connError{err}
 			}
 			r.command, _ = PeekCommand(msg)
 			reply, err = r.hs.Handle(msg)
@@ -282,7 +307,7 @@ func (r *loginRun) run(ctx context.Context) (*Session, error) {
 		}
 		if reply != nil {
 			if err := r.conn.WriteMessage(ctx, msgconn.Binary, reply); err != nil {
-				return nil, err
+				return nil, connError{err}
 			}
 		}
 	}
@@ -293,12 +318,21 @@ func (r *loginRun) key() nodeid.NodeKey {
 	return nodeid.NodeKey{Domain: r.peer.Domain, ID: info.NodeID}
 }
 
+// count counts the login of an agent that has proved its key, once.
+func (r *loginRun) count() error {
+	if r.counted {
+		return nil
+	}
+	r.counted = true
+	return r.server.admission.checkAgent(r.key(), time.Now())
+}
+
 // admit asks whether an agent is worth a signature.
 func (r *loginRun) admit(ctx context.Context) error {
 	s := r.server
 	info, hasInfo := r.hs.Info()
-	if info.NodeID != (nodeid.NodeID{}) {
-		if err := s.admission.checkAgent(r.key(), time.Now()); err != nil {
+	if !info.NodeID.IsZero() {
+		if err := r.count(); err != nil {
 			return r.hs.Reject(err)
 		}
 	}
@@ -333,10 +367,8 @@ func (r *loginRun) sign(ctx context.Context) ([]byte, error) {
 func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 	s := r.server
 	info, _ := r.hs.Info()
-	if s.cfg.SignEagerly { // the agent had not proved its key when it was admitted
-		if err := s.admission.checkAgent(r.key(), time.Now()); err != nil {
-			return nil, r.hs.Reject(err)
-		}
+	if err := r.count(); err != nil { // with SignEagerly the agent had not proved its key when it was admitted
+		return nil, r.hs.Reject(err)
 	}
 	if s.cfg.Login != nil {
 		if err := s.cfg.Login(ctx, r.peer, info); err != nil {
@@ -352,8 +384,10 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	sess := &Session{server: s, key: r.key(), info: info, peer: r.peer, since: time.Now()}
+	sess.generation = r.generation
 	sess.init(r.conn, msgconn.Binary, s.cfg.Limits)
-	sess.heard()
+	sess.onFail = sess.end
+	sess.pulse.begin()
 	if ctl, ok := r.conn.(msgconn.Controller); ok {
 		ctl.OnControl(sess.heard)
 	}
@@ -362,8 +396,7 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 	}
 	sess.core = NewCoreExchange(core)
 	if err := s.open(ctx, sess, confirm); err != nil {
-		sess.end(0, "", &Error{Phase: PhaseHandshake, Err: err})
-		return nil, err
+		return nil, err // the session was not registered
 	}
 	return sess, nil
 }
@@ -373,7 +406,7 @@ func (r *loginRun) complete(ctx context.Context) (*Session, error) {
 func (s *Server) open(ctx context.Context, sess *Session, confirm []byte) error {
 	for _, m := range append([][]byte{confirm}, sess.core.Start()...) {
 		if err := sess.conn.WriteMessage(ctx, msgconn.Binary, m); err != nil {
-			return err
+			return connError{err}
 		}
 	}
 	sess.coreEvent = sess.coreEventLocked()
@@ -404,10 +437,12 @@ func (s *Server) add(sess *Session) error {
 		s.mu.Unlock()
 		return ErrShutdown
 	}
-	s.generation++
-	sess.generation = s.generation
 	m := s.registry(sess)
 	old := m[sess.key]
+	if old != nil && old.generation > sess.generation {
+		s.mu.Unlock()
+		return ErrReplaced
+	}
 	m[sess.key] = sess
 	s.live[sess] = struct{}{}
 	if !s.ticking {
@@ -419,6 +454,24 @@ func (s *Server) add(sess *Session) error {
 		go old.end(msgconn.ClosePolicy, "replaced by a newer connection", &Error{Phase: PhaseSession, Err: ErrReplaced})
 	}
 	return nil
+}
+
+// nextGeneration numbers a connection.
+func (s *Server) nextGeneration() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation++
+	return s.generation
+}
+
+// takePush waits for a place to push a core, and returns the function that frees it, or nil if the session closed first.
+func (s *Server) takePush(closed <-chan struct{}) (free func()) {
+	select {
+	case s.pushes <- struct{}{}:
+		return func() { <-s.pushes }
+	case <-closed:
+		return nil
+	}
 }
 
 func (s *Server) registry(sess *Session) map[nodeid.NodeKey]*Session {
@@ -440,8 +493,22 @@ func (s *Server) remove(sess *Session) bool {
 	return alive
 }
 
-// ended reports the end of a session.
+// announce reports a login. Its end may have come first, and is reported after it then.
+func (s *Server) announce(sess *Session, took, signing time.Duration) {
+	s.trace.LoggedIn(sess, took, signing)
+	if !sess.reported.CompareAndSwap(reportNone, reportLogin) {
+		s.reportEnd(sess)
+	}
+}
+
+// ended reports the end of a session whose login was reported.
 func (s *Server) ended(sess *Session) {
+	if !sess.reported.CompareAndSwap(reportNone, reportEnd) {
+		s.reportEnd(sess)
+	}
+}
+
+func (s *Server) reportEnd(sess *Session) {
 	err := sess.Err()
 	s.trace.Closed(sess, err)
 	level := slog.LevelInfo
@@ -459,8 +526,11 @@ func (s *Server) refuse(conn Conn, peer Peer, err *Error) error {
 	}
 	s.trace.Refused(peer, err)
 	code, reason := refusal(err)
+	var left connError
 	switch {
-	case errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrShutdown):
+	case errors.Is(err, errHandshakeTime), errors.Is(err, msgconn.ErrTooLarge):
+		s.log.Warn("agent refused", "addr", peer.Addr, "name", peer.ServerName, "reason", err)
+	case errors.As(err, &left), errors.Is(err, ErrShutdown):
 		s.log.Debug("agent left during login", "addr", peer.Addr, "reason", err)
 	default:
 		s.log.Warn("agent refused", "addr", peer.Addr, "name", peer.ServerName, "reason", err)
@@ -491,6 +561,8 @@ func refusal(err error) (code int, reason string) {
 		return msgconn.CloseTooLarge, "message too large"
 	case errors.Is(err, errHandshakeTime):
 		return msgconn.ClosePolicy, "login took too long"
+	case errors.Is(err, ErrReplaced):
+		return msgconn.ClosePolicy, ErrReplaced.Error()
 	case errors.Is(err, ErrShutdown):
 		return msgconn.CloseGoingAway, "server is shutting down"
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
@@ -54,6 +55,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.rejected(peer, err)
 		return
 	}
+	defer func() {
+		if !handed { // also after a panic in a hook, which net/http recovers without closing what was upgraded
+			conn.Close(0, "")
+		}
+	}()
 	sess, err := s.login(s.ctx, conn, peer) // the request's context ends with this function
 	if err != nil {
 		return // already closed and reported
@@ -69,13 +75,16 @@ func (s *Server) rejected(peer Peer, err error) {
 	s.log.Warn("agent refused", "addr", peer.Addr, "name", peer.ServerName, "reason", e)
 }
 
+// maxServerName is the length of the longest DNS name. A Host header may be as long as all headers together.
+const maxServerName = 253
+
 // serverName returns the name that a client connected to.
 func serverName(r *http.Request) string {
+	name := r.Host
 	if r.TLS != nil && r.TLS.ServerName != "" {
-		return r.TLS.ServerName
+		name = r.TLS.ServerName
+	} else if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		name = host
 	}
-	if host, _, err := net.SplitHostPort(r.Host); err == nil {
-		return host
-	}
-	return r.Host
+	return strings.Clone(name[:min(len(name), maxServerName)])
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
@@ -35,13 +36,22 @@ type Session struct {
 	peer       Peer
 	generation uint64
 	since      time.Time
+	reported   atomic.Uint32 // reportNone, reportLogin or reportEnd, whichever came first
 
 	pulse
 
-	coreMu    sync.Mutex
+	coreMu    sync.Mutex // also held while what core says is queued, so that it leaves in that order
 	core      *CoreExchange
+	pushing   bool       // pushCore waits for a place
 	coreEvent *CoreEvent // of Start, for the first Receive
 }
+
+// Of the two reports about a session the login's comes first, whatever happened first.
+const (
+	reportNone uint32 = iota
+	reportLogin
+	reportEnd
+)
 
 // NodeKey returns the device's key, node/DOMAIN/ID.
 func (s *Session) NodeKey() nodeid.NodeKey { return s.key }
@@ -55,7 +65,7 @@ func (s *Session) Peer() Peer { return s.peer }
 // Since returns when the agent logged in.
 func (s *Session) Since() time.Time { return s.since }
 
-// Generation returns a number that is higher for every newer session of the same server.
+// Generation returns a number that is higher for every newer connection to the same server.
 func (s *Session) Generation() uint64 { return s.generation }
 
 // Temporary reports whether the agent was started for this connection only. Its device ceases to exist with the
@@ -94,11 +104,12 @@ func (s *Session) Receive(ctx context.Context) (Event, error) {
 		return *ev, nil
 	}
 	for {
+		s.read(true)
 		typ, msg, err := s.conn.ReadMessage(ctx)
+		s.read(false)
 		if err != nil {
 			return nil, s.receiveFailed(err)
 		}
-		s.heard()
 		ev, err := s.handle(ctx, typ, msg)
 		if err != nil {
 			return nil, s.receiveFailed(err)
@@ -181,36 +192,35 @@ func (s *Session) coreEventLocked() *CoreEvent {
 
 func (s *Session) handleCore(ctx context.Context, msg []byte) (Event, error) {
 	s.coreMu.Lock()
+	defer s.coreMu.Unlock()
 	out, err := s.core.Handle(msg)
-	ev := s.coreEventLocked()
-	push := s.core.WantsPush()
-	s.coreMu.Unlock()
 	if err != nil {
 		return BadMessageEvent{err}, nil
 	}
 	if err := s.sendAll(ctx, out); err != nil {
 		return nil, err
 	}
-	if push {
+	if s.core.WantsPush() && !s.pushing {
+		s.pushing = true
 		go s.pushCore()
 	}
-	return *ev, nil
+	return *s.coreEventLocked(), nil
 }
 
 // pushCore sends the core when one of the server's places for that is free, and keeps the place until it is written.
 func (s *Session) pushCore() {
-	select {
-	case s.server.pushes <- struct{}{}:
-		defer func() { <-s.server.pushes }()
-	case <-s.closed:
+	free := s.server.takePush(s.closed)
+	if free == nil {
 		return
 	}
-	s.coreMu.Lock()
-	out := s.core.Push()
-	s.coreMu.Unlock()
+	defer free()
 	// No deadline of its own: the link's write time-out ends it if the agent does not take the core.
 	ctx := context.Background()
-	if s.sendAll(ctx, out) == nil {
+	s.coreMu.Lock()
+	s.pushing = false
+	err := s.sendAll(ctx, s.core.Push())
+	s.coreMu.Unlock()
+	if err == nil {
 		_ = s.Flush(ctx) // failing, it has closed the session and told why
 	}
 }
@@ -221,15 +231,13 @@ func (s *Session) SetCore(ctx context.Context, core *Core) error {
 		return fmt.Errorf("agentproto: SetCore without a core")
 	}
 	s.coreMu.Lock()
-	out := s.core.Replace(core)
-	s.coreMu.Unlock()
-	return s.sendAll(ctx, out)
+	defer s.coreMu.Unlock()
+	return s.sendAll(ctx, s.core.Replace(core))
 }
 
 // ClearCore takes the agent's core away, until its next login or [Session.SetCore].
 func (s *Session) ClearCore(ctx context.Context) error {
 	s.coreMu.Lock()
-	out := s.core.Clear()
-	s.coreMu.Unlock()
-	return s.sendAll(ctx, out)
+	defer s.coreMu.Unlock()
+	return s.sendAll(ctx, s.core.Clear())
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/meshcentral-go/sdk/internal/derwalk"
 )
 
-// Bounds on the RSA keys of peers. Native agents have 3,072 bits, those with a TPM may have 2,048. A larger key costs
-// this side more to verify than the peer to send.
+// Bounds on the RSA keys of peers. Native agents have 3,072 bits and e = 65537, those with a TPM may have 2,048 bits.
+// Larger ones, and larger exponents above all, would let a peer that never signed anything ask for as much work as the
+// server's own signature costs.
 const (
-	minRSABits = 2048
-	maxRSABits = 8192
+	minRSABits     = 2048
+	maxRSABits     = 4096
+	maxRSAExponent = 65537
 )
 
 // peerKey returns the key in a certificate that a peer sent in a command 2, if a login may be proved with it. Both peers
@@ -32,6 +34,9 @@ func peerKey(certificate []byte) (*rsa.PublicKey, error) {
 	}
 	if n := key.N.BitLen(); n < minRSABits || n > maxRSABits {
 		return nil, malformed(CmdAuthVerify, "RSA key of %d bits, %d to %d are taken", n, minRSABits, maxRSABits)
+	}
+	if key.E > maxRSAExponent {
+		return nil, malformed(CmdAuthVerify, "RSA key with exponent %d, at most %d is taken", key.E, maxRSAExponent)
 	}
 	return key, nil
 }

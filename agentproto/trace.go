@@ -10,7 +10,8 @@ type Trace struct {
 	// BadWebHash is called for a login over a certificate that is not known, before it is refused: the moment to find
 	// out whether a proxy has a new one.
 	BadWebHash func(peer Peer, err *WebHashError)
-	// LoggedIn is called for a login that succeeded, with the time it took and the part of it that signing took.
+	// LoggedIn is called for a login that succeeded, with the time it took and the part of it that signing took. It comes
+	// before the Closed of the same session, but may come before that of an older one which this one replaces.
 	LoggedIn func(s *Session, took, signing time.Duration)
 	// Closed is called once for every session that was logged in, with the reason.
 	Closed func(s *Session, err error)

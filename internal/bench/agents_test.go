@@ -261,7 +261,7 @@ func fleetKeys(n int) []*rsa.PrivateKey {
 	one := big.NewInt(1)
 	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
 	keys := make([]*rsa.PrivateKey, 0, n)
-	for e := int64(65537); len(keys) < n; e += 2 {
+	for e := int64(257); len(keys) < n; e += 2 { // servers take up to 65,537
 		d := new(big.Int).ModInverse(big.NewInt(e), phi)
 		if d == nil {
 			continue

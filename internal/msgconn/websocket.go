@@ -98,8 +98,10 @@ type DialOptions struct {
 
 // Dial connects to a ws or wss URL.
 func Dial(ctx context.Context, rawURL string, o DialOptions) (*WebSocket, error) {
+	var guard dialGuard
+	defer guard.release()
 	d := websocket.Dialer{
-		NetDialContext:  o.NetDialContext,
+		NetDialContext:  guard.dial(o.NetDialContext),
 		Proxy:           o.Proxy,
 		TLSClientConfig: o.TLSConfig,
 		ReadBufferSize:  readBufferSize,
@@ -111,7 +113,19 @@ func Dial(ctx context.Context, rawURL string, o DialOptions) (*WebSocket, error)
 		if resp != nil { // the server answered, but not with 101
 			return nil, &HandshakeError{StatusCode: resp.StatusCode, RetryAfter: retryAfter(resp), Err: err}
 		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return nil, fmt.Errorf("msgconn: dial: %w", err)
+	}
+	// gorilla takes up compression that was not offered, and its read limit then counts compressed bytes.
+	if ext := resp.Header.Get("Sec-WebSocket-Extensions"); ext != "" {
+		ws.Close()
+		return nil, fmt.Errorf("msgconn: dial: server uses extensions that were not offered: %.64q", ext)
+	}
+	if !guard.release() {
+		ws.Close()
+		return nil, fmt.Errorf("msgconn: dial: %w", context.Cause(ctx))
 	}
 	return newWebSocket(ws, o.ReadLimit), nil
 }
@@ -284,7 +298,12 @@ func (c *WebSocket) Ping(ctx context.Context) error {
 	if !ok {
 		deadline = time.Now().Add(10 * time.Second)
 	}
-	if err := c.ws.WriteControl(websocket.PingMessage, nil, deadline); err != nil {
+	err := c.ws.WriteControl(websocket.PingMessage, nil, deadline)
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		err = context.DeadlineExceeded // waiting for a message that is being written
+	}
+	if err != nil {
 		return fmt.Errorf("msgconn: ping: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 )
 
@@ -272,4 +273,91 @@ func TestReadsReuseBuffers(t *testing.T) {
 		}
 	})
 	require.LessOrEqual(t, allocs, 3.0, "the message itself is not allocated")
+}
+
+// rawServer answers each connection with f and nothing else.
+func rawServer(t *testing.T, f func(net.Conn)) (url string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				f(c)
+			}()
+		}
+	}()
+	return "ws://" + ln.Addr().String()
+}
+
+func TestDialIsBounded(t *testing.T) {
+	endless := rawServer(t, func(c net.Conn) {
+		_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n"))
+		for err == nil {
+			_, err = c.Write(bytes.Repeat([]byte("X: y\r\n"), 1000))
+		}
+	})
+	_, err := Dial(t.Context(), endless, DialOptions{})
+	require.ErrorContains(t, err, "too large")
+
+	asked := make(chan struct{})
+	silent := rawServer(t, func(c net.Conn) {
+		_, _ = http.ReadRequest(bufio.NewReader(c))
+		close(asked)
+		_, _ = io.Copy(io.Discard, c)
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("enough")
+	go func() { <-asked; cancel(cause) }()
+	_, err = Dial(ctx, silent, DialOptions{})
+	require.ErrorIs(t, err, cause, "a dial ends with its context, whatever the server does")
+}
+
+// TestUnofferedCompression has a server turn on compression, behind which a small frame can be a huge message.
+func TestUnofferedCompression(t *testing.T) {
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Sec-WebSocket-Extensions", "permessage-deflate; server_no_context_takeover; client_no_context_takeover")
+		u := websocket.Upgrader{EnableCompression: true}
+		c, err := u.Upgrade(w, r, nil)
+		if err == nil {
+			_ = c.WriteMessage(websocket.BinaryMessage, make([]byte, 10<<20))
+			c.Close()
+		}
+	}))
+	t.Cleanup(ts.Close)
+	_, err := Dial(t.Context(), "ws"+strings.TrimPrefix(ts.URL, "http"), DialOptions{ReadLimit: 64 << 10})
+	require.ErrorContains(t, err, "not offered")
+}
+
+// TestPingBehindAWrite asks for a sign of life while a message waits for a peer that reads slowly.
+func TestPingBehindAWrite(t *testing.T) {
+	release := make(chan struct{})
+	url := serve(t, UpgradeOptions{}, func(c *WebSocket) { <-release; c.Close(0, "") })
+	c := dial(t, url, DialOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	wrote := make(chan struct{})
+	go func() {
+		defer close(wrote)
+		for c.WriteMessage(ctx, Binary, make([]byte, 1<<20)) == nil {
+			continue
+		}
+	}()
+	for {
+		short, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := c.Ping(short)
+		stop()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			break
+		}
+	}
+	cancel()
+	<-wrote
+	close(release)
 }

@@ -16,7 +16,7 @@ type Rate struct {
 // Unlimited reports whether the rate sets no limit.
 func (r Rate) Unlimited() bool { return r.Events <= 0 || r.Window <= 0 }
 
-// maxKeys bounds the table. At that size buckets that are full again are dropped, and if none is, all are: a limiter
+// maxKeys bounds the table. At that size buckets that are full again are dropped, and if those are few, all are: a limiter
 // that is flooded with keys forgets rather than grows.
 const maxKeys = 1 << 16
 
@@ -75,7 +75,7 @@ func (l *Limiter[K]) sweep(now time.Time) {
 			delete(l.buckets, k)
 		}
 	}
-	if len(l.buckets) >= maxKeys {
+	if len(l.buckets) > maxKeys/2 { // or the next keys would each sweep again
 		clear(l.buckets)
 	}
 }

@@ -44,4 +44,5 @@ func TestBoundedMemory(t *testing.T) {
 	require.False(t, l.Allow(-1, later))
 	l.Allow(-2, later)
 	require.False(t, l.Allow(-1, later), "only buckets that are full again are dropped")
+	require.Len(t, l.buckets, 2)
 }

@@ -7,17 +7,15 @@ import (
 	"strings"
 )
 
-// From returns the address of the client that sent r. Headers count only if the TCP peer is one of the trusted proxies;
-// then, as with the stock server, the first of cf-connecting-ip, x-forwarded-for and x-real-ip is taken.
-// X-Forwarded-For is read from its end, past trusted proxies: what stands before the first untrusted address was
-// written by the client and proves nothing. The result is invalid if the peer's address can not be read.
+// From returns the address of the client that sent r. Headers count only if the TCP peer is one of the trusted proxies:
+// X-Forwarded-For, which every proxy appends to, and where there is none X-Real-Ip. X-Forwarded-For is read from its end,
+// past trusted proxies: what stands before the first untrusted address was written by the client and proves nothing. Nor
+// does Cf-Connecting-Ip, which the stock server takes first: most proxies pass on what a client put there. The result is
+// invalid if the peer's address can not be read.
 func From(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer := parse(r.RemoteAddr)
 	if !contains(trusted, peer) {
 		return peer
-	}
-	if a := parse(r.Header.Get("Cf-Connecting-Ip")); a.IsValid() {
-		return a
 	}
 	if hops := r.Header.Values("X-Forwarded-For"); len(hops) > 0 {
 		list := strings.Split(strings.Join(hops, ","), ",")

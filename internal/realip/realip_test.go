@@ -25,7 +25,7 @@ func TestFrom(t *testing.T) {
 		{"with port", "127.0.0.1:50", map[string]string{"X-Forwarded-For": "198.51.100.7:1234"}, "198.51.100.7"},
 		{"junk ends the list", "127.0.0.1:50", map[string]string{"X-Forwarded-For": "198.51.100.7, x, 10.0.0.3"}, "10.0.0.3"},
 		{"real ip", "127.0.0.1:50", map[string]string{"X-Real-Ip": "2001:db8::2"}, "2001:db8::2"},
-		{"cloudflare first", "127.0.0.1:50", map[string]string{"Cf-Connecting-Ip": "198.51.100.8", "X-Forwarded-For": "198.51.100.7"}, "198.51.100.8"},
+		{"what clients can write does not count", "127.0.0.1:50", map[string]string{"Cf-Connecting-Ip": "10.0.0.1", "X-Forwarded-For": "198.51.100.7"}, "198.51.100.7"},
 		{"nothing said", "127.0.0.1:50", nil, "127.0.0.1"},
 	}
 	for _, tt := range tests {
