@@ -139,3 +139,41 @@ func TestHTTPRefusals(t *testing.T) {
 	require.ErrorAs(t, dial(nil), &refused)
 	require.Equal(t, 503, refused.StatusCode)
 }
+
+// TestPanicInAHook leaves no connection behind: net/http recovers the panic, and knows nothing of what was upgraded.
+func TestPanicInAHook(t *testing.T) {
+	for name, spoil := range map[string]func(*ServerConfig){
+		"Login": func(c *ServerConfig) {
+			c.Login = func(context.Context, Peer, AgentInfo) error { panic("in a hook") }
+		},
+		"LoggedIn": func(c *ServerConfig) {
+			c.Trace = &Trace{LoggedIn: func(*Session, time.Duration, time.Duration) { panic("in a hook") }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := startTLS(t, spoil)
+			c := newClient(t, testAgent(), func(c *ClientConfig) { c.Servers[0].URL = url })
+			client, err := c.Dial(t.Context(), c.cfg.Servers[0])
+			if err == nil {
+				_, err = client.Receive(t.Context())
+			}
+			require.Error(t, err)
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			require.Zero(t, s.Len())
+		})
+	}
+}
+
+func TestServerNameIsBounded(t *testing.T) {
+	seen := make(chan string, 1)
+	s, url := startTLS(t, func(c *ServerConfig) {
+		c.WebHashes = func(name string) []Hash { seen <- name; return nil }
+	})
+	conn, err := msgconn.Dial(t.Context(), url, msgconn.DialOptions{
+		TLSConfig: &tls.Config{InsecureSkipVerify: true}, Header: http.Header{"Host": {strings.Repeat("a", 100_000)}},
+	})
+	require.NoError(t, err)
+	require.Len(t, <-seen, 253)
+	conn.Close(0, "")
+	require.NoError(t, s.Shutdown(t.Context()))
+}

@@ -100,3 +100,12 @@ func (p publicOnly) Public() crypto.PublicKey { return p.pub }
 func (publicOnly) Sign(_ io.Reader, _ []byte, _ crypto.SignerOpts) ([]byte, error) {
 	panic("no private key")
 }
+
+// selfSignedBy returns a certificate for a public key whose private key nobody has.
+func selfSignedBy(t testing.TB, key *rsa.PublicKey) []byte {
+	t.Helper()
+	tpl := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, key, testServer().signer)
+	require.NoError(t, err)
+	return der
+}
