@@ -9,8 +9,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/ratelimit"
 )
 
 // DiscoverySocket is a UDP socket that discovery uses. The zero value of all but Conn is useful.
@@ -60,9 +61,7 @@ type Responder struct {
 	tool6  []byte
 	query  []byte
 	log    *slog.Logger
-
-	mu    sync.Mutex
-	limit answerLimiter
+	limit  *answerLimiter
 }
 
 // NewResponder checks cfg. A name or info too long for a packet is cut.
@@ -90,7 +89,7 @@ func NewResponder(cfg ResponderConfig) (*Responder, error) {
 	if cfg.Info == "" {
 		cfg.Info = cfg.Host
 	}
-	r := &Responder{cfg: cfg, log: cfg.Logger, query: AppendDiscoveryQuery(nil, cfg.ServerID)}
+	r := &Responder{cfg: cfg, log: cfg.Logger, query: AppendDiscoveryQuery(nil, cfg.ServerID), limit: newAnswerLimiter()}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -138,10 +137,7 @@ func (r *Responder) Answer(packet []byte, from netip.Addr, now time.Time) []byte
 	if r.cfg.AllowSource != nil && !r.cfg.AllowSource(from) {
 		return nil
 	}
-	r.mu.Lock()
-	ok = r.limit.allow(from, now)
-	r.mu.Unlock()
-	if !ok {
+	if !r.limit.allow(from, now) {
 		return nil
 	}
 	return r.seal(answer)
@@ -164,69 +160,20 @@ func (r *Responder) seal(plain []byte) []byte {
 	return b
 }
 
-// answerLimiter is a token bucket for each source and one for all. Its memory is bounded.
+// answerLimiter bounds answers to each source and to all.
 type answerLimiter struct {
-	sources map[netip.Addr]*tokenBucket
-	total   tokenBucket
+	source ratelimit.Limiter[netip.Prefix]
+	total  ratelimit.Limiter[struct{}]
 }
 
-const (
-	sourceBurst, sourceRate = 8, 1.0 // answers at once, answers a second
-	totalBurst, totalRate   = 128, 64.0
-	maxSources              = 4096
-)
+func newAnswerLimiter() *answerLimiter {
+	l := &answerLimiter{}
+	l.source.Rate = Rate{Events: 8, Window: 8 * time.Second}
+	l.total.Rate = Rate{Events: 128, Window: 2 * time.Second}
+	return l
+}
 
+// allow asks the source's bucket first, or one source could use up that of all.
 func (l *answerLimiter) allow(from netip.Addr, now time.Time) bool {
-	from = from.WithZone("")
-	if from.Is6() {
-		if p, err := from.Prefix(64); err == nil {
-			from = p.Addr()
-		}
-	}
-	b := l.sources[from]
-	if b == nil {
-		if l.sources == nil {
-			l.sources = make(map[netip.Addr]*tokenBucket)
-		}
-		if len(l.sources) >= maxSources {
-			l.forget(now)
-		}
-		b = new(tokenBucket)
-		l.sources[from] = b
-	}
-	// The source pays even when the total is exhausted, or one source could use the total up.
-	return b.take(now, sourceBurst, sourceRate) && l.total.take(now, totalBurst, totalRate)
-}
-
-// forget makes room: it drops the sources that have all their tokens back, and then any, until a quarter is free, so that
-// it does not have to run for each packet of a flood.
-func (l *answerLimiter) forget(now time.Time) {
-	for a, b := range l.sources {
-		if now.Sub(b.last).Seconds() >= sourceBurst/sourceRate {
-			delete(l.sources, a)
-		}
-	}
-	for a := range l.sources {
-		if len(l.sources) <= maxSources*3/4 {
-			return
-		}
-		delete(l.sources, a)
-	}
-}
-
-type tokenBucket struct {
-	spent float64 // a new bucket is full
-	last  time.Time
-}
-
-func (b *tokenBucket) take(now time.Time, burst, rate float64) bool {
-	if d := now.Sub(b.last).Seconds(); d > 0 {
-		b.spent = max(0, b.spent-d*rate)
-		b.last = now
-	}
-	if b.spent+1 > burst {
-		return false
-	}
-	b.spent++
-	return true
+	return l.source.Allow(addressKey(from.WithZone("")), now) && l.total.Allow(struct{}{}, now)
 }

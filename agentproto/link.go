@@ -107,18 +107,26 @@ func (l *link) enqueue(ctx context.Context, typ msgconn.Type, data []byte) error
 			l.mu.Unlock()
 			return nil
 		}
-		if l.room == nil {
-			l.room = make(chan struct{})
-		}
-		room := l.room
-		l.mu.Unlock()
-		select {
-		case <-room:
-		case <-l.closed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := l.waitUnlock(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// waitUnlock unlocks, and waits until the queue has shrunk or the link is closed.
+func (l *link) waitUnlock(ctx context.Context) error {
+	if l.room == nil {
+		l.room = make(chan struct{})
+	}
+	room := l.room
+	l.mu.Unlock()
+	select {
+	case <-room:
+	case <-l.closed:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // drain writes the queue and ends when it is empty.
@@ -185,16 +193,8 @@ func (l *link) Flush(ctx context.Context) error {
 			l.mu.Unlock()
 			return err
 		}
-		if l.room == nil {
-			l.room = make(chan struct{})
-		}
-		room := l.room
-		l.mu.Unlock()
-		select {
-		case <-room:
-		case <-l.closed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := l.waitUnlock(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestCoreMessagesKeepTheirOrder(t *testing.T) {
 			c.Core = func(AgentInfo) (*Core, error) { return core, nil }
 		})
 		sess, client := mustConnect(t, s, newClient(t, testAgent(), silentAgent))
-		go func() { _, _ = drain(t, sess) }()
+		go func() { _ = drain(t, sess) }()
 		for range 17 { // fill the pipe, and the queue behind it
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			_ = sess.SendRaw(ctx, []byte("{}"))
@@ -93,7 +93,7 @@ func TestRepeatedHashIsOnePush(t *testing.T) {
 		})
 		free := s.takePush(nil) // no place is free
 		sess, client := mustConnect(t, s, newClient(t, testAgent(), silentAgent))
-		go func() { _, _ = drain(t, sess) }()
+		go func() { _ = drain(t, sess) }()
 		for range 500 {
 			require.NoError(t, client.SendRaw(t.Context(), encode(t, CoreHash{})))
 		}
@@ -208,7 +208,7 @@ func TestLongHandlerIsNoSilence(t *testing.T) {
 	warmKeys()
 	synctest.Test(t, func(t *testing.T) {
 		sess, client := pair(t, nil, nil)
-		go func() { _, _ = drain(t, sess) }()
+		go func() { _ = drain(t, sess) }()
 		var mux Mux
 		done := false
 		Handle(&mux, func(_ context.Context, s *ClientSession, _ *RunCommands) {
