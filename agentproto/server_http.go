@@ -18,14 +18,6 @@ import (
 // of its own, so that an idle agent does not hold the stack and the buffers of an HTTP request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := Peer{Addr: realip.From(r, s.cfg.TrustedProxies), ServerName: serverName(r)}
-	if s.cfg.Domain != nil {
-		var err error
-		if peer.Domain, err = s.cfg.Domain(r); err != nil {
-			http.Error(w, "no such domain", http.StatusNotFound)
-			s.rejected(peer, err)
-			return
-		}
-	}
 	if !s.begin() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
@@ -50,6 +42,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
+	if s.cfg.Domain != nil { // after the admission: it may ask a database
+		if peer.Domain, err = s.cfg.Domain(r); err != nil {
+			http.Error(w, "no such domain", http.StatusNotFound)
+			s.rejected(peer, err)
+			return
+		}
+	}
 	conn, err := msgconn.Upgrade(w, r, msgconn.UpgradeOptions{CheckOrigin: s.cfg.CheckOrigin, ReadLimit: s.cfg.Limits.HandshakeMessage})
 	if err != nil {
 		s.rejected(peer, err)

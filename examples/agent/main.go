@@ -59,7 +59,15 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err := os.MkdirAll(flags.data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	settings, err := openSettings(ctx, flags.msh, flags.insecure, filepath.Join(flags.data, "agent.msh"))
+	cache := filepath.Join(flags.data, "agent.msh")
+	settings, err := openSettings(ctx, flags.msh, flags.insecure, cache)
+	if err != nil && flags.msh != "" && !errors.Is(err, certs.ErrMSH) {
+		// An installed agent that is started while its server is down, or its file gone, has what it kept.
+		if kept, keptErr := openSettings(ctx, "", false, cache); keptErr == nil {
+			log.Warn("settings not read anew, those of the last start are used", "source", flags.msh, "reason", err)
+			settings, err = kept, nil
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -122,11 +122,12 @@ func (id *identity) host(other string) string {
 }
 
 // publicAddress is the host and port that agents and browsers connect to, as far as the command line tells: those of
-// the proxy in front, or those that the server listens on. fixed is false if it listens on all addresses; what a client
-// connected to is a better answer then.
+// the proxy in front, or those that the server listens on. fixed is false if those say little, as when it listens on all
+// addresses, or on loopback behind a proxy; what a client connected to is a better answer then.
 func publicAddress(cfg config, listening net.Addr) (address string, fixed bool) {
 	if u, err := url.Parse(cfg.CertURL); err == nil && u.Scheme == "https" && u.Hostname() != "" {
-		return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), true
+		ip := net.ParseIP(u.Hostname())
+		return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), ip == nil || !ip.IsLoopback()
 	}
 	_, port, err := net.SplitHostPort(listening.String()) // port 0 has become another by now
 	if err != nil {
@@ -134,7 +135,8 @@ func publicAddress(cfg config, listening net.Addr) (address string, fixed bool) 
 	}
 	host, _, err := net.SplitHostPort(cfg.Listen)
 	if ip := net.ParseIP(host); err == nil && host != "" && (ip == nil || !ip.IsUnspecified()) {
-		return net.JoinHostPort(host, port), true
+		proxied := cfg.CertURL != "" || len(cfg.TrustedProxies) > 0
+		return net.JoinHostPort(host, port), !proxied
 	}
 	if host, err = os.Hostname(); err != nil || host == "" {
 		host = "localhost"

@@ -24,8 +24,11 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
@@ -37,7 +40,7 @@ func main() {
 	// Nearly all memory belongs to agents that are online and silent, and stays. At the default the collector lets as
 	// much again pile up beside it.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(75)
 	}
 	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
@@ -85,6 +88,7 @@ func failed(stderr io.Writer, status int, err error) int {
 
 // server is the parts, put together.
 type server struct {
+	lock     *flock.Flock // of the data folder
 	log      *slog.Logger
 	listener net.Listener
 	identity *identity
@@ -102,6 +106,9 @@ type server struct {
 func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err error) {
 	s := &server{log: log}
 	defer func() {
+		if err != nil && s.lock != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
 		if err != nil && s.listener != nil {
 			err = errors.Join(err, s.listener.Close())
 		}
@@ -130,6 +137,12 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, err
 	}
+	s.lock = flock.New(filepath.Join(cfg.Data, "meshcentral-go.lock"))
+	if alone, err := s.lock.TryLock(); err != nil {
+		return nil, err
+	} else if !alone {
+		return nil, fmt.Errorf("another server works on %s", cfg.Data)
+	}
 	id, err := loadIdentity(cfg, host, log)
 	if err != nil {
 		return nil, err
@@ -145,10 +158,6 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		return nil, err
 	}
 	if err := removeTemporary(ctx, s.store); err != nil {
-		return nil, err
-	}
-	madeAdmin, err := setAdmin(ctx, s.store, cfg.Admin)
-	if err != nil {
 		return nil, err
 	}
 	group, err := setGroup(ctx, s.store)
@@ -174,6 +183,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		Core:           s.rules.core,
 		Handler:        s.rules.serve,
 		CompressCores:  true,
+		Limits:         agentproto.Limits{Message: maxMessage},
 		TrustedProxies: cfg.TrustedProxies,
 		Logger:         log,
 		Trace:          &agentproto.Trace{BadWebHash: id.badWebHash},
@@ -205,10 +215,19 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		ErrorLog:          stdlog.New(httpErrors{log}, "", 0),
 	}
 	s.http.RegisterOnShutdown(s.pages.Close)
-	s.welcome = welcome(cfg, address, defaultFile, files.path(group.Key), madeAdmin)
-	return s, s.store.Update(ctx, func(tx *sqlstore.Tx) error {
+	err = s.store.Update(ctx, func(tx *sqlstore.Tx) error {
 		return tx.AppendEvent(sqlstore.Event{Time: time.Now(), Kind: sqlstore.ServerStarted, Addr: s.listener.Addr().String()})
 	})
+	if err != nil {
+		return nil, err
+	}
+	// Last, as nothing may fail between a new password and its being printed.
+	madeAdmin, err := setAdmin(ctx, s.store, cfg.Admin)
+	if err != nil {
+		return nil, err
+	}
+	s.welcome = welcome(cfg, address, defaultFile, files.path(group.Key), madeAdmin)
+	return s, nil
 }
 
 // password finds the hash of a user's password for the pages.
@@ -236,21 +255,40 @@ func (h httpErrors) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// closeTime is how long agents and browsers have to take notice that the server is going.
-const closeTime = 15 * time.Second
+// closeTime is how long agents have to take notice that the server is going, requestTime how long requests have to end.
+const (
+	closeTime   = 15 * time.Second
+	requestTime = 3 * time.Second
+)
 
 // close ends what runs, in the order in which one part uses the other, and stores what is still to be stored.
 func (s *server) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	err := errors.Join(
-		s.http.Shutdown(ctx),   // no new connections; waits for requests, but does not know WebSockets
-		s.agents.Shutdown(ctx), // closes those, and waits for what agents sent
-	)
+	var parts sync.WaitGroup
+	var pages, agents error
+	parts.Go(func() { pages = s.closePages() })
+	parts.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		agents = s.agents.Shutdown(ctx) // closes the WebSockets, and waits for what agents sent
+	})
+	parts.Wait()
 	s.recorder.close()
-	return errors.Join(err,
-		s.store.Update(ctx, func(tx *sqlstore.Tx) error {
+	return errors.Join(pages, agents,
+		s.store.Update(context.Background(), func(tx *sqlstore.Tx) error {
 			return tx.AppendEvent(sqlstore.Event{Time: time.Now(), Kind: sqlstore.ServerStopped})
 		}),
-		s.store.Close())
+		s.store.Close(),
+		s.lock.Close())
+}
+
+// closePages takes no new connections and waits for requests, but not for one that does not end.
+func (s *server) closePages() error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("requests that did not end are cut off")
+		err = s.http.Close()
+	}
+	return err
 }

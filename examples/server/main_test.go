@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -322,7 +323,10 @@ func TestPublicAddress(t *testing.T) {
 		{config{Listen: "mesh.example.com:0"}, "mesh.example.com:4711", true},
 		{config{Listen: ":0", CertURL: "https://proxy.example.com"}, "proxy.example.com:443", true},
 		{config{Listen: ":0", CertURL: "https://[2001:db8::1]:444/x"}, "[2001:db8::1]:444", true},
-		{config{Listen: "127.0.0.1:0", CertURL: "file:///etc/proxy.pem"}, "127.0.0.1:4711", true},
+		// Behind a proxy whose name is not told, clients know better.
+		{config{Listen: "127.0.0.1:0", CertURL: "file:///etc/proxy.pem"}, "127.0.0.1:4711", false},
+		{config{Listen: "127.0.0.1:0", CertURL: "https://127.0.0.1:444"}, "127.0.0.1:444", false},
+		{config{Listen: "127.0.0.1:0", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, "127.0.0.1:4711", false},
 	} {
 		got, fixed := publicAddress(test.cfg, listening)
 		require.Equal(t, test.want, got)
@@ -370,4 +374,42 @@ func TestSetGroup(t *testing.T) {
 	group, err = setGroup(t.Context(), migrated)
 	require.NoError(t, err)
 	require.Equal(t, other.Key, group.Key, "no second group beside one that takes agents")
+}
+
+// TestEndDoesNotWaitForSlowRequests ends a server while a client has sent half a request.
+func TestEndDoesNotWaitForSlowRequests(t *testing.T) {
+	data := t.TempDir()
+	s := startChild(t, data)
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.url, "https://"), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nuser=")
+	s.get(t, "/health.ashx") // by now the other connection was accepted
+	s.stop(t)
+	store, err := sqlstore.Open(t.Context(), filepath.Join(data, "meshcentral-go.sqlite"))
+	require.NoError(t, err)
+	defer store.Close()
+	require.NoError(t, store.View(t.Context(), func(tx *sqlstore.Tx) error {
+		events, err := tx.Events(10)
+		require.NoError(t, err)
+		require.Equal(t, sqlstore.ServerStopped, events[0].Kind)
+		return nil
+	}))
+}
+
+// TestPasswordIsNotLost lets a first start fail late: the next one prints the password.
+func TestPasswordIsNotLost(t *testing.T) {
+	data := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(data, "default.msh"), 0o700))
+	require.Error(t, command(t, "-listen", "127.0.0.1:0", "-data", data).Run())
+	require.NoError(t, os.Remove(filepath.Join(data, "default.msh")))
+	s := startChild(t, data)
+	require.Contains(t, s.welcome, "Log in as admin with the password")
+
+	var stderr bytes.Buffer
+	second := command(t, "-listen", "127.0.0.1:0", "-data", data)
+	second.Stderr = &stderr
+	require.Error(t, second.Run())
+	require.Contains(t, stderr.String(), "another server works on")
+	s.stop(t)
 }

@@ -23,7 +23,11 @@ const (
 	eventLifetime = 90 * 24 * time.Hour
 	maxEvents     = 500_000
 
-	recordQueue = 1024
+	// What waits to be written is bounded by the product of these two.
+	recordQueue = 512
+	maxReport   = 256 << 10 // bytes; real ones have some thousands
+	// maxMessage bounds a message of an agent.
+	maxMessage  = 1 << 20
 	recordBatch = 256 // changes in one transaction
 	settleTick  = 5 * time.Second
 	trimTick    = time.Hour
@@ -249,6 +253,10 @@ func (r *recorder) changed(key nodeid.NodeKey, edit func(*sqlstore.Device)) {
 // report records a document about a device, beside a change of the device itself if edit is not nil. hash tells
 // versions of the document apart; if it is empty, one is made.
 func (r *recorder) report(key nodeid.NodeKey, kind sqlstore.ReportKind, hash string, doc []byte, edit func(*sqlstore.Device)) {
+	if len(doc) > maxReport {
+		r.log.Warn("agent's report not kept: it is too large", "node", key, "kind", kind, "bytes", len(doc))
+		return
+	}
 	if hash == "" {
 		sum := sha256.Sum256(doc)
 		hash = hex.EncodeToString(sum[:])

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 // agentServer is the server process: the defaults of agentproto behind net/http, with an ECDSA web certificate and an
 // RSA-3072 identity, as examples/server makes them.
 func agentServer() {
-	debug.SetGCPercent(50) // as examples/server: much is kept for long, and little is made anew
+	debug.SetGCPercent(75) // as examples/server: much is kept for long, and little is made anew
 	webKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	web := certificate(&webKey.PublicKey, webKey)
 	key := must(rsa.GenerateKey(rand.Reader, 3072))
