@@ -3,6 +3,7 @@ module github.com/meshcentral-go/sdk/examples
 go 1.26.0
 
 require (
+	github.com/gofrs/flock v0.13.1
 	github.com/meshcentral-go/sdk v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.58.0
@@ -11,7 +12,6 @@ require (
 
 require (
 	github.com/dustin/go-humanize v1.1.0 // indirect
-	github.com/gofrs/flock v0.13.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
