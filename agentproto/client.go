@@ -515,7 +515,8 @@ func (s *ClientSession) WebHash() Hash { return s.web }
 // ShortForm reports whether the server was not asked for its signature, as an earlier login had proved it.
 func (s *ClientSession) ShortForm() bool { return s.shortForm }
 
-// Close ends the session. A reason, if any, is told to the server.
+// Close ends the session. A reason, if any, is told to the server. What is still queued is dropped; Flush first if it
+// matters.
 func (s *ClientSession) Close(reason string) {
 	s.end(msgconn.CloseNormal, reason, &Error{Phase: PhaseSession, Err: fmt.Errorf("%w: closed here", net.ErrClosed)})
 }

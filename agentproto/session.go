@@ -83,7 +83,8 @@ func (s *Session) LogValue() slog.Value {
 // String returns the node's key.
 func (s *Session) String() string { return s.key.String() }
 
-// Close ends the session. The agent is told the reason and will reconnect.
+// Close ends the session. The agent is told the reason and will reconnect. What is still queued is dropped; Flush first if
+// it matters.
 func (s *Session) Close(reason string) {
 	s.end(msgconn.CloseNormal, reason, &Error{Phase: PhaseSession, Err: fmt.Errorf("%w: closed here: %s", net.ErrClosed, reason)})
 }
