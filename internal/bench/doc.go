@@ -2,5 +2,6 @@
 // agent costs it in memory. The server runs in a process of its own, so that the operating system can tell its share.
 //
 //	go test ./internal/bench -run '^$' -bench Login -benchtime 500x
+//	GOEXPERIMENT=boringcrypto go test ./internal/bench -run '^$' -bench Login -benchtime 500x
 //	go test ./internal/bench -run '^$' -bench Idle -benchtime 1x -agents 5000 -quiet 1m
 package bench
