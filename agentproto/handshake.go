@@ -1,5 +1,7 @@
 package agentproto
 
+import "fmt"
+
 // Need is what a handshake waits for. A driver looks at it after every step and does what it says; both machines are
 // used the same way:
 //
@@ -42,3 +44,51 @@ func (n Need) String() string {
 
 // maxHandshakeMessages bounds what a peer may send before it is logged in. A native agent sends eight messages.
 const maxHandshakeMessages = 24
+
+// handshake is what both machines have in common: where they are, and that a failure is final.
+type handshake struct {
+	need    Need
+	err     error
+	lenient bool
+	count   int
+	seen    commandSet
+}
+
+// commandSet holds commands below 32.
+type commandSet uint32
+
+func (s commandSet) has(c Command) bool { return c < 32 && s&(1<<c) != 0 }
+func (s *commandSet) add(c Command)     { *s |= 1 << c }
+
+// Need returns what the handshake waits for.
+func (h *handshake) Need() Need { return h.need }
+
+// Err returns why the handshake failed, or nil.
+func (h *handshake) Err() error { return h.err }
+
+// next is called for each message of the peer. It fails if none is due, or none any more.
+func (h *handshake) next() error {
+	if h.need != NeedMessage {
+		return h.fail(unexpected(0, fmt.Sprintf("message while the handshake needs: %v", h.need)))
+	}
+	if h.count++; h.count > maxHandshakeMessages {
+		return h.fail(unexpected(0, "too many messages"))
+	}
+	return nil
+}
+
+// ignore drops a message in lenient mode and fails otherwise.
+func (h *handshake) ignore(err error) error {
+	if h.lenient {
+		return nil
+	}
+	return h.fail(err)
+}
+
+// fail ends the handshake. The first error stays.
+func (h *handshake) fail(err error) error {
+	if h.need != Failed {
+		h.need, h.err = Failed, err
+	}
+	return h.err
+}

@@ -43,12 +43,9 @@ type AgentHandshakeConfig struct {
 //
 // JSON among the messages it returns goes out as text, all else as binary.
 type AgentHandshake struct {
-	cfg  AgentHandshakeConfig
-	need Need
-	err  error
+	cfg AgentHandshakeConfig
+	handshake
 
-	count       int
-	seen        commandSet
 	infoSent    bool
 	proved      bool
 	agentNonce  Nonce
@@ -73,7 +70,7 @@ func NewAgentHandshake(cfg AgentHandshakeConfig) (*AgentHandshake, error) {
 	if cfg.Info.InfoVersion == 0 {
 		cfg.Info.InfoVersion = 1
 	}
-	h := &AgentHandshake{cfg: cfg}
+	h := &AgentHandshake{cfg: cfg, handshake: handshake{lenient: cfg.Lenient}}
 	if _, err := io.ReadFull(cfg.Rand, h.agentNonce[:]); err != nil {
 		return nil, fmt.Errorf("agentproto: agent nonce: %w", err)
 	}
@@ -100,23 +97,14 @@ func (h *AgentHandshake) Start() ([][]byte, error) {
 	return out.done(h.fail)
 }
 
-// Need returns what the handshake waits for: NeedMessage, NeedSignature, Complete or Failed.
-func (h *AgentHandshake) Need() Need { return h.need }
-
-// Err returns why the handshake failed, or nil.
-func (h *AgentHandshake) Err() error { return h.err }
-
 // ServerProved reports whether the server proved its identity in this login, so that a later one over the same TLS
 // certificate may use the short form.
 func (h *AgentHandshake) ServerProved() bool { return h.proved }
 
 // Handle takes one message of the server and returns the replies to send, if any.
 func (h *AgentHandshake) Handle(msg []byte) (replies [][]byte, err error) {
-	if h.need != NeedMessage {
-		return nil, h.fail(unexpected(0, fmt.Sprintf("message while the handshake needs: %v", h.need)))
-	}
-	if h.count++; h.count > maxHandshakeMessages {
-		return nil, h.fail(unexpected(0, "too many messages"))
+	if err := h.next(); err != nil {
+		return nil, err
 	}
 	cmd, ok := PeekCommand(msg)
 	if !ok {
@@ -255,20 +243,6 @@ func (h *AgentHandshake) Waiting() string {
 		return "server has not proved its identity (command 2)"
 	}
 	return "server has not confirmed the login (command 4); it may not know the device group, or be holding a device that reconnected too often"
-}
-
-func (h *AgentHandshake) ignore(err error) error {
-	if h.cfg.Lenient {
-		return nil
-	}
-	return h.fail(err)
-}
-
-func (h *AgentHandshake) fail(err error) error {
-	if h.need != Failed {
-		h.need, h.err = Failed, err
-	}
-	return h.err
 }
 
 // outbox collects messages and the first error in making them.

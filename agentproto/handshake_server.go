@@ -113,11 +113,8 @@ type AgentInfo struct {
 type ServerHandshake struct {
 	cfg      ServerHandshakeConfig
 	identity *ServerIdentity
-	need     Need
-	err      error
+	handshake
 
-	count       int
-	seen        commandSet
 	skip        bool // command 4: the agent needs no signature
 	signed      bool
 	admitted    bool
@@ -129,12 +126,6 @@ type ServerHandshake struct {
 	certificate []byte
 }
 
-// commandSet holds commands below 32.
-type commandSet uint32
-
-func (s commandSet) has(c Command) bool { return c < 32 && s&(1<<c) != 0 }
-func (s *commandSet) add(c Command)     { *s |= 1 << c }
-
 // NewServerHandshake starts a login. It fails if the configuration has no identity or if no nonce can be made.
 func NewServerHandshake(cfg ServerHandshakeConfig) (*ServerHandshake, error) {
 	if len(cfg.Identities) == 0 {
@@ -143,18 +134,12 @@ func NewServerHandshake(cfg ServerHandshakeConfig) (*ServerHandshake, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	h := &ServerHandshake{cfg: cfg, identity: cfg.Identities[0]}
+	h := &ServerHandshake{cfg: cfg, identity: cfg.Identities[0], handshake: handshake{lenient: cfg.Lenient}}
 	if _, err := io.ReadFull(cfg.Rand, h.serverNonce[:]); err != nil {
 		return nil, fmt.Errorf("agentproto: server nonce: %w", err)
 	}
 	return h, nil
 }
-
-// Need returns what the handshake waits for.
-func (h *ServerHandshake) Need() Need { return h.need }
-
-// Err returns why the handshake failed, or nil.
-func (h *ServerHandshake) Err() error { return h.err }
 
 // Info returns what is known of the agent. From NeedAdmission on the node id is proved; hasInfo tells whether command 3,
 // and with it all but the node id and the strings of commands 30 and 31, has arrived.
@@ -171,11 +156,8 @@ func (h *ServerHandshake) Identity() *ServerIdentity { return h.identity }
 
 // Handle takes one message of the agent and returns the reply to send, if any.
 func (h *ServerHandshake) Handle(msg []byte) (reply []byte, err error) {
-	if h.need != NeedMessage {
-		return nil, h.fail(unexpected(0, fmt.Sprintf("message while the handshake needs: %v", h.need)))
-	}
-	if h.count++; h.count > maxHandshakeMessages {
-		return nil, h.fail(unexpected(0, "too many messages"))
+	if err := h.next(); err != nil {
+		return nil, err
 	}
 	if IsJSON(msg) {
 		return nil, h.handleJSON(msg)
@@ -252,7 +234,7 @@ func (h *ServerHandshake) handleServerID(msg []byte) error {
 		return err
 	}
 	if h.seen.has(CmdAuthRequest) {
-		if h.cfg.Lenient {
+		if h.lenient {
 			return nil
 		}
 		return unexpected(CmdServerID, "after command 1")
@@ -415,20 +397,4 @@ func (h *ServerHandshake) Waiting() string {
 		return "agent did not answer the server's signature (command 3); the ServerID of its .msh may be another's"
 	}
 	return "agent has not said who it is (command 3)"
-}
-
-// ignore drops a message in lenient mode and fails otherwise.
-func (h *ServerHandshake) ignore(err error) error {
-	if h.cfg.Lenient {
-		return nil
-	}
-	return h.fail(err)
-}
-
-// fail ends the handshake. The first error stays.
-func (h *ServerHandshake) fail(err error) error {
-	if h.need != Failed {
-		h.need, h.err = Failed, err
-	}
-	return h.err
 }
