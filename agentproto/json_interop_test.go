@@ -54,9 +54,17 @@ func TestStockAgentUnderstands(t *testing.T) {
 		"CoreDumpStatus": nil, "ErrorLog": nil, "ConsoleOutput": nil, "ProcessList": nil, "ProcessInfo": nil, "CPUInfo": nil,
 		"MsgOpenURLResult": nil, "OpenURLResult": nil, "LogEvent": nil, "RunCommandsResult": nil, "NetInfo": nil,
 	}
-	limit := time.After(time.Minute)
+	limit := time.After(3 * time.Minute)
+	// The stock agent makes JSON of the output of ps with awk. Some command lines come out as invalid JSON; then it throws,
+	// answers nothing and lives on. Processes of other tests come and go, so it is asked again.
+	again := time.NewTicker(2 * time.Second)
+	defer again.Stop()
 	for missing := len(answers); missing > 0; {
 		select {
+		case <-again.C:
+			if answers["ProcessList"] == nil {
+				require.NoError(t, session.Send(t.Context(), &agentproto.GetProcesses{UserContext: user}))
+			}
 		case ev := <-e.events:
 			require.NoError(t, ev.err)
 			if bad, ok := ev.event.(agentproto.BadMessageEvent); ok {
@@ -73,7 +81,7 @@ func TestStockAgentUnderstands(t *testing.T) {
 				missing--
 			}
 		case <-limit:
-			t.Fatalf("not all answered within a minute: %v", answers)
+			t.Fatalf("not all answered: %v", answers)
 		}
 	}
 

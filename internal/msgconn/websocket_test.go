@@ -251,6 +251,9 @@ func TestOrigin(t *testing.T) {
 }
 
 func TestReadsReuseBuffers(t *testing.T) {
+	if raceDetector {
+		t.Skip("counted without the race detector only")
+	}
 	const n = 200
 	url := serve(t, UpgradeOptions{}, func(c *WebSocket) {
 		msg := make([]byte, 4000)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package msgconn
+
+const raceDetector = false
