@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/internal/secret"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
@@ -42,7 +43,7 @@ func (a ServerAddress) GoString() string {
 
 // Format writes what String returns.
 func (a ServerAddress) Format(f fmt.State, verb rune) {
-	formatRedacted(f, verb, a.String(), a.GoString())
+	secret.Format(f, verb, a.String(), a.GoString())
 }
 
 // LogValue logs what String returns.

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // Agents in the same network as their server find it by UDP multicast (meshscanner.js; agentcore.c). All packets are ASCII
@@ -243,18 +245,18 @@ func (k *DiscoveryKey) Open(packet []byte) ([]byte, bool) {
 }
 
 // String returns "[redacted]".
-func (k DiscoveryKey) String() string { return redacted }
+func (k DiscoveryKey) String() string { return secret.Redacted }
 
 // GoString is what %#v prints.
-func (k DiscoveryKey) GoString() string { return "agentproto.DiscoveryKey{" + redacted + "}" }
+func (k DiscoveryKey) GoString() string { return "agentproto.DiscoveryKey{" + secret.Redacted + "}" }
 
 // Format makes every verb print the redacted form.
 func (k DiscoveryKey) Format(f fmt.State, verb rune) {
-	formatRedacted(f, verb, redacted, k.GoString())
+	secret.Format(f, verb, secret.Redacted, k.GoString())
 }
 
 // LogValue is what log/slog prints.
-func (k DiscoveryKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (k DiscoveryKey) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
 
 // MarshalText is what encoding/json prints.
-func (k DiscoveryKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (k DiscoveryKey) MarshalText() ([]byte, error) { return []byte(secret.Redacted), nil }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strconv"
 	"unicode/utf16"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // NetInfo lists the network interfaces of the device.
@@ -144,7 +146,7 @@ func (d SystemData) String() string {
 func (d SystemData) GoString() string { return "agentproto.SystemData(" + d.String() + ")" }
 
 // Format makes every verb print the size.
-func (d SystemData) Format(f fmt.State, verb rune) { formatRedacted(f, verb, d.String(), d.GoString()) }
+func (d SystemData) Format(f fmt.State, verb rune) { secret.Format(f, verb, d.String(), d.GoString()) }
 
 // LogValue is what log/slog prints.
 func (d SystemData) LogValue() slog.Value { return slog.StringValue(d.String()) }

@@ -86,7 +86,7 @@ func TestSecretURL(t *testing.T) {
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "zz")
 	require.Equal(t, "", NewSecret("").String())
-	require.Equal(t, `agentproto.Secret("[redacted]")`, fmt.Sprintf("%#v", NewSecret("x")))
+	require.Equal(t, `secret.Text("[redacted]")`, fmt.Sprintf("%#v", NewSecret("x")))
 }
 
 func TestUnknownMessageIsPrintedWithoutContent(t *testing.T) {
