@@ -101,21 +101,18 @@ func (c *CookieCodec) Encode(cookie Cookie) (Secret, error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	// Go's GCM puts the tag behind the text: it is sealed after room for the nonce and the tag, and the tag moved.
-	b := make([]byte, cookieNonce+cookieTag, 512)
-	b, err := cookie.appendJSON(b, made)
+	text, err := cookie.appendJSON(make([]byte, 0, 256), made)
 	if err != nil {
 		return Secret{}, err
 	}
-	if _, err := io.ReadFull(random, b[:cookieNonce]); err != nil {
+	b := make([]byte, cookieNonce, cookieNonce+cookieTag+len(text))
+	if _, err := io.ReadFull(random, b); err != nil {
 		return Secret{}, fmt.Errorf("controlproto: cookie: reading random bytes: %w", err)
 	}
-	text := b[cookieNonce+cookieTag:]
-	sealed := c.Key.key.gcm.Seal(text[:0], b[:cookieNonce], text, nil)
-	copy(b[cookieNonce:], sealed[len(text):])
-	if len(text) > 0 && len(sealed) > 0 && &sealed[0] != &text[0] {
-		copy(text, sealed)
-	}
+	// Go's GCM puts the tag behind the text.
+	sealed := c.Key.key.gcm.Seal(nil, b, text, nil)
+	b = append(b, sealed[len(text):]...)
+	b = append(b, sealed[:len(text)]...)
 	var out string
 	switch c.Encoding {
 	case CookieBase64:
@@ -139,7 +136,8 @@ func (c *CookieCodec) Encode(cookie Cookie) (Secret, error) {
 // A '?' and what follows is cut off: meshctrl appends the query of its control address to the cookies of its tunnels.
 //
 // Every error is an [ErrCookie] and one of its causes, except that a codec without keys gives [ErrCookieKey]. What the
-// cookie permits, and at which address, is for its methods and [CookieIPPolicy] to say.
+// cookie permits, and at which address, is for its methods and [CookieIPPolicy] to say. A cookie for one use is used up
+// by decoding it, also when one of these refuses it then.
 func (c *CookieCodec) Decode(text string, maxAge time.Duration) (Cookie, error) {
 	if c.Key.key == nil && len(c.OtherKeys) == 0 {
 		return Cookie{}, fmt.Errorf("%w: none to decrypt with", ErrCookieKey)

@@ -55,7 +55,7 @@ var cookieMembers = []cookieMember{
 	intMember("cf", false, math.MaxInt32, func(c *Cookie) *Consent { return &c.Consent }),
 	intMember("r", true, math.MaxInt32, func(c *Cookie) *int { return &c.GuestRights }),
 	textMember("mid", true, func(c *Cookie) *ID { return &c.InviteGroup }),
-	inviteKindMember(),
+	intMember("f", false, math.MaxUint8, func(c *Cookie) *InviteKind { return &c.InviteKind }),
 	intMember("ag", false, math.MaxUint32, func(c *Cookie) *uint32 { return &c.InviteAgents }),
 	textMember("pid", true, func(c *Cookie) *string { return &c.PublicID }),
 	flagMember("vo", true, func(c *Cookie) *bool { return &c.ViewOnly }),
@@ -114,18 +114,6 @@ func intMember[T ~int | ~uint8 | ~uint32](name string, strict bool, most float64
 		*field(c) = T(v)
 		return true
 	}, func(c *Cookie) any { return unlessZero(*field(c)) }}
-}
-
-// inviteKindMember is always there in an invitation: zero is a kind too.
-func inviteKindMember() cookieMember {
-	m := intMember("f", false, math.MaxUint8, func(c *Cookie) *InviteKind { return &c.InviteKind })
-	m.write = func(c *Cookie) any {
-		if c.InviteKind == 0 && c.Action != CookieInvite {
-			return nil
-		}
-		return c.InviteKind
-	}
-	return m
 }
 
 // flagMember is 1 where it is set. Servers also write true.
