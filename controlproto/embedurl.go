@@ -173,6 +173,9 @@ func (e *Embed) URL(base string) (SecretURL, error) {
 	q := embedQuery{}
 	q.add("login", e.Login.Reveal(), isCookieText)
 	q.add("key", e.Key.Reveal(), nil)
+	if _, ok := embedViewNames[e.View]; !ok {
+		q.fail(fmt.Sprintf("there is no page %d", int(e.View)))
+	}
 	q.number("viewmode", int(e.View), int(ViewServerConsole))
 	q.target("node", bareID(e.Node), isBareID)
 	q.target("gotonode", bareID(e.GotoNode), isBareID)
