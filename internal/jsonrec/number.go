@@ -139,7 +139,7 @@ func (d *decoder) float() (float64, bool) {
 func (d *decoder) time(u unit, v reflect.Value) bool {
 	p := v.Addr().Interface().(*time.Time)
 	start := d.pos
-	if f, ok := d.float(); ok {
+	if f, ok := d.float(); ok { // exact up to 2^53, and JavaScript's times end before
 		if f == 0 {
 			*p = time.Time{}
 			return true
