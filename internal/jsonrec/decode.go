@@ -228,6 +228,7 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 	if !d.enter() {
 		return false
 	}
+	depth, list := d.depth, len(d.elements)
 	var extra extraMap
 	odd := false // a named member is in extra
 	for i := 0; ; i++ {
@@ -268,6 +269,7 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 			return false
 		}
 		fv.SetZero()
+		d.depth, d.elements = depth, d.elements[:list]
 		if p.extra == nil {
 			if !d.skip(start) {
 				return false
@@ -283,6 +285,9 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 		return false
 	}
 	if p.extra != nil {
+		if len(extra) == 0 {
+			extra = nil // also where a later member of the right shape has emptied it
+		}
 		*fieldAt(v, p.extra).Addr().Interface().(*extraMap) = extra
 	}
 	d.depth--

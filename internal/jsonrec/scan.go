@@ -262,7 +262,7 @@ type element struct {
 }
 
 // elements appends the elements of an array; data[i] is its bracket. It only counts brackets: that the JSON is right is
-// checked when the elements are read. false means that the array does not end.
+// checked when the elements are read. false means that the array does not end with a bracket of its kind.
 func elements(list []element, data []byte, i int) ([]element, bool) {
 	level, empty, text := 0, true, 0
 	for i++; i < len(data); {
@@ -286,7 +286,7 @@ func elements(list []element, data []byte, i int) ([]element, bool) {
 				if !empty {
 					list = append(list, element{i, text})
 				}
-				return list, true
+				return list, c == ']'
 			}
 			level--
 		case ',':
