@@ -81,7 +81,8 @@ type Cookie struct {
 	Address netip.Addr
 	// Once names a cookie that is good for one use ("once"); see [OnceGuard].
 	Once string
-	// Expire is the lifetime ("expire", minutes). Zero leaves it to who reads the cookie, [CookieForever] is no limit.
+	// Expire is the lifetime ("expire", minutes). Zero leaves it to who reads the cookie, [CookieForever] is no limit;
+	// any other negative one has always been over.
 	Expire time.Duration
 	// Time is when it was made ("time", whole seconds). Zero stands for now when encoding.
 	Time time.Time

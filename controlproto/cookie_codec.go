@@ -90,7 +90,7 @@ var cookieBase64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 
 // Encode makes the text of a cookie. It is a credential, so it comes wrapped.
 func (c *CookieCodec) Encode(cookie Cookie) (Secret, error) {
-	if c.Key.key == nil {
+	if c.Key.IsZero() {
 		return Secret{}, fmt.Errorf("%w: none to encrypt with", ErrCookieKey)
 	}
 	made := cookie.Time
@@ -110,7 +110,7 @@ func (c *CookieCodec) Encode(cookie Cookie) (Secret, error) {
 		return Secret{}, fmt.Errorf("controlproto: cookie: reading random bytes: %w", err)
 	}
 	// Go's GCM puts the tag behind the text.
-	sealed := c.Key.key.gcm.Seal(nil, b, text, nil)
+	sealed := c.Key.get().gcm.Seal(nil, b, text, nil)
 	b = append(b, sealed[len(text):]...)
 	b = append(b, sealed[:len(text)]...)
 	var out string
@@ -139,7 +139,7 @@ func (c *CookieCodec) Encode(cookie Cookie) (Secret, error) {
 // cookie permits, and at which address, is for its methods and [CookieIPPolicy] to say. A cookie for one use is used up
 // by decoding it, also when one of these refuses it then.
 func (c *CookieCodec) Decode(text string, maxAge time.Duration) (Cookie, error) {
-	if c.Key.key == nil && len(c.OtherKeys) == 0 {
+	if c.Key.IsZero() && len(c.OtherKeys) == 0 {
 		return Cookie{}, fmt.Errorf("%w: none to decrypt with", ErrCookieKey)
 	}
 	b, err := c.decodeText(text)
@@ -185,11 +185,11 @@ func (c *CookieCodec) decodeText(text string) ([]byte, error) {
 // open decrypts with the first key that fits; nil is none.
 func (c *CookieCodec) open(b []byte) []byte {
 	for _, open := range []func(*cookieKey, []byte) []byte{openGCM, openCBC} {
-		if plain := open(c.Key.key, b); plain != nil {
+		if plain := open(c.Key.get(), b); plain != nil {
 			return plain
 		}
 		for _, k := range c.OtherKeys {
-			if plain := open(k.key, b); plain != nil {
+			if plain := open(k.get(), b); plain != nil {
 				return plain
 			}
 		}
@@ -245,16 +245,15 @@ func openCBC(k *cookieKey, b []byte) []byte {
 func (c *CookieCodec) checkAge(cookie *Cookie, maxAge time.Duration) error {
 	now := c.now()
 	limit := cookie.Expire
-	switch {
-	case limit > 0 || limit == CookieForever:
-	case maxAge == 0:
-		limit = CookieAgeDefault
-	default:
+	if limit == 0 {
 		limit = maxAge
+	}
+	if limit == 0 {
+		limit = CookieAgeDefault
 	}
 	age := now.Sub(cookie.Time)
 	if limit != CookieForever {
-		if age > limit {
+		if age > limit || limit < 0 {
 			return fmt.Errorf("%w: made %v ago, good for %v", ErrCookieExpired, age, limit)
 		}
 		if age < -CookieClockSkew {

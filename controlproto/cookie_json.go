@@ -184,13 +184,14 @@ func readExpire(c *Cookie, raw json.RawMessage) bool {
 	switch d := minutes * float64(time.Minute); {
 	case !ok:
 		return false
-	case minutes == 0:
+	case d == 0:
 		c.Expire = CookieForever
+	case d < float64(CookieForever):
+		c.Expire = time.Duration(max(d, -math.MaxInt64/2)) // has always been over
+	case d < 1:
+		c.Expire = 1 // less than a Duration can tell
 	case d >= math.MaxInt64:
 		c.Expire = math.MaxInt64 // 292 years
-	case d < 1:
-		// Negative, or less than can be told: it has expired when it is made, which a nanosecond says as well.
-		c.Expire = 1
 	default:
 		c.Expire = time.Duration(d)
 	}
@@ -201,7 +202,7 @@ func writeExpire(c *Cookie) any {
 	switch {
 	case c.Expire == 0:
 		return nil
-	case c.Expire < 0:
+	case c.Expire == CookieForever:
 		return 0
 	case c.Expire%time.Minute == 0:
 		return int64(c.Expire / time.Minute)

@@ -31,11 +31,11 @@ var ErrCookieKey = errors.New("controlproto: cookie key")
 // Of the 80 bytes, 0 to 31 are the key of the normal form of cookies; the other form uses 0 to 47 and 48 to 79.
 // Confirmed in meshcentral.js, generateCookieKey.
 type CookieKey struct {
-	_   [0]func() // not comparable: use Equal
-	key *cookieKey
+	// A function, so that package fmt does not find the bytes where it cannot call methods, not even for a wrong verb.
+	// It also makes keys not comparable: use Equal.
+	key func() *cookieKey
 }
 
-// cookieKey hangs on a pointer, so that package fmt does not find the bytes where it cannot call methods.
 type cookieKey struct {
 	bytes [CookieKeySize]byte
 	gcm   cipher.AEAD
@@ -92,7 +92,15 @@ func NewCookieKey(random io.Reader) (CookieKey, error) {
 	if k.cbc, err = aes.NewCipher(k.bytes[48:]); err != nil {
 		return CookieKey{}, fmt.Errorf("%w: %w", ErrCookieKey, err)
 	}
-	return CookieKey{key: k}, nil
+	return CookieKey{key: func() *cookieKey { return k }}, nil
+}
+
+// get returns the key, nil if there is none.
+func (k CookieKey) get() *cookieKey {
+	if k.key == nil {
+		return nil
+	}
+	return k.key()
 }
 
 // Hex reveals the key, as 160 lower-case hexadecimal digits: for a key file or a database, never for a log.
@@ -100,7 +108,7 @@ func (k CookieKey) Hex() string {
 	if k.key == nil {
 		return ""
 	}
-	return hex.EncodeToString(k.key.bytes[:])
+	return hex.EncodeToString(k.get().bytes[:])
 }
 
 // IsZero tells whether there is no key.
@@ -108,10 +116,10 @@ func (k CookieKey) IsZero() bool { return k.key == nil }
 
 // Equal compares in constant time.
 func (k CookieKey) Equal(l CookieKey) bool {
-	if k.key == nil || l.key == nil {
-		return k.key == l.key
+	if k.IsZero() || l.IsZero() {
+		return k.IsZero() && l.IsZero()
 	}
-	return subtle.ConstantTimeCompare(k.key.bytes[:], l.key.bytes[:]) == 1
+	return subtle.ConstantTimeCompare(k.get().bytes[:], l.get().bytes[:]) == 1
 }
 
 // String returns "[redacted]", or "" without a key.

@@ -267,7 +267,11 @@ func (e *encoder) float(b []byte, f float64) []byte {
 		return append(b, '0') // also for -0
 	}
 	if a := math.Abs(f); a < 1e-6 || a >= 1e21 {
-		return strconv.AppendFloat(b, f, 'e', -1, 64)
+		b = strconv.AppendFloat(b, f, 'e', -1, 64)
+		if n := len(b); b[n-2] == '0' && b[n-4] == 'e' {
+			b = append(b[:n-2], b[n-1]) // e-7, not e-07
+		}
+		return b
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }

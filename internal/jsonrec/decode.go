@@ -57,14 +57,15 @@ type decoder struct {
 	budget int // how many bytes of Go values may still be made
 	err    error
 
-	// Strings are parts of text, a copy of data from textAt on. Outside of records, with each, they are copies one by one.
+	// Where strings go. Small texts and those without records are copied once, on demand: strings are parts of text. Else,
+	// with each, strings in a record go to its arena, and those outside are copies one by one.
 	each   bool
 	copied bool
 	text   string
-	textAt int
+	arena  *strings.Builder
 
-	ends    []int  // of the elements of the arrays that are being read
-	scratch []byte // for strings with escapes
+	elements []element // of the arrays that are being read
+	scratch  []byte    // for strings with escapes
 }
 
 // fail notes the first error; the result is that of a value that was not read.
@@ -87,13 +88,23 @@ func (d *decoder) spend(n int) bool {
 
 // part gives data[from:to] as a string.
 func (d *decoder) part(from, to int) string {
+	if d.each {
+		return d.copyOf(d.data[from:to])
+	}
 	if !d.copied {
-		if d.each {
-			return string(d.data[from:to])
-		}
 		d.copied, d.text = true, string(d.data)
 	}
-	return d.text[from-d.textAt : to-d.textAt]
+	return d.text[from:to]
+}
+
+// copyOf gives text as a string that keeps no more than its record.
+func (d *decoder) copyOf(text []byte) string {
+	if a := d.arena; a != nil && len(text) <= a.Cap()-a.Len() {
+		from := a.Len()
+		a.Write(text)
+		return a.String()[from:] // the arena does not grow, so this stays its buffer
+	}
+	return string(text)
 }
 
 // peek gives the first byte of the value, 0 at the end.
@@ -217,6 +228,7 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 	if !d.enter() {
 		return false
 	}
+	depth, list := d.depth, len(d.elements)
 	var extra extraMap
 	odd := false // a named member is in extra
 	for i := 0; ; i++ {
@@ -224,7 +236,7 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 		if !more {
 			break
 		}
-		f := p.byName[string(name)]
+		f := p.names.find(name)
 		start := d.pos
 		if f == nil {
 			if p.extra == nil {
@@ -241,8 +253,8 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 		}
 		fv := f.of(v)
 		if d.peek() == 'n' {
-			if d.pos = word(d.data, start, "null"); d.pos < 0 {
-				return d.syntax(start)
+			if !d.null() {
+				return false
 			}
 			fv.SetZero()
 			continue
@@ -257,6 +269,7 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 			return false
 		}
 		fv.SetZero()
+		d.depth, d.elements = depth, d.elements[:list]
 		if p.extra == nil {
 			if !d.skip(start) {
 				return false
@@ -272,6 +285,9 @@ func (d *decoder) object(p *plan, v reflect.Value) bool {
 		return false
 	}
 	if p.extra != nil {
+		if len(extra) == 0 {
+			extra = nil // also where a later member of the right shape has emptied it
+		}
 		*fieldAt(v, p.extra).Addr().Interface().(*extraMap) = extra
 	}
 	d.depth--
@@ -335,69 +351,78 @@ func (d *decoder) slice(p *plan, v reflect.Value) bool {
 	if d.peek() != '[' || !d.enter() {
 		return false
 	}
-	base := len(d.ends)
+	// The number of elements is found out first, as growing a slice of large structs costs more, in memory above all.
+	base := len(d.elements)
 	var ok bool
-	if d.ends, ok = elementEnds(d.ends, d.data, d.pos); !ok {
+	if d.elements, ok = elements(d.elements, d.data, d.pos); !ok {
 		return d.syntax(d.pos)
 	}
-	n := len(d.ends) - base
+	n := len(d.elements) - base
 	if !d.spend(n * int(p.elem.typ.Size())) {
 		return false
 	}
-	v.Set(reflect.MakeSlice(p.typ, n, n))
-	d.pos++
-	used := 0
-	for i := range n {
-		end := d.ends[base+i]
-		if d.pos = blanks(d.data, d.pos); d.pos >= len(d.data) {
-			return d.syntax(d.pos)
-		}
-		if !d.element(p, v.Index(used), end, &used) {
-			return false
-		}
-		if d.pos = blanks(d.data, d.pos); d.pos != end {
-			return d.syntax(d.pos)
-		}
-		d.pos++
-	}
-	d.ends = d.ends[:base]
+	d.pos = blanks(d.data, d.pos+1)
 	if n == 0 {
-		d.pos = blanks(d.data, d.pos)
 		if d.peek() != ']' {
 			return d.syntax(d.pos)
 		}
 		d.pos++
+		d.depth--
+		v.Set(reflect.MakeSlice(p.typ, 0, 0))
+		return true
 	}
+	v.SetZero()
+	v.Grow(n)
+	v.SetLen(n)
+	used := 0
+	for i := range n {
+		el := d.elements[base+i]
+		if d.pos = blanks(d.data, d.pos); d.pos >= len(d.data) {
+			return d.syntax(d.pos)
+		}
+		if d.peek() == 'n' && p.elem.op != opRaw {
+			if !d.null() {
+				return false
+			}
+			if p.elem.isNumber() {
+				used++
+			}
+		} else {
+			if !d.record(p, v.Index(used), el.text) {
+				return false
+			}
+			used++
+		}
+		if d.pos = blanks(d.data, d.pos); d.pos != el.end {
+			return d.syntax(d.pos)
+		}
+		d.pos++
+	}
+	d.elements = d.elements[:base]
 	v.SetLen(used)
 	d.depth--
 	return true
 }
 
-// element reads one element of an array, which ends at end, and counts those that are there.
-func (d *decoder) element(p *plan, v reflect.Value, end int, used *int) bool {
-	if d.peek() == 'n' && p.elem.op != opRaw {
-		start := d.pos
-		if d.pos = word(d.data, start, "null"); d.pos < 0 {
-			return d.syntax(start)
-		}
-		switch p.elem.op {
-		case opBool, opInt, opUint, opFloat:
-			*used++
-		}
-		return true
+// null reads null, of which the first letter is there.
+func (d *decoder) null() bool {
+	end := word(d.data, d.pos, "null")
+	if end < 0 {
+		return d.syntax(d.pos)
 	}
-	*used++
-	return d.record(p, v, end)
+	d.pos = end
+	return true
 }
 
-// record reads an element of a slice or a map; strings of records alias a copy of the record alone.
-func (d *decoder) record(p *plan, v reflect.Value, end int) bool {
-	if !p.own || !d.each {
+// record reads an element of a slice or a map; in a record, text is how much text the strings hold.
+func (d *decoder) record(p *plan, v reflect.Value, text int) bool {
+	if !p.own || !d.each || d.arena != nil {
 		return d.value(p.elem, v)
 	}
-	d.each, d.copied, d.text, d.textAt = false, true, string(d.data[d.pos:end]), d.pos
+	d.arena = new(strings.Builder)
+	d.arena.Grow(text)
 	ok := d.value(p.elem, v)
-	d.each, d.copied, d.text, d.textAt = true, false, "", 0
+	d.arena = nil
 	return ok
 }
 
@@ -414,11 +439,10 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 		if !more {
 			break
 		}
-		key.SetString(string(name))
+		key.SetString(d.copyOf(name))
 		if d.peek() == 'n' && p.elem.op != opRaw {
-			start := d.pos
-			if d.pos = word(d.data, start, "null"); d.pos < 0 {
-				return d.syntax(start)
+			if !d.null() {
+				return false
 			}
 			m.SetMapIndex(key, reflect.Value{})
 			continue
@@ -427,13 +451,11 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 			return false
 		}
 		elem.SetZero()
-		end := 0
-		if p.own && d.each {
-			if end = valueEnd(d.data, d.pos, MaxDepth-d.depth, len(d.data)+1); end < 0 {
-				return d.fail(scanError(end, d.pos))
-			}
+		text := 0
+		if p.own && d.each && d.arena == nil {
+			text = textOf(d.data, d.pos)
 		}
-		if !d.record(p, elem, end) {
+		if !d.record(p, elem, text) {
 			return false
 		}
 		m.SetMapIndex(key, elem)
@@ -460,7 +482,7 @@ func (d *decoder) string() (string, bool) {
 			return d.part(start+1, end-1), true
 		}
 		d.scratch = unquote(d.scratch[:0], d.data[start+1:end-1])
-		return string(d.scratch), true
+		return d.copyOf(d.scratch), true
 	case '{', '[', 'n':
 		return "", false
 	}

@@ -67,8 +67,17 @@ type plan struct {
 
 	// Of opStruct.
 	fields []field
-	byName map[string]*field
+	names  nameTable
 	extra  []int // the index of the field Extra, or nil
+}
+
+// isNumber says whether null in an array is a zero.
+func (p *plan) isNumber() bool {
+	switch p.op {
+	case opBool, opInt, opUint, opFloat:
+		return true
+	}
+	return false
 }
 
 // field is a field of a struct.
@@ -256,10 +265,7 @@ func (b *planner) fillStruct(p *plan) error {
 	}
 	// In the order of the source, also where structs are embedded.
 	slices.SortFunc(p.fields, func(x, y field) int { return slices.Compare(x.index, y.index) })
-	p.byName = make(map[string]*field, len(p.fields))
-	for i := range p.fields {
-		p.byName[p.fields[i].name] = &p.fields[i]
-	}
+	p.names = newNameTable(p.fields)
 	return nil
 }
 

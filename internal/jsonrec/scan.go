@@ -255,17 +255,28 @@ closed:
 	goto after
 }
 
-// elementEnds appends the ends of the elements of an array; data[i] is its bracket. It only counts brackets: that
-// the JSON is right is checked when the elements are read. false means that the array does not end.
-func elementEnds(ends []int, data []byte, i int) ([]int, bool) {
-	level, empty := 0, true
+// element is what is known of an element of an array before it is read.
+type element struct {
+	end  int // index of the comma or bracket after it
+	text int // how many bytes its strings have, names of members not counted
+}
+
+// elements appends the elements of an array; data[i] is its bracket. It only counts brackets: that the JSON is right is
+// checked when the elements are read. false means that the array does not end with a bracket of its kind.
+func elements(list []element, data []byte, i int) ([]element, bool) {
+	level, empty, text := 0, true, 0
 	for i++; i < len(data); {
 		switch c := data[i]; c {
 		case '"':
 			empty = false
-			if i, _ = stringEnd(data, i); i < 0 {
-				return ends, false
+			end, _ := stringEnd(data, i)
+			if end < 0 {
+				return list, false
 			}
+			if end < len(data) && data[end] != ':' {
+				text += end - i - 2
+			}
+			i = end
 			continue
 		case '{', '[':
 			empty = false
@@ -273,14 +284,15 @@ func elementEnds(ends []int, data []byte, i int) ([]int, bool) {
 		case '}', ']':
 			if level == 0 {
 				if !empty {
-					ends = append(ends, i)
+					list = append(list, element{i, text})
 				}
-				return ends, true
+				return list, c == ']'
 			}
 			level--
 		case ',':
 			if level == 0 {
-				ends = append(ends, i)
+				list = append(list, element{i, text})
+				text = 0
 			}
 		case ' ', '\n', '\r', '\t':
 		default:
@@ -288,5 +300,32 @@ func elementEnds(ends []int, data []byte, i int) ([]int, bool) {
 		}
 		i++
 	}
-	return ends, false
+	return list, false
+}
+
+// textOf counts the bytes of the strings in an object, at most: it stops where the object ends or is malformed.
+func textOf(data []byte, i int) int {
+	text, level := 0, 0
+	for i < len(data) {
+		switch data[i] {
+		case '"':
+			end, _ := stringEnd(data, i)
+			if end < 0 {
+				return text
+			}
+			if end < len(data) && data[end] != ':' {
+				text += end - i - 2
+			}
+			i = end
+			continue
+		case '{', '[':
+			level++
+		case '}', ']':
+			level--
+		}
+		if i++; level <= 0 {
+			return text
+		}
+	}
+	return text
 }

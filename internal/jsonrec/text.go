@@ -1,7 +1,6 @@
 package jsonrec
 
 import (
-	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -119,10 +118,13 @@ func appendCompact(b, raw []byte) []byte {
 			}
 			if plain || utf8.Valid(raw[i:end]) {
 				b = append(b, raw[i:end]...)
-			} else {
-				b = append(b, bytes.ToValidUTF8(raw[i:end], []byte("\ufffd"))...)
+				i = end
 			}
-			i = end
+			for i < end {
+				r, n := utf8.DecodeRune(raw[i:])
+				b = utf8.AppendRune(b, r)
+				i += n
+			}
 		default:
 			b = append(b, c)
 			i++
