@@ -239,14 +239,3 @@ type Trace struct {
 
 // Action is "trace".
 func (*Trace) Action() string { return "trace" }
-
-// EventPush carries an [Event] to those who may know of it. (meshuser.js, HandleEvent)
-//
-//	{"action":"event","event":{"etype":"user","action":"accountcreate",...}}
-type EventPush struct {
-	Event Event                      `json:"event,keep"`
-	Extra map[string]json.RawMessage `json:"-"`
-}
-
-// Action is "event".
-func (*EventPush) Action() string { return "event" }

@@ -14,7 +14,7 @@ var sessionActions = []Spec{
 	{Action: "urlargs", Request: blank[URLArgs], Replies: RepliesNever},
 	{Action: "print", Request: blank[Print], Replies: RepliesNever},
 	{Action: "userWebState", Request: blank[UserWebState], Replies: RepliesNever, Settings: true},
-	{Action: "uicustomevent", Request: blank[UICustomEvent], Replies: RepliesNever},
+	{Action: "uicustomevent", Request: blank[SendUICustomEvent], Replies: RepliesNever},
 	{Action: "satellite", Request: blank[Satellite], Replies: RepliesNever},
 	{Action: "intersession", Request: blank[InterSession], Replies: RepliesNever},
 	{Action: "interuser", Request: blank[InterUser], Replies: RepliesNever},
@@ -179,12 +179,12 @@ type UserWebState struct {
 func (*UserWebState) Action() string { return "userWebState" }
 func (*UserWebState) reply() *Result { return new(Result) }
 
-// UICustomEvent tells the other sessions of the account, and plugins, of something that happened in a page, by the event
+// SendUICustomEvent, action "uicustomevent", tells the other sessions of the account, and plugins, of something that happened in a page, by the event
 // "uicustomevent". Devices that the account does not see are left out; with none left there is no event. (meshuser.js,
 // case 'uicustomevent')
 //
 //	{"action":"uicustomevent","section":"customicons","element":"0","src":{"selectedDevices":["node//..."]}}
-type UICustomEvent struct {
+type SendUICustomEvent struct {
 	Section         string                     `json:"section"`
 	Element         json.RawMessage            `json:"element"`
 	Source          *UICustomSource            `json:"src"`
@@ -194,15 +194,15 @@ type UICustomEvent struct {
 	Extra           map[string]json.RawMessage `json:"-"`
 }
 
-// UICustomSource is where a [UICustomEvent] comes from.
+// UICustomSource is where a [SendUICustomEvent] comes from.
 type UICustomSource struct {
 	SelectedDevices []ID                       `json:"selectedDevices"`
 	Extra           map[string]json.RawMessage `json:"-"`
 }
 
 // Action is "uicustomevent".
-func (*UICustomEvent) Action() string { return "uicustomevent" }
-func (*UICustomEvent) reply() *Result { return new(Result) }
+func (*SendUICustomEvent) Action() string { return "uicustomevent" }
+func (*SendUICustomEvent) reply() *Result { return new(Result) }
 
 // Satellite declares a session of MeshCentral Satellite (SetFlags), or carries the answer of one to something the server
 // asked. The server asks with the same action, only sessions that declared a matching flag. (meshuser.js, case 'satellite')
