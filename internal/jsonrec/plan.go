@@ -87,6 +87,7 @@ type field struct {
 	label string // the name as JSON, with the colon
 	index []int
 	keep  bool
+	null  bool // zero is written as null
 }
 
 // of gives the field's value.
@@ -297,6 +298,8 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 			switch option {
 			case "keep":
 				f.keep = true
+			case "null":
+				f.keep, f.null = true, true
 			case "", "omitempty", "omitzero":
 			default:
 				var ok bool
