@@ -131,6 +131,9 @@ func (e Envelope) Decode(m Message) error {
 		delete(*x, "action")
 		delete(*x, "responseid")
 		delete(*x, "tag")
+		if _, ok := m.(TypedMessage); ok {
+			delete(*x, "type")
+		}
 		if len(*x) == 0 {
 			*x = nil
 		}
@@ -143,8 +146,11 @@ func (e Envelope) Decode(m Message) error {
 func AppendMessage(b []byte, m Message, c Correlation) ([]byte, error) {
 	start := len(b)
 	b = append(b, `{"action":`...)
-	b = jsonrec.AppendString(b, m.Action())
+	b = appendType(jsonrec.AppendString(b, m.Action()), m)
 	at := len(b)
+	if w, ok := m.(interface{ wire() Message }); ok {
+		m = w.wire() // what is sent differs from what the struct holds
+	}
 	b, err := jsonrec.Append(b, m)
 	if err != nil {
 		return b[:start], fmt.Errorf("controlproto: %.32q: %w", m.Action(), err)
