@@ -129,7 +129,7 @@ func (m *Mux) handle(ctx context.Context, c *Call) (err error) {
 			// As net/http does: one request must not take the whole server with it. What state the handler has left
 			// its session in is not known.
 			err = fmt.Errorf("controlproto: handler panicked: %v\n%s", r, debug.Stack())
-			c.Session.Close("internal", "internal-1")
+			c.Session.Close(CloseInternal, CloseMsgInternal)
 		}
 	}()
 	return h(ctx, c)

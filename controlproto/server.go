@@ -242,7 +242,7 @@ func (s *Server) open(conn Conn, step authStep) (*Session, *refusal) {
 	l := &s.cfg.Limits
 	switch {
 	case s.closed:
-		return nil, &refusal{cause: "shutdown", msg: "shutdown-1", reason: ErrServerShutdown}
+		return nil, &refusal{cause: CloseShutdown, msg: CloseMsgShutdown, reason: ErrServerShutdown}
 	case l.Sessions > 0 && len(s.sessions) >= l.Sessions, l.UserSessions > 0 && s.users[step.user.ID] >= l.UserSessions:
 		return nil, &refusal{stopped: true, msg: "Session count exceed", reason: ErrTooManySessions}
 	}
@@ -283,7 +283,7 @@ func (s *Server) serve(sess *Session) error {
 	if err == nil {
 		sess.read()
 	} else {
-		last := closeMessageBytes(&closing{name: "close", Cause: "internal", Msg: "internal-1"})
+		last := closeMessageBytes(&closing{name: "close", Cause: CloseInternal, Msg: CloseMsgInternal})
 		sess.end(last, false, msgconn.CloseNormal, "", fmt.Errorf("controlproto: opening the session: %w", err))
 	}
 	<-sess.gone

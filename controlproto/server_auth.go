@@ -72,7 +72,7 @@ func (a *authenticator) begin(ctx context.Context, req *LoginRequest) (*authSequ
 // message takes a message of the client. What is not expected is passed over, as stock servers do.
 func (s *authSequence) message(ctx context.Context, msg []byte) authStep {
 	if s.wait == nil {
-		return refuse("noauth", "noauth", errors.New("a message after the login"))
+		return refuse(CloseNoAuth, CloseMsgNoAuth, errors.New("a message after the login"))
 	}
 	return s.wait(ctx, msg)
 }
@@ -94,26 +94,26 @@ func (s *authSequence) moreArgs(ctx context.Context, msg []byte) authStep {
 func (s *authSequence) check(ctx context.Context) authStep {
 	r := &s.req
 	if err := s.origins.check(r.Origin, r.HasOrigin, false, r.Host, r.Scheme); err != nil {
-		return refuse("invalidorigin", "invalidorigin", err)
+		return refuse(CloseInvalidOrigin, CloseMsgInvalidOrigin, err)
 	}
 	if r.NoDomain {
-		return refuse("noauth", "noauth-1", nil)
+		return refuse(CloseNoAuth, CloseMsgNoDomain, nil)
 	}
 	if !s.urlKey() {
-		return refuse("noauth", "nokey", nil)
+		return refuse(CloseNoAuth, CloseMsgNoKey, nil)
 	}
 	if r.SessionExpired {
-		return refuse("expired", "expired-1", nil)
+		return refuse(CloseExpired, CloseMsgExpired, nil)
 	}
 	if s.limiter.banned(r.RemoteAddr, s.cfg.Now()) {
-		return refuse("banned", "banned-1", nil)
+		return refuse(CloseBanned, CloseMsgBanned, nil)
 	}
 	if r.HasMeshAuth && r.MeshAuth.Reveal() == "*" {
 		s.wait = s.inBand
 		return authStep{}
 	}
 	if r.HasUser && r.HasPassword {
-		return s.password(ctx, credentials{r.User, r.Password, r.Token, LoginPassword, "noauth-2a"})
+		return s.password(ctx, credentials{r.User, r.Password, r.Token, LoginPassword, CloseMsgBadQuery})
 	}
 	var ignored error
 	if r.Cookie.Reveal() != "" {
@@ -126,14 +126,14 @@ func (s *authSequence) check(ctx context.Context) authStep {
 	if r.HasMeshAuth {
 		m, err := ParseMeshAuth(r.MeshAuth.Reveal())
 		if err != nil {
-			return refuse("noauth", "noauth-2c", err)
+			return refuse(CloseNoAuth, CloseMsgBadInBand, err)
 		}
-		return s.password(ctx, credentials{m.User, m.Password, m.Token, LoginPassword, "noauth-2d"})
+		return s.password(ctx, credentials{m.User, m.Password, m.Token, LoginPassword, CloseMsgBadHeader})
 	}
 	if r.SessionUser != "" {
 		return s.session(ctx, ignored)
 	}
-	return refuse("noauth", "noauth", ignored)
+	return refuse(CloseNoAuth, CloseMsgNoAuth, ignored)
 }
 
 // urlKey tells whether the URL has one of the domain's keys, if it has any.
@@ -155,11 +155,11 @@ func (s *authSequence) urlKey() bool {
 func (s *authSequence) session(ctx context.Context, ignored error) authStep {
 	r := &s.req
 	if err := s.origins.check(r.Origin, r.HasOrigin, true, r.Host, r.Scheme); err != nil {
-		return refuse("invalidorigin", "invalidorigin", err)
+		return refuse(CloseInvalidOrigin, CloseMsgInvalidOrigin, err)
 	}
 	u, err := s.account(ctx, r.SessionUser)
 	if err != nil {
-		return failed(err, refuse("noauth", "noauth", errors.Join(err, ignored)))
+		return failed(err, refuse(CloseNoAuth, CloseMsgNoAuth, errors.Join(err, ignored)))
 	}
 	return s.accept(u, Login{Kind: LoginSession, TokenName: r.SessionToken})
 }
@@ -189,7 +189,7 @@ func (s *authSequence) cookie(ctx context.Context) (authStep, error) {
 	}
 	// Pages of the server come with such cookies too; only tools have no Origin.
 	if !s.req.HasOrigin && u.SiteRights.Restricted(SiteNoTools) {
-		return refuse("notools", "notools", nil), nil
+		return refuse(CloseNoTools, CloseMsgNoTools, nil), nil
 	}
 	return s.accept(u, Login{Kind: LoginAuthCookie}), nil
 }
@@ -218,7 +218,7 @@ func notInternal(err error) error {
 // failed is a refusal for internal errors, and otherwise what is given.
 func failed(err error, otherwise authStep) authStep {
 	if errors.As(err, new(internalError)) {
-		return refuse("internal", "internal-1", err)
+		return refuse(CloseInternal, CloseMsgInternal, err)
 	}
 	return otherwise
 }
@@ -264,14 +264,14 @@ const loginTokenPrefix = "~t:"
 
 // password logs in with a name and a password. It never falls through to another method.
 func (s *authSequence) password(ctx context.Context, c credentials) authStep {
-	wrong := authStep{refused: &refusal{cause: "noauth", msg: c.msg, delayed: true}}
+	wrong := authStep{refused: &refusal{cause: CloseNoAuth, msg: c.msg, delayed: true}}
 	now := s.cfg.Now()
 	if len(c.name) > maxLoginText || len(c.password.Reveal()) > maxLoginText || len(c.token.Reveal()) > MaxCookieText {
 		c.name, c.password = "", Secret{} // nobody's
 	}
 	name := UserID(s.req.Domain, c.name)
 	if !s.limiter.attempt(s.req.RemoteAddr, name, now) {
-		return refuse("banned", "banned-1", nil)
+		return refuse(CloseBanned, CloseMsgBanned, nil)
 	}
 	u, login, err := s.verify(ctx, c, name)
 	if err != nil {
@@ -284,7 +284,7 @@ func (s *authSequence) password(ctx context.Context, c credentials) authStep {
 	}
 	if u.SiteRights.Restricted(SiteNoTools) {
 		s.limiter.succeeded(s.req.RemoteAddr, name, now)
-		return refuse("notools", "notools", nil)
+		return refuse(CloseNoTools, CloseMsgNoTools, nil)
 	}
 	step, guessed := authStep{}, false
 	if login.Kind != LoginToken {
@@ -353,7 +353,7 @@ func (s *authSequence) secondFactor(ctx context.Context, u *User, token Secret) 
 	}
 	f, err := s.cfg.Factors.Factors(ctx, u, &s.req)
 	if err != nil {
-		return refuse("internal", "internal-1", fmt.Errorf("controlproto: second factor: %w", err)), false
+		return refuse(CloseInternal, CloseMsgInternal, fmt.Errorf("controlproto: second factor: %w", err)), false
 	}
 	if f.Required && !s.trusted(u, f, token) {
 		step, guessed = s.code(ctx, u, f, token)
@@ -362,14 +362,14 @@ func (s *authSequence) secondFactor(ctx context.Context, u *User, token Secret) 
 		}
 	}
 	if f.VerifyEmail {
-		return authStep{refused: &refusal{cause: "emailvalidation", msg: "emailvalidationrequired", factors: &f}}, false
+		return authStep{refused: &refusal{cause: CloseEmailValidation, msg: CloseMsgEmail, factors: &f}}, false
 	}
 	return authStep{}, false
 }
 
 // code checks or sends a code.
 func (s *authSequence) code(ctx context.Context, u *User, f Factors, token Secret) (step authStep, guessed bool) {
-	asked := &refusal{cause: "noauth", msg: "tokenrequired", factors: &f}
+	asked := &refusal{cause: CloseNoAuth, msg: CloseMsgTokenRequired, factors: &f}
 	text := token.Reveal()
 	by, offered := FactorKind(0), false
 	switch text {

@@ -160,7 +160,7 @@ func (s *authSequence) inBand(ctx context.Context, msg []byte) authStep {
 		if !ok1 || !ok2 {
 			name, password = "", "" // nobody's
 		}
-		return s.password(ctx, credentials{name, NewSecret(password), m.Token, LoginInBand, "noauth-2c"})
+		return s.password(ctx, credentials{name, NewSecret(password), m.Token, LoginInBand, CloseMsgBadInBand})
 	}
 	return authStep{}
 }
@@ -174,13 +174,13 @@ func decodeBase64(s string) (string, bool) {
 func (s *authSequence) proveServer(ctx context.Context, m *inBandRequest) authStep {
 	proof, err := ParseServerAuth(m.CNonce, m.TLSHash)
 	if err != nil {
-		return refuse("noauth", "badargs", err)
+		return refuse(CloseNoAuth, CloseMsgBadArgs, err)
 	}
 	if s.signed++; s.signed > mostProofs {
-		return refuse("noauth", "badargs", errors.New("controlproto: too many serverAuth"))
+		return refuse(CloseNoAuth, CloseMsgBadArgs, errors.New("controlproto: too many serverAuth"))
 	}
 	if !s.cfg.ServerIdentity.sees(s.req.ServerName, proof.TLSHash[:]) {
-		return refuse("noauth", "badtlscert", nil)
+		return refuse(CloseNoAuth, CloseMsgBadCertificate, nil)
 	}
 	release, err := s.enter(ctx)
 	if err != nil {

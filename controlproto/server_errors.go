@@ -23,6 +23,16 @@ var (
 	ErrTooManySessions = errors.New("controlproto: too many sessions")
 )
 
+// Causes of a [Close] that stock servers do not have, with their messages. None of them says anything about the credentials.
+const (
+	CloseInternal    = "internal" // the server could not decide
+	CloseMsgInternal = "internal-1"
+	CloseSlow        = "slow" // too much was left unread
+	CloseMsgSlow     = "slow-1"
+	CloseShutdown    = "shutdown"
+	CloseMsgShutdown = "shutdown-1"
+)
+
 // RefusedError is a login that was refused, with what the client was told and what it was not.
 type RefusedError struct {
 	Cause, Msg string // of the "close" message

@@ -72,7 +72,7 @@ func (s *Session) User() *User { return s.user.Load() }
 func (s *Session) SetUser(u *User) {
 	s.user.Store(u)
 	if u.SiteRights.Restricted(SiteLocked) {
-		s.Close("noauth", "noauth")
+		s.Close(CloseNoAuth, CloseMsgNoAuth)
 	}
 }
 
@@ -104,7 +104,7 @@ func (s *Session) Flush(ctx context.Context) error { return s.out.flush(ctx) }
 func (s *Session) Push(b []byte) bool {
 	ok, full := s.out.push(b)
 	if full {
-		go s.end(closeMessageBytes(&closing{name: "close", Cause: "slow", Msg: "slow-1"}), true, msgconn.CloseTryAgain,
+		go s.end(closeMessageBytes(&closing{name: "close", Cause: CloseSlow, Msg: CloseMsgSlow}), true, msgconn.CloseTryAgain,
 			"session does not keep up", ErrSlowSession)
 	}
 	return ok
