@@ -78,7 +78,8 @@ type ClientKeepAlive struct {
 	// Interval is the silence after which the server is asked. Default 50 s, below the 60 s after which many proxies close
 	// an idle connection. Negative never asks.
 	Interval time.Duration
-	// Timeout is the silence after a question that ends the connection. Default 20 s.
+	// Timeout is the silence after a question that ends the connection. Default 60 s. A message counts when all of it is
+	// there, so this is also how long the largest may take.
 	Timeout time.Duration
 }
 
@@ -112,7 +113,7 @@ const (
 	defaultStrayTime    = 20 * time.Second
 	defaultWriteTime    = 30 * time.Second
 	defaultKeepInterval = 50 * time.Second
-	defaultKeepTimeout  = 20 * time.Second
+	defaultKeepTimeout  = time.Minute
 	defaultLoginLimit   = 64 << 10
 	defaultReadLimit    = 128 << 20
 )
@@ -242,12 +243,16 @@ func (c *Client) shut(why error) {
 	}
 }
 
+// setLink makes l the present connection.
 func (c *Client) setLink(l *clientLink) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.link = l
 	close(c.changed)
 	c.changed = make(chan struct{})
-	c.mu.Unlock()
+	if l != nil && c.gone != nil { // closed in the meantime
+		l.end(c.gone)
+	}
 }
 
 // current returns the connection. Between connections it waits for the next.
@@ -259,7 +264,7 @@ func (c *Client) current(ctx context.Context) (*clientLink, error) {
 		switch {
 		case gone != nil:
 			return nil, goneError(gone)
-		case link != nil:
+		case link != nil && !link.over():
 			return link, nil
 		}
 		select {

@@ -88,7 +88,11 @@ func (c *Client) open(ctx context.Context, form *loginForm) (dialed, error) {
 	if c.cfg.Connect == nil {
 		return c.openNet(ctx, target, form)
 	}
-	conn, err := c.cfg.Connect(ctx, target, c.header(form))
+	header, err := c.header(form)
+	if err != nil {
+		return dialed{}, &ClientError{Phase: PhaseAuth, Err: err}
+	}
+	conn, err := c.cfg.Connect(ctx, target, header)
 	if err != nil {
 		return dialed{}, &ClientError{Phase: PhaseDial, Err: err}
 	}
@@ -96,18 +100,22 @@ func (c *Client) open(ctx context.Context, form *loginForm) (dialed, error) {
 }
 
 // header is what goes with the request for the WebSocket.
-func (c *Client) header(form *loginForm) http.Header {
+func (c *Client) header(form *loginForm) (http.Header, error) {
 	h := c.cfg.Header.Clone()
 	if h == nil {
 		h = http.Header{}
 	}
-	if v := form.header(); v != "" {
-		h.Set("X-Meshauth", v)
+	auth, err := form.header()
+	if err != nil {
+		return nil, err
+	}
+	if v := auth.Reveal(); v != "" {
+		h.Set(MeshAuthHeader, v)
 	}
 	if v := form.cookies.Reveal(); v != "" {
 		h.Set("Cookie", v)
 	}
-	return h
+	return h, nil
 }
 
 // logIn does what follows on the open connection, until the server has told who it is and who has logged in.

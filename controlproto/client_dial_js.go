@@ -35,4 +35,3 @@ func (c *Client) openNet(ctx context.Context, target SecretURL, form *loginForm)
 	d.conn = conn
 	return d, nil
 }
-

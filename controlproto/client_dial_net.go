@@ -22,6 +22,10 @@ func (c *Client) openNet(ctx context.Context, url SecretURL, form *loginForm) (d
 	if err != nil {
 		return dialed{}, &ClientError{Phase: PhaseTLS, Err: err}
 	}
+	header, err := c.header(form)
+	if err != nil {
+		return dialed{}, &ClientError{Phase: PhaseAuth, Err: err}
+	}
 	var phase atomic.Value
 	phase.Store(PhaseDial)
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -34,7 +38,7 @@ func (c *Client) openNet(ctx context.Context, url SecretURL, form *loginForm) (d
 		WroteHeaders: func() { phase.Store(PhaseUpgrade) },
 	})
 	conn, err := msgconn.Dial(traced, url.Reveal(), msgconn.DialOptions{
-		TLSConfig: config, Proxy: c.cfg.Proxy, NetDialContext: c.cfg.NetDialContext, Header: c.header(form),
+		TLSConfig: config, Proxy: c.cfg.Proxy, NetDialContext: c.cfg.NetDialContext, Header: header,
 		ReadLimit: c.cfg.LoginLimit,
 	})
 	if err != nil {

@@ -12,9 +12,6 @@ import (
 var (
 	// ErrTokenRequired is a login that needs a second factor, or had a wrong one: see [TokenRequiredError].
 	ErrTokenRequired = errors.New("a second factor is required")
-	// ErrBadCredentials is a login with credentials that the server does not take. Servers do not tell a wrong password from
-	// an unknown account.
-	ErrBadCredentials = errors.New("credentials refused")
 	// ErrOrigin is a connection refused because of its Origin header. Only browsers send one.
 	ErrOrigin = errors.New("origin refused")
 	// ErrNoReply is a request that was not answered in time. Servers are silent about much that they refuse, so it may
@@ -29,8 +26,6 @@ var (
 	ErrSilentPeer = errors.New("server fell silent")
 	// ErrPinnedCertificate is a TLS certificate other than the one in ClientConfig.
 	ErrPinnedCertificate = errors.New("the TLS certificate is not the pinned one")
-	// ErrServerIdentity is a server that could not prove that it is the one in InBandLogin.
-	ErrServerIdentity = errors.New("the server is not the expected one")
 	// ErrAgentBusy is a command that an agent did not run, as it most likely was running another.
 	ErrAgentBusy = errors.New("the agent is busy with another command")
 )

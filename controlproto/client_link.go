@@ -86,6 +86,16 @@ func (l *clientLink) end(why error) {
 	close(l.ended)
 }
 
+// over tells whether the connection has ended.
+func (l *clientLink) over() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // failure is what requests fail with after the connection ended.
 func (l *clientLink) failure() error {
 	l.mu.Lock()

@@ -77,7 +77,7 @@ func (c *Client) again(last *time.Duration) *clientLink {
 // isFinal tells whether it makes no sense to try again: the server does not want these credentials.
 func isFinal(err error) bool {
 	var ce *CloseError
-	return errors.Is(err, ErrTokenRequired) || errors.Is(err, ErrServerIdentity) || errors.As(err, &ce) && ce.final()
+	return errors.Is(err, ErrTokenRequired) || errors.Is(err, ErrServerAuth) || errors.As(err, &ce) && ce.final()
 }
 
 // nextWait is a random time of up to twice the last, so that clients do not all come back at the same moment.
@@ -98,4 +98,3 @@ func between(low, high time.Duration) time.Duration {
 	}
 	return low + rand.N(high-low) //nolint:gosec // spreads load, keeps no secret
 }
-

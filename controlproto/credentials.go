@@ -2,11 +2,11 @@ package controlproto
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/meshcentral-go/sdk/nodeid"
 )
@@ -112,6 +112,25 @@ func (l TokenLogin) login(context.Context) (loginForm, error) {
 	return loginForm{user: l.Name, pass: l.Secret}, nil
 }
 
+// KeyLogin logs in with the server's login cookie key, as any account and without password or second factor: it is worth
+// as much as the server. A fresh cookie is made for every attempt to log in.
+type KeyLogin struct {
+	Key    CookieKey
+	User   string // the name of the account, in lower case
+	Domain string
+	// Now is the clock; nil means time.Now. A server refuses cookies that are over 30 seconds from the future.
+	Now func() time.Time
+}
+
+func (l KeyLogin) login(context.Context) (loginForm, error) {
+	if l.User == "" {
+		return loginForm{}, errors.New("credentials without a user")
+	}
+	codec := CookieCodec{Key: l.Key, Now: l.Now}
+	cookie, err := codec.Encode(LoginCookie(UserID(l.Domain, l.User)))
+	return loginForm{auth: cookie}, err
+}
+
 // CookieLogin is a login cookie that was made elsewhere: by [CookieCodec], by action "logincookie" or "authcookie", or by the server's
 // own program. It is good for an hour unless it says something else, so a client that reconnects later needs Refresh.
 type CookieLogin struct {
@@ -200,18 +219,13 @@ func (f *loginForm) query() url.Values {
 	return v
 }
 
-// header is the value of x-meshauth, or "".
-func (f *loginForm) header() string {
-	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+// header is the value of x-meshauth, or empty.
+func (f *loginForm) header() (Secret, error) {
 	switch {
 	case f.inBand != nil:
-		return "*"
+		return MeshAuth{Inside: true}.Header()
 	case f.user == "":
-		return ""
+		return Secret{}, nil
 	}
-	h := encode(f.user) + "," + encode(f.pass.Reveal())
-	if t := f.token.Reveal(); t != "" {
-		h += "," + encode(t)
-	}
-	return h
+	return MeshAuth{User: f.user, Password: f.pass, Token: f.token}.Header()
 }
