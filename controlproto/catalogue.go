@@ -59,6 +59,8 @@ var catalogue = sync.OnceValue(func() catalogueTable {
 	t := catalogueTable{byName: map[string]Spec{}}
 	for _, part := range [][]Spec{
 		// one line for each msg_*.go
+		deviceActions, detailActions, powerActions, msgActions, runActions, fileActions, shareActions, eventActions, reportActions,
+		amtActions, pluginActions,
 	} {
 		t.list = append(t.list, part...)
 	}

@@ -131,6 +131,9 @@ func (e Envelope) Decode(m Message) error {
 		delete(*x, "action")
 		delete(*x, "responseid")
 		delete(*x, "tag")
+		if _, ok := m.(TypedMessage); ok {
+			delete(*x, "type")
+		}
 		if len(*x) == 0 {
 			*x = nil
 		}
@@ -143,7 +146,7 @@ func (e Envelope) Decode(m Message) error {
 func AppendMessage(b []byte, m Message, c Correlation) ([]byte, error) {
 	start := len(b)
 	b = append(b, `{"action":`...)
-	b = jsonrec.AppendString(b, m.Action())
+	b = appendType(jsonrec.AppendString(b, m.Action()), m)
 	at := len(b)
 	b, err := jsonrec.Append(b, m)
 	if err != nil {

@@ -206,7 +206,7 @@ func TestLenient(t *testing.T) {
 		{"time in the other form", `{"sec":"2023-11-14T22:13:20.9Z","iso":1700000000000,"ms":"2023-11-14T23:13:20+01:00"}`,
 			`{"sec":1700000000,"ms":1700000000000,"iso":"2023-11-14T22:13:20.000Z"}`},
 		{"time with a fraction", `{"sec":1700000000.9,"ms":1700000000123.9}`, `{"sec":1700000000,"ms":1700000000123}`},
-		{"no time", `{"sec":0,"ms":"0","iso":""}`, `{}`},
+		{"no time", `{"sec":0,"ms":"0","iso":"","sec":0.5}`, `{}`},
 		{"short duration", `{"secs":0.0004,"mins":"0.5"}`, `{"mins":0.5}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

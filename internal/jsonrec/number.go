@@ -140,14 +140,13 @@ func (d *decoder) time(u unit, v reflect.Value) bool {
 	p := v.Addr().Interface().(*time.Time)
 	start := d.pos
 	if f, ok := d.float(); ok { // exact up to 2^53, and JavaScript's times end before
-		if f == 0 {
+		if f = math.Floor(f); f == 0 {
 			*p = time.Time{}
 			return true
 		}
 		if u == unitSec {
-			f = math.Floor(f) * 1000
+			f *= 1000
 		}
-		f = math.Floor(f)
 		if math.Abs(f) > maxJSTime {
 			return false
 		}
