@@ -371,16 +371,15 @@ func (d *decoder) slice(p *plan, v reflect.Value) bool {
 		v.Set(reflect.MakeSlice(p.typ, 0, 0))
 		return true
 	}
+	if p.typ == typeTexts {
+		return d.texts(v.Addr().Interface().(*[]string), n)
+	}
 	v.SetZero()
 	v.Grow(n)
 	v.SetLen(n)
 	used := 0
 	for i := range n {
-		el := d.elements[base+i]
-		if d.pos = blanks(d.data, d.pos); d.pos >= len(d.data) {
-			return d.syntax(d.pos)
-		}
-		if d.peek() == 'n' && p.elem.op != opRaw {
+		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' && p.elem.op != opRaw {
 			if !d.null() {
 				return false
 			}
@@ -388,19 +387,51 @@ func (d *decoder) slice(p *plan, v reflect.Value) bool {
 				used++
 			}
 		} else {
-			if !d.record(p, v.Index(used), el.text) {
+			if !d.record(p, v.Index(used), d.elements[base+i].text) {
 				return false
 			}
 			used++
 		}
-		if d.pos = blanks(d.data, d.pos); d.pos != el.end {
-			return d.syntax(d.pos)
+		if !d.past(base + i) {
+			return false
 		}
-		d.pos++
 	}
 	d.elements = d.elements[:base]
 	v.SetLen(used)
 	d.depth--
+	return true
+}
+
+// texts reads the n elements of an array of strings, as a slice does, but without reflection.
+func (d *decoder) texts(p *[]string, n int) bool {
+	base := len(d.elements) - n
+	list := make([]string, 0, n)
+	for i := range n {
+		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' {
+			if !d.null() {
+				return false
+			}
+		} else if s, ok := d.string(); ok {
+			list = append(list, s)
+		} else {
+			return false
+		}
+		if !d.past(base + i) {
+			return false
+		}
+	}
+	d.elements = d.elements[:base]
+	*p = list
+	d.depth--
+	return true
+}
+
+// past goes past the comma or the bracket after element i.
+func (d *decoder) past(i int) bool {
+	if d.pos = blanks(d.data, d.pos); d.pos != d.elements[i].end {
+		return d.syntax(d.pos)
+	}
+	d.pos++
 	return true
 }
 

@@ -86,16 +86,20 @@ type field struct {
 	name  string
 	label string // the name as JSON, with the colon
 	index []int
+	at    int // index, where it is of one number, or -1
 	keep  bool
+	null  bool // zero is written as null
 }
 
 // of gives the field's value.
-func (f *field) of(v reflect.Value) reflect.Value { return fieldAt(v, f.index) }
+func (f *field) of(v reflect.Value) reflect.Value {
+	if f.at >= 0 {
+		return v.Field(f.at)
+	}
+	return fieldAt(v, f.index)
+}
 
 func fieldAt(v reflect.Value, index []int) reflect.Value {
-	if len(index) == 1 {
-		return v.Field(index[0])
-	}
 	for _, i := range index {
 		v = v.Field(i)
 	}
@@ -134,6 +138,7 @@ type planner struct {
 var (
 	typeTime        = reflect.TypeFor[time.Time]()
 	typeDuration    = reflect.TypeFor[time.Duration]()
+	typeTexts       = reflect.TypeFor[[]string]()
 	typeRaw         = reflect.TypeFor[json.RawMessage]()
 	typeSecret      = reflect.TypeFor[secret.Text]()
 	typeSecretURL   = reflect.TypeFor[secret.URL]()
@@ -287,7 +292,10 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 		if !sf.IsExported() || tag == "-" {
 			continue
 		}
-		f := field{name: sf.Name, index: append(slices.Clone(index), i)}
+		f := field{name: sf.Name, index: append(slices.Clone(index), i), at: -1}
+		if len(index) == 0 {
+			f.at = i
+		}
 		name, options, _ := strings.Cut(tag, ",")
 		if name != "" {
 			f.name = name
@@ -297,6 +305,8 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 			switch option {
 			case "keep":
 				f.keep = true
+			case "null":
+				f.keep, f.null = true, true
 			case "", "omitempty", "omitzero":
 			default:
 				var ok bool
