@@ -8,12 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
-
-	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
-
-// Conn is the message connection that both sides run over. A WebSocket is one; so is anything else with its methods.
-type Conn = msgconn.Conn
 
 // ServerConfig is how a [Server] works. Mux and Accounts are required, all else has a default. Printing it shows no secret.
 type ServerConfig struct {

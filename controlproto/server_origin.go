@@ -1,7 +1,6 @@
 package controlproto
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -224,7 +223,5 @@ func plainPort(s string) bool {
 	return len(s) >= 1 && len(s) <= 5
 }
 
-// Is makes errors.Is(err, ErrOrigin) true.
-func (e *OriginError) Is(target error) bool { return target == errOriginTarget }
-
-var errOriginTarget = errors.New("origin refused")
+// Is makes errors.Is(err, [ErrOrigin]) true.
+func (e *OriginError) Is(target error) bool { return target == ErrOrigin }
