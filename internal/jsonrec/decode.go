@@ -32,7 +32,7 @@ func Unmarshal(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	d := decoder{data: data, budget: budgetBase + budgetPerByte*len(data)}
+	d := decoder{data: data, budget: budgetBase + budgetPerByte*int64(len(data))}
 	d.each = p.records && len(data) > ownCopies
 	d.pos = blanks(data, 0)
 	start := d.pos
@@ -54,7 +54,7 @@ type decoder struct {
 	data   []byte
 	pos    int
 	depth  int
-	budget int // how many bytes of Go values may still be made
+	budget int64 // how many bytes of Go values may still be made
 	err    error
 
 	// Where strings go. Small texts and those without records are copied once, on demand: strings are parts of text. Else,
@@ -78,9 +78,9 @@ func (d *decoder) fail(err error) bool {
 
 func (d *decoder) syntax(offset int) bool { return d.fail(at(ErrSyntax, offset)) }
 
-// spend takes from the budget.
-func (d *decoder) spend(n int) bool {
-	if d.budget -= n; d.budget < 0 {
+// spend takes n values from the budget.
+func (d *decoder) spend(n int, p *plan) bool {
+	if d.budget -= int64(n) * int64(p.typ.Size()); d.budget < 0 {
 		return d.fail(at(ErrLimit, d.pos))
 	}
 	return true
@@ -201,7 +201,7 @@ func (d *decoder) value(p *plan, v reflect.Value) bool {
 		v.SetZero()
 		return v.Addr().Interface().(Unmarshaler).UnmarshalJSONRec(d.data[start:d.pos:d.pos]) == nil
 	case opPointer:
-		if !d.spend(int(p.elem.typ.Size())) {
+		if !d.spend(1, p.elem) {
 			return false
 		}
 		e := reflect.New(p.elem.typ)
@@ -358,7 +358,7 @@ func (d *decoder) slice(p *plan, v reflect.Value) bool {
 		return d.syntax(d.pos)
 	}
 	n := len(d.elements) - base
-	if !d.spend(n * int(p.elem.typ.Size())) {
+	if !d.spend(n, p.elem) {
 		return false
 	}
 	d.pos = blanks(d.data, d.pos+1)
@@ -478,7 +478,7 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 			m.SetMapIndex(key, reflect.Value{})
 			continue
 		}
-		if !d.spend(16 + int(p.elem.typ.Size())) {
+		if !d.spend(1, p.elem) {
 			return false
 		}
 		elem.SetZero()
