@@ -144,12 +144,12 @@ func FuzzServerAuth(f *testing.F) {
 		}
 		err = a.VerifyReply(cert, nonce, signature, id)
 		if err == nil {
-			hash, again := a.Request()
+			gotNonce, gotHash := a.Request()
 			was, err := ParseServerAuth(r.CNonce, r.TLSHash)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want, wantHash := was.Request(); hash != want || again != wantHash {
+			if wantNonce, wantHash := was.Request(); gotNonce != wantNonce || gotHash != wantHash {
 				t.Fatalf("%q and %q are proved", cnonce, tlshash)
 			}
 		} else if !errors.Is(err, ErrServerAuth) {
