@@ -1,0 +1,543 @@
+package jsonrec
+
+import (
+	"encoding/base64"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
+)
+
+const (
+	// ownCopies is from which size on records get copies of their text of their own. Below, all share one.
+	ownCopies = 4 << 10
+
+	// The Go form of a text may be budgetPerByte times its size, and budgetBase. A real record needs two to three times.
+	budgetPerByte = 32
+	budgetBase    = 1 << 20
+)
+
+// Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain data. After an
+// error v holds nothing of use.
+//
+// Strings alias one copy of data that v keeps alive. In slices and maps of structs each struct has a copy of its own
+// part, so that keeping one of many does not keep the text of all.
+func Unmarshal(data []byte, v any) error {
+	ptr := reflect.ValueOf(v)
+	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
+		return fmt.Errorf("%w: Unmarshal into %T", ErrType, v)
+	}
+	p, err := planOf(ptr.Type().Elem())
+	if err != nil {
+		return err
+	}
+	d := decoder{data: data, budget: budgetBase + budgetPerByte*len(data)}
+	d.each = p.records && len(data) > ownCopies
+	d.pos = blanks(data, 0)
+	start := d.pos
+	ok := d.value(p, ptr.Elem())
+	if d.err != nil {
+		return d.err
+	}
+	if !ok {
+		if end := valueEnd(data, start, MaxDepth, len(data)+1); end < 0 {
+			return scanError(end, start)
+		}
+		return fmt.Errorf("%w for a %v", ErrShape, p.typ)
+	}
+	return ended(data, d.pos)
+}
+
+// decoder reads one text.
+type decoder struct {
+	data   []byte
+	pos    int
+	depth  int
+	budget int // how many bytes of Go values may still be made
+	err    error
+
+	// Where strings go. Small texts and those without records are copied once, on demand: strings are parts of text. Else,
+	// with each, strings in a record go to its arena, and those outside are copies one by one.
+	each   bool
+	copied bool
+	text   string
+	arena  *strings.Builder
+
+	elements []element // of the arrays that are being read
+	scratch  []byte    // for strings with escapes
+}
+
+// fail notes the first error; the result is that of a value that was not read.
+func (d *decoder) fail(err error) bool {
+	if d.err == nil {
+		d.err = err
+	}
+	return false
+}
+
+func (d *decoder) syntax(offset int) bool { return d.fail(at(ErrSyntax, offset)) }
+
+// spend takes from the budget.
+func (d *decoder) spend(n int) bool {
+	if d.budget -= n; d.budget < 0 {
+		return d.fail(at(ErrLimit, d.pos))
+	}
+	return true
+}
+
+// part gives data[from:to] as a string.
+func (d *decoder) part(from, to int) string {
+	if d.each {
+		return d.copyOf(d.data[from:to])
+	}
+	if !d.copied {
+		d.copied, d.text = true, string(d.data)
+	}
+	return d.text[from:to]
+}
+
+// copyOf gives text as a string that keeps no more than its record.
+func (d *decoder) copyOf(text []byte) string {
+	if a := d.arena; a != nil && len(text) <= a.Cap()-a.Len() {
+		from := a.Len()
+		a.Write(text)
+		return a.String()[from:] // the arena does not grow, so this stays its buffer
+	}
+	return string(text)
+}
+
+// peek gives the first byte of the value, 0 at the end.
+func (d *decoder) peek() byte {
+	if d.pos < len(d.data) {
+		return d.data[d.pos]
+	}
+	return 0
+}
+
+// skip passes over a value.
+func (d *decoder) skip(start int) bool {
+	end := valueEnd(d.data, start, MaxDepth-d.depth, len(d.data)+1)
+	if end < 0 {
+		return d.fail(scanError(end, start))
+	}
+	d.pos = end
+	return true
+}
+
+func (d *decoder) enter() bool {
+	if d.depth++; d.depth > MaxDepth {
+		return d.fail(at(ErrDepth, d.pos))
+	}
+	return true
+}
+
+// value reads the value at d.pos. false means that it has the wrong shape, or that d.err is set; where d.pos is, and
+// what v holds, is then open.
+func (d *decoder) value(p *plan, v reflect.Value) bool {
+	switch p.op {
+	case opString:
+		s, ok := d.string()
+		if ok {
+			v.SetString(s)
+		}
+		return ok
+	case opBool:
+		b, ok := d.bool()
+		if ok {
+			v.SetBool(b)
+		}
+		return ok
+	case opInt:
+		n, ok := d.int()
+		if !ok || v.OverflowInt(n) {
+			return false
+		}
+		v.SetInt(n)
+		return true
+	case opUint:
+		n, ok := d.uint(p.bits)
+		if !ok || v.OverflowUint(n) {
+			return false
+		}
+		v.SetUint(n)
+		return true
+	case opFloat:
+		f, ok := d.float()
+		if ok {
+			v.SetFloat(f)
+		}
+		return ok
+	case opBytes:
+		return d.bytes(v)
+	case opRaw:
+		start := d.pos
+		if !d.skip(start) {
+			return false
+		}
+		v.SetBytes(appendCompact(make([]byte, 0, d.pos-start), d.data[start:d.pos]))
+		return true
+	case opSecret:
+		s, ok := d.string()
+		if ok {
+			*v.Addr().Interface().(*secret.Text) = secret.New(strings.Clone(s))
+		}
+		return ok
+	case opSecretURL:
+		s, ok := d.string()
+		if ok {
+			*v.Addr().Interface().(*secret.URL) = secret.NewURL(strings.Clone(s))
+		}
+		return ok
+	case opTime:
+		return d.time(p.unit, v)
+	case opDuration:
+		return d.duration(p.unit, v)
+	case opOwn:
+		start := d.pos
+		if !d.skip(start) {
+			return false
+		}
+		v.SetZero()
+		return v.Addr().Interface().(Unmarshaler).UnmarshalJSONRec(d.data[start:d.pos:d.pos]) == nil
+	case opPointer:
+		if !d.spend(int(p.elem.typ.Size())) {
+			return false
+		}
+		e := reflect.New(p.elem.typ)
+		if !d.value(p.elem, e.Elem()) {
+			return false
+		}
+		v.Set(e)
+		return true
+	case opSlice:
+		return d.slice(p, v)
+	case opMap:
+		return d.mapping(p, v)
+	case opStruct:
+		return d.object(p, v)
+	}
+	return false
+}
+
+// object reads a struct. Members of the wrong shape do not make it one of the wrong shape.
+func (d *decoder) object(p *plan, v reflect.Value) bool {
+	if d.peek() != '{' {
+		return false
+	}
+	if !d.enter() {
+		return false
+	}
+	depth, list := d.depth, len(d.elements)
+	var extra extraMap
+	odd := false // a named member is in extra
+	for i := 0; ; i++ {
+		name, more := d.name(i == 0)
+		if !more {
+			break
+		}
+		f := p.names.find(name)
+		start := d.pos
+		if f == nil {
+			if p.extra == nil {
+				if !d.skip(start) {
+					return false
+				}
+			} else if extra = d.addExtra(extra, name, start); extra == nil {
+				return false
+			}
+			continue
+		}
+		if odd {
+			delete(extra, f.name)
+		}
+		fv := f.of(v)
+		if d.peek() == 'n' {
+			if !d.null() {
+				return false
+			}
+			fv.SetZero()
+			continue
+		}
+		if f.plan.op == opStruct {
+			fv.SetZero() // of two members with one name, nothing of the first shall be left
+		}
+		if d.value(f.plan, fv) {
+			continue
+		}
+		if d.err != nil {
+			return false
+		}
+		fv.SetZero()
+		d.depth, d.elements = depth, d.elements[:list]
+		if p.extra == nil {
+			if !d.skip(start) {
+				return false
+			}
+			continue
+		}
+		odd = true
+		if extra = d.addExtra(extra, []byte(f.name), start); extra == nil {
+			return false
+		}
+	}
+	if d.err != nil {
+		return false
+	}
+	if p.extra != nil {
+		if len(extra) == 0 {
+			extra = nil // also where a later member of the right shape has emptied it
+		}
+		*fieldAt(v, p.extra).Addr().Interface().(*extraMap) = extra
+	}
+	d.depth--
+	return true
+}
+
+// name reads, in an object, up to the next value. more is false at the end of the object and with an error.
+func (d *decoder) name(first bool) (name []byte, more bool) {
+	i := d.pos
+	if first {
+		i = blanks(d.data, i+1)
+		if i < len(d.data) && d.data[i] == '}' {
+			d.pos = i + 1
+			return nil, false
+		}
+	} else {
+		i = blanks(d.data, i)
+		if i < len(d.data) && d.data[i] == '}' {
+			d.pos = i + 1
+			return nil, false
+		}
+		if i >= len(d.data) || d.data[i] != ',' {
+			return nil, d.syntax(i)
+		}
+		i = blanks(d.data, i+1)
+	}
+	if i >= len(d.data) || d.data[i] != '"' {
+		return nil, d.syntax(i)
+	}
+	end, plain := stringEnd(d.data, i)
+	if end < 0 {
+		return nil, d.syntax(i)
+	}
+	name = d.data[i+1 : end-1]
+	if !plain {
+		name = unquote(nil, name)
+	}
+	if i = blanks(d.data, end); i >= len(d.data) || d.data[i] != ':' {
+		return nil, d.syntax(i)
+	}
+	if d.pos = blanks(d.data, i+1); d.pos >= len(d.data) {
+		return nil, d.syntax(d.pos)
+	}
+	return name, true
+}
+
+// addExtra keeps the value at start, of whatever shape. nil means an error.
+func (d *decoder) addExtra(extra extraMap, name []byte, start int) extraMap {
+	if !d.skip(start) {
+		return nil
+	}
+	if extra == nil {
+		extra = make(extraMap)
+	}
+	extra[string(name)] = appendCompact(make([]byte, 0, d.pos-start), d.data[start:d.pos])
+	return extra
+}
+
+// slice reads an array.
+func (d *decoder) slice(p *plan, v reflect.Value) bool {
+	if d.peek() != '[' || !d.enter() {
+		return false
+	}
+	// The number of elements is found out first, as growing a slice of large structs costs more, in memory above all.
+	base := len(d.elements)
+	var ok bool
+	if d.elements, ok = elements(d.elements, d.data, d.pos); !ok {
+		return d.syntax(d.pos)
+	}
+	n := len(d.elements) - base
+	if !d.spend(n * int(p.elem.typ.Size())) {
+		return false
+	}
+	d.pos = blanks(d.data, d.pos+1)
+	if n == 0 {
+		if d.peek() != ']' {
+			return d.syntax(d.pos)
+		}
+		d.pos++
+		d.depth--
+		v.Set(reflect.MakeSlice(p.typ, 0, 0))
+		return true
+	}
+	if p.typ == typeTexts {
+		return d.texts(v.Addr().Interface().(*[]string), n)
+	}
+	v.SetZero()
+	v.Grow(n)
+	v.SetLen(n)
+	used := 0
+	for i := range n {
+		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' && p.elem.op != opRaw {
+			if !d.null() {
+				return false
+			}
+			if p.elem.isNumber() {
+				used++
+			}
+		} else {
+			if !d.record(p, v.Index(used), d.elements[base+i].text) {
+				return false
+			}
+			used++
+		}
+		if !d.past(base + i) {
+			return false
+		}
+	}
+	d.elements = d.elements[:base]
+	v.SetLen(used)
+	d.depth--
+	return true
+}
+
+// texts reads the n elements of an array of strings, as a slice does, but without reflection.
+func (d *decoder) texts(p *[]string, n int) bool {
+	base := len(d.elements) - n
+	list := make([]string, 0, n)
+	for i := range n {
+		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' {
+			if !d.null() {
+				return false
+			}
+		} else if s, ok := d.string(); ok {
+			list = append(list, s)
+		} else {
+			return false
+		}
+		if !d.past(base + i) {
+			return false
+		}
+	}
+	d.elements = d.elements[:base]
+	*p = list
+	d.depth--
+	return true
+}
+
+// past goes past the comma or the bracket after element i.
+func (d *decoder) past(i int) bool {
+	if d.pos = blanks(d.data, d.pos); d.pos != d.elements[i].end {
+		return d.syntax(d.pos)
+	}
+	d.pos++
+	return true
+}
+
+// null reads null, of which the first letter is there.
+func (d *decoder) null() bool {
+	end := word(d.data, d.pos, "null")
+	if end < 0 {
+		return d.syntax(d.pos)
+	}
+	d.pos = end
+	return true
+}
+
+// record reads an element of a slice or a map; in a record, text is how much text the strings hold.
+func (d *decoder) record(p *plan, v reflect.Value, text int) bool {
+	if !p.own || !d.each || d.arena != nil {
+		return d.value(p.elem, v)
+	}
+	d.arena = new(strings.Builder)
+	d.arena.Grow(text)
+	ok := d.value(p.elem, v)
+	d.arena = nil
+	return ok
+}
+
+// mapping reads an object as a map.
+func (d *decoder) mapping(p *plan, v reflect.Value) bool {
+	if d.peek() != '{' || !d.enter() {
+		return false
+	}
+	m := reflect.MakeMap(p.typ)
+	key := reflect.New(p.typ.Key()).Elem()
+	elem := reflect.New(p.elem.typ).Elem()
+	for i := 0; ; i++ {
+		name, more := d.name(i == 0)
+		if !more {
+			break
+		}
+		key.SetString(d.copyOf(name))
+		if d.peek() == 'n' && p.elem.op != opRaw {
+			if !d.null() {
+				return false
+			}
+			m.SetMapIndex(key, reflect.Value{})
+			continue
+		}
+		if !d.spend(16 + int(p.elem.typ.Size())) {
+			return false
+		}
+		elem.SetZero()
+		text := 0
+		if p.own && d.each && d.arena == nil {
+			text = textOf(d.data, d.pos)
+		}
+		if !d.record(p, elem, text) {
+			return false
+		}
+		m.SetMapIndex(key, elem)
+	}
+	if d.err != nil {
+		return false
+	}
+	v.Set(m)
+	d.depth--
+	return true
+}
+
+// string reads text; numbers and booleans count as their text, as they do in JavaScript.
+func (d *decoder) string() (string, bool) {
+	start := d.pos
+	switch d.peek() {
+	case '"':
+		end, plain := stringEnd(d.data, start)
+		if end < 0 {
+			return "", d.syntax(start)
+		}
+		d.pos = end
+		if plain {
+			return d.part(start+1, end-1), true
+		}
+		d.scratch = unquote(d.scratch[:0], d.data[start+1:end-1])
+		return d.copyOf(d.scratch), true
+	case '{', '[', 'n':
+		return "", false
+	}
+	end := scalarEnd(d.data, start)
+	if end < 0 {
+		return "", d.syntax(start)
+	}
+	d.pos = end
+	return d.part(start, end), true
+}
+
+// bytes reads base64.
+func (d *decoder) bytes(v reflect.Value) bool {
+	if d.peek() != '"' {
+		return false
+	}
+	s, ok := d.string()
+	if !ok {
+		return false
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return false
+	}
+	v.SetBytes(b)
+	return true
+}
