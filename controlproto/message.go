@@ -148,6 +148,9 @@ func AppendMessage(b []byte, m Message, c Correlation) ([]byte, error) {
 	b = append(b, `{"action":`...)
 	b = appendType(jsonrec.AppendString(b, m.Action()), m)
 	at := len(b)
+	if w, ok := m.(interface{ wire() Message }); ok {
+		m = w.wire() // what is sent differs from what the struct holds
+	}
 	b, err := jsonrec.Append(b, m)
 	if err != nil {
 		return b[:start], fmt.Errorf("controlproto: %.32q: %w", m.Action(), err)

@@ -3,8 +3,8 @@ package controlproto
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,58 +102,31 @@ func (r *NodesReply) Count() (n int) {
 	return n
 }
 
-// AppendJSONRec writes the list by group; the devices in it do not name their group again.
-func (r *NodesReply) AppendJSONRec(b []byte) ([]byte, error) {
-	start := len(b)
-	if _, ok := r.Extra["nodes"]; ok {
-		return b, fmt.Errorf("controlproto: nodes: Extra names %q too", "nodes")
-	}
-	b = append(b, `{"nodes":{`...)
-	groups := make([]ID, 0, len(r.Devices))
-	for id := range r.Devices {
-		groups = append(groups, id)
-	}
-	slices.Sort(groups)
-	for i, id := range groups {
-		if i > 0 {
-			b = append(b, ',')
+// wire leaves out the group of each device, that is the key of its list.
+func (r *NodesReply) wire() Message {
+	var out NodesReply
+	for id, list := range r.Devices {
+		grouped := false
+		for i := range list {
+			grouped = grouped || list[i].Group != ""
 		}
-		b = jsonrec.AppendString(b, string(id))
-		b = append(b, ':', '[')
-		for j := range r.Devices[id] {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			d := r.Devices[id][j]
-			d.Group = ""
-			var err error
-			if b, err = jsonrec.Append(b, &d); err != nil {
-				return b[:start], err
-			}
+		if !grouped {
+			continue
 		}
-		b = append(b, ']')
+		if out.Devices == nil {
+			out = *r
+			out.Devices = maps.Clone(r.Devices)
+		}
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Group = ""
+		}
+		out.Devices[id] = list
 	}
-	b = append(b, '}')
-	rest := nodesRest{r.Skip, r.Limit, r.Total, r.Extra}
-	at := len(b)
-	b, err := jsonrec.Append(b, &rest)
-	if err != nil {
-		return b[:start], err
+	if out.Devices == nil {
+		return r
 	}
-	if b[at+1] == '}' {
-		b = b[:at]
-		return append(b, '}'), nil
-	}
-	b[at] = ','
-	return b, nil
-}
-
-// nodesRest is what stands behind the list of a NodesReply.
-type nodesRest struct {
-	Skip  int                        `json:"skip"`
-	Limit int                        `json:"limit"`
-	Total int                        `json:"totalcount"`
-	Extra map[string]json.RawMessage `json:"-"`
+	return &out
 }
 
 // ChangeDevice changes what the server keeps of a device: what is set. Client to server. Needs [ManageDevices].

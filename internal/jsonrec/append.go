@@ -151,10 +151,12 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 	for i := range p.fields {
 		f := &p.fields[i]
 		fv := f.of(v)
+		null := false
 		if absent(f.plan, fv) {
 			if !f.keep {
 				continue
 			}
+			null = f.null
 			if _, there := extra[f.name]; there {
 				continue
 			}
@@ -168,6 +170,10 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 			b = append(b, ',')
 		}
 		b = append(b, f.label...)
+		if null {
+			b = append(b, "null"...)
+			continue
+		}
 		b = e.value(b, f.plan, fv)
 	}
 	for _, name := range sortedKeys(extra) {

@@ -15,6 +15,7 @@
 // not written (false, 0, "", nil, an empty time.Time). The options:
 //
 //	keep   written also when zero
+//	null   written as null when zero
 //	sec    time.Time as whole seconds since 1970; 0 is the empty time
 //	ms     time.Time as milliseconds since 1970; 0 is the empty time
 //	iso    time.Time as text, "2006-01-02T15:04:05.000Z"

@@ -88,6 +88,7 @@ type field struct {
 	index []int
 	at    int // index, where it is of one number, or -1
 	keep  bool
+	null  bool // zero is written as null
 }
 
 // of gives the field's value.
@@ -304,6 +305,8 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 			switch option {
 			case "keep":
 				f.keep = true
+			case "null":
+				f.keep, f.null = true, true
 			case "", "omitempty", "omitzero":
 			default:
 				var ok bool
