@@ -5,12 +5,3 @@ import "errors"
 // ErrBadCredentials is a login with credentials that are not taken. Servers do not tell a wrong password from an unknown
 // account.
 var ErrBadCredentials = errors.New("controlproto: bad credentials")
-
-type Ping struct{}
-
-func (*Ping) Action() string { return "ping" }
-func (*Ping) reply() *Pong   { return new(Pong) }
-
-type Pong struct{}
-
-func (*Pong) Action() string { return "pong" }
