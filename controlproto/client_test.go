@@ -3,7 +3,6 @@ package controlproto
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -397,9 +396,10 @@ func TestDisconnect(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		call := start(t.Context(), c, &Report{})
 		waiting := start(t.Context(), c, &Report{})
+		p.expect("report")
 		ping := make(chan error, 1)
 		go func() { _, err := c.Ping(t.Context()); ping <- err }()
-		p.expect("report")
+		p.expect("ping")
 		synctest.Wait()
 		p.conn.Close(1001, "")
 		require.ErrorIs(t, (<-call).err, ErrDisconnected)
@@ -515,5 +515,3 @@ func TestResultsThatAreTexts(t *testing.T) {
 		require.Equal(t, "Used 2 device(s) to send wake packets", o.reply.Result)
 	})
 }
-
-var errTest = errors.New("test")
