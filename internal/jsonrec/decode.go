@@ -21,8 +21,8 @@ const (
 	mapBase = 400
 )
 
-// Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain data. After an
-// error v holds nothing of use.
+// Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain
+// data. After an error v holds nothing of use.
 //
 // Strings alias one copy of data that v keeps alive. In slices and maps of structs each struct has a copy of its own
 // part, so that keeping one of many does not keep the text of all.
