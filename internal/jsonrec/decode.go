@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/meshcentral-go/sdk/internal/secret"
@@ -24,8 +25,8 @@ const (
 // Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain
 // data. After an error v holds nothing of use.
 //
-// Strings alias one copy of data that v keeps alive. In slices and maps of structs each struct has a copy of its own
-// part, so that keeping one of many does not keep the text of all.
+// Strings alias one copy of data. Where data is larger than 4 KB and v holds slices or maps of structs, each such struct
+// has a copy of its own text instead, so that keeping one of many does not keep the text of all.
 func Unmarshal(data []byte, v any) error {
 	ptr := reflect.ValueOf(v)
 	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
@@ -68,6 +69,7 @@ type decoder struct {
 	arena  *strings.Builder
 
 	elements []element // of the arrays that are being read
+	members  []member  // of maps, for use again
 	scratch  []byte    // for strings with escapes
 }
 
@@ -236,7 +238,7 @@ func (d *decoder) string() (string, bool) {
 		if plain {
 			return d.part(start+1, end-1), true
 		}
-		d.scratch = unquote(d.scratch[:0], d.data[start+1:end-1])
+		d.scratch = unquote(slices.Grow(d.scratch[:0], end-start), d.data[start+1:end-1])
 		return d.copyOf(d.scratch), true
 	case '{', '[', 'n':
 		return "", false

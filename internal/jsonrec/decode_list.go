@@ -2,6 +2,7 @@ package jsonrec
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -122,8 +123,8 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 		return false
 	}
 	m := reflect.MakeMap(p.typ)
-	key := reflect.New(p.typ.Key()).Elem()
-	elem := reflect.New(p.elem.typ).Elem()
+	member := d.member(p)
+	key, elem := member.key, member.elem
 	for i := 0; ; i++ {
 		name, more := d.name(i == 0)
 		if !more {
@@ -154,6 +155,25 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 		return false
 	}
 	v.Set(m)
+	elem.SetZero()
+	d.members = append(d.members, member)
 	d.depth--
 	return true
+}
+
+// member is a place to read the members of a map to, before they are put into it.
+type member struct {
+	plan      *plan // of the map
+	key, elem reflect.Value
+}
+
+// member gives one that an earlier map of the type has left, or a new one.
+func (d *decoder) member(p *plan) member {
+	for i, m := range d.members {
+		if m.plan == p {
+			d.members = slices.Delete(d.members, i, i+1)
+			return m
+		}
+	}
+	return member{p, reflect.New(p.typ.Key()).Elem(), reflect.New(p.elem.typ).Elem()}
 }
