@@ -126,7 +126,7 @@ func TestBudget(t *testing.T) {
 		{`{"x":1}`, new([]all)}, // Extra
 		{`{}`, new([]raws)},     // maps
 		{`{}`, new([]*all)},     // pointers
-		{`"":{}`, new(map[key]*all)},
+		{`"":{}`, new(map[key]raws)},
 	} {
 		open, shut := "[", "]"
 		if c.item[0] == '"' {
