@@ -58,7 +58,7 @@ type catalogueTable struct {
 var catalogue = sync.OnceValue(func() catalogueTable {
 	t := catalogueTable{byName: map[string]Spec{}}
 	for _, part := range [][]Spec{
-		// one line for each msg_*.go
+		sessionActions, serverActions, userActions, accountActions, twoFactorActions, tokenActions, userGroupActions, groupActions,
 		deviceActions, detailActions, powerActions, msgActions, runActions, fileActions, shareActions, eventActions, reportActions,
 		amtActions, pluginActions,
 	} {

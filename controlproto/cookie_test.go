@@ -401,7 +401,7 @@ func TestCookieCBC(t *testing.T) {
 		"no code":         sealCBC(t, c.Key, make([]byte, 48), text, padding(n)),
 		"padding":         sealCBC(t, c.Key, mac, text, mixed),
 		"padding of zero": sealCBC(t, c.Key, mac, text, make([]byte, n)),
-		"long padding":    sealCBC(t, c.Key, mac, text, padding(n + aes.BlockSize)),
+		"long padding":    sealCBC(t, c.Key, mac, text, padding(n+aes.BlockSize)),
 		"nothing":         sealCBC(t, c.Key, mac, nil, padding(16)),
 		"cut":             good[:len(good)-24],
 	} {

@@ -21,7 +21,7 @@ type Config struct {
 	Domains []Domain
 	// Info is what sessions are told of the server after login. What this package knows itself (domain, time, features of
 	// the domain) is filled in.
-	Info func(domain string) controlproto.ServerInfo
+	Info func(domain string) controlproto.ServerDetails
 	// BaseURL is where links in answers lead: https://host[:port]/ with the domain's path. host is the one that the session
 	// was opened with.
 	BaseURL func(domain, host string) string
@@ -56,8 +56,16 @@ type Domain struct {
 	LoginCookies       bool // logincookie is answered
 	MaxDeviceView      int  // devices per page; 0: no pages
 	IdleTimeout        time.Duration
-	Scripts            []controlproto.PreConfiguredScript
+	Scripts            []Script
 	TwoFactorCookieAge time.Duration // 0: 30 days
+}
+
+// Script is one that operators choose by its name.
+type Script struct {
+	Name     string
+	Type     controlproto.CommandType
+	RunAs    controlproto.RunAs
+	Commands string
 }
 
 // PasswordRules are what a new password must have.
@@ -102,7 +110,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Rand = rand.Reader
 	}
 	if cfg.Info == nil {
-		cfg.Info = func(string) controlproto.ServerInfo { return controlproto.ServerInfo{} }
+		cfg.Info = func(string) controlproto.ServerDetails { return controlproto.ServerDetails{} }
 	}
 	if cfg.BaseURL == nil {
 		cfg.BaseURL = func(domain, host string) string {

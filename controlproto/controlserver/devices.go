@@ -271,7 +271,8 @@ func (l *deviceList) add(group controlproto.ID, devices ...cachedDevice) {
 	l.devices[group] = append(l.devices[group], devices...)
 }
 
-// visibleDevices lists the devices that an account sees: those of one group, or of all if group is empty.
+// visibleDevices lists the devices that an account sees: those of one group, or of all groups if group is empty, and then
+// also those that it is linked to one by one.
 func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID) (deviceList, error) {
 	var list deviceList
 	whole := map[controlproto.ID]bool{}
@@ -286,7 +287,9 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 		whole[g.ID] = true
 		list.add(g.ID, devices...)
 	}
-	// Devices that are linked one by one, of groups that are not.
+	if group != "" {
+		return list, nil
+	}
 	for id := range s.linkedDevices(user) {
 		var r Record
 		err := s.cfg.Store.View(ctx, func(tx StoreTx) (err error) {
@@ -300,7 +303,7 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 			return list, err
 		}
 		owner := controlproto.ID(r.Owner)
-		if whole[owner] || group != "" && owner != group {
+		if whole[owner] {
 			continue
 		}
 		d, err := cacheDevice(r)

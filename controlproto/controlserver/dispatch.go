@@ -28,7 +28,7 @@ func notice(now time.Time, e *controlproto.Event, targets []string) (Notice, *Lo
 			Targets: targets, Doc: doc,
 		}
 	}
-	message, err := controlproto.AppendMessage(nil, &controlproto.EventMessage{Event: e}, controlproto.Correlation{})
+	message, err := controlproto.AppendMessage(nil, &controlproto.EventPush{Event: *e}, controlproto.Correlation{})
 	return Notice{Domain: e.Domain, Targets: targets, Message: message, Event: e}, logged, err
 }
 

@@ -30,10 +30,10 @@ func (s *Server) Opened(ctx context.Context, c *controlproto.Session) error {
 	s.sess.byID[c.ID()] = c
 	s.sess.mu.Unlock()
 	info := s.serverInfo(c)
-	if err := c.Send(ctx, &controlproto.ServerInfoMessage{ServerInfo: &info}); err != nil {
+	if err := c.Send(ctx, &controlproto.ServerInfo{ServerDetails: info}); err != nil {
 		return err
 	}
-	if err := c.Send(ctx, &controlproto.UserInfoMessage{UserInfo: a.Public()}); err != nil {
+	if err := c.Send(ctx, &controlproto.UserInfo{User: *a.Public()}); err != nil {
 		return err
 	}
 	s.sessionCount(ctx, a)

@@ -61,16 +61,34 @@ func (d *decoder) number() (text []byte, whole, ok bool) {
 	return text, whole, n == len(text)
 }
 
+// digits reads a number of up to 18 digits and nothing else, as nearly all are. Where something else is, it reads nothing.
+func (d *decoder) digits() (n int64, ok bool) {
+	i := d.pos
+	end := min(len(d.data), i+19)
+	for ; i < end; i++ {
+		c := d.data[i] - '0'
+		if c > 9 {
+			if c := d.data[i]; c != ',' && c != '}' && c != ']' || i == d.pos || d.data[d.pos] == '0' && i > d.pos+1 {
+				return 0, false
+			}
+			d.pos = i
+			return n, true
+		}
+		n = n*10 + int64(c)
+	}
+	return 0, false
+}
+
 // int reads a whole number.
 func (d *decoder) int() (int64, bool) {
+	if n, ok := d.digits(); ok {
+		return n, true
+	}
 	text, whole, ok := d.number()
 	if !ok {
 		return 0, false
 	}
 	if whole {
-		if n, ok := smallInt(text); ok {
-			return n, true
-		}
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		return n, err == nil
 	}
@@ -79,24 +97,6 @@ func (d *decoder) int() (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
-}
-
-// smallInt reads numbers that cannot overflow.
-func smallInt(text []byte) (n int64, ok bool) {
-	if len(text) > 18 {
-		return 0, false
-	}
-	digits := text
-	if text[0] == '-' {
-		digits = text[1:]
-	}
-	for _, c := range digits {
-		n = n*10 + int64(c-'0')
-	}
-	if len(digits) < len(text) {
-		n = -n
-	}
-	return n, true
 }
 
 // uint reads a whole number that is not negative. JavaScript's bit operators make signed numbers of 32 bits, so for a
@@ -122,13 +122,14 @@ func (d *decoder) uint(bits int) (uint64, bool) {
 }
 
 func (d *decoder) float() (float64, bool) {
-	text, whole, ok := d.number()
+	start := d.pos
+	if n, ok := d.digits(); ok && n < 1<<53 {
+		return float64(n), true
+	}
+	d.pos = start
+	text, _, ok := d.number()
 	if !ok {
 		return 0, false
-	}
-	if whole && len(text) < 16 {
-		n, _ := smallInt(text)
-		return float64(n), true
 	}
 	f, err := strconv.ParseFloat(string(text), 64)
 	return f, err == nil
@@ -178,7 +179,7 @@ func (d *decoder) time(u unit, v reflect.Value) bool {
 	return true
 }
 
-var durations = map[unit]time.Duration{
+var durations = [...]time.Duration{
 	unitHours: time.Hour, unitMins: time.Minute, unitSecs: time.Second, unitMsecs: time.Millisecond,
 }
 

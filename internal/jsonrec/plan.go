@@ -59,11 +59,12 @@ type plan struct {
 	unit    unit // of opTime and opDuration
 	bits    int  // of numbers
 	typ     reflect.Type
-	elem    *plan // of pointers, slices, maps
-	own     bool  // opSlice, opMap: the elements get a copy of the text of their own
-	writes  bool  // opOwn: implements Marshaler
-	reads   bool  // opOwn: implements Unmarshaler
-	records bool  // it holds, at any depth, a slice or map with own
+	elem    *plan        // of pointers, slices, maps
+	values  reflect.Type // of maps, the slice of their values
+	own     bool         // opSlice, opMap: the elements get a copy of the text of their own
+	writes  bool         // opOwn: implements Marshaler
+	reads   bool         // opOwn: implements Unmarshaler
+	records bool         // it holds, at any depth, a slice or map with own
 
 	// Of opStruct.
 	fields []field
@@ -84,19 +85,22 @@ func (p *plan) isNumber() bool {
 type field struct {
 	plan  *plan
 	name  string
-	label string // the name as JSON, with the colon
+	label string // a comma, the name as JSON, and a colon
 	index []int
+	at    int // index, where it is of one number, or -1
 	keep  bool
 	null  bool // zero is written as null
 }
 
 // of gives the field's value.
-func (f *field) of(v reflect.Value) reflect.Value { return fieldAt(v, f.index) }
+func (f *field) of(v reflect.Value) reflect.Value {
+	if f.at >= 0 {
+		return v.Field(f.at)
+	}
+	return fieldAt(v, f.index)
+}
 
 func fieldAt(v reflect.Value, index []int) reflect.Value {
-	if len(index) == 1 {
-		return v.Field(index[0])
-	}
 	for _, i := range index {
 		v = v.Field(i)
 	}
@@ -135,6 +139,7 @@ type planner struct {
 var (
 	typeTime        = reflect.TypeFor[time.Time]()
 	typeDuration    = reflect.TypeFor[time.Duration]()
+	typeTexts       = reflect.TypeFor[[]string]()
 	typeRaw         = reflect.TypeFor[json.RawMessage]()
 	typeSecret      = reflect.TypeFor[secret.Text]()
 	typeSecretURL   = reflect.TypeFor[secret.URL]()
@@ -222,7 +227,7 @@ func (b *planner) fill(p *plan, u unit) error {
 		if t.Key().Kind() != reflect.String {
 			return fmt.Errorf("%w: %v", ErrType, t)
 		}
-		p.op = opMap
+		p.op, p.values = opMap, reflect.SliceOf(t.Elem())
 		return b.fillElem(p, u)
 	default:
 		return fmt.Errorf("%w: %v", ErrType, t)
@@ -288,7 +293,10 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 		if !sf.IsExported() || tag == "-" {
 			continue
 		}
-		f := field{name: sf.Name, index: append(slices.Clone(index), i)}
+		f := field{name: sf.Name, index: append(slices.Clone(index), i), at: -1}
+		if len(index) == 0 {
+			f.at = i
+		}
 		name, options, _ := strings.Cut(tag, ",")
 		if name != "" {
 			f.name = name
@@ -315,7 +323,7 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 			continue
 		}
 		depth[f.name] = len(index)
-		f.label = string(AppendString(nil, f.name)) + ":"
+		f.label = string(AppendString([]byte{','}, f.name)) + ":"
 		var err error
 		if f.plan, err = b.plan(planKey{sf.Type, u}); err != nil {
 			return fmt.Errorf("%w (field %s of %v)", err, sf.Name, t)
