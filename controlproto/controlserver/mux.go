@@ -11,6 +11,7 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.messageVerbs,
 		s.deviceVerbs,
 		s.groupVerbs,
+		s.userVerbs,
 	} {
 		register(m)
 	}
