@@ -177,6 +177,10 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 			b = append(b, "null"...)
 			continue
 		}
+		if f.shown && fv.Addr().Interface().(*secret.Text).Reveal() == "1" {
+			b = append(b, '1')
+			continue
+		}
 		b = e.value(b, f.plan, fv)
 	}
 	if len(extra) == 0 {

@@ -16,6 +16,7 @@
 //
 //	keep   written also when zero
 //	null   written as null when zero
+//	shown  secret.Text that is "1" is written as the number 1, by which servers show that a secret is there
 //	sec    time.Time as whole seconds since 1970; 0 is the empty time
 //	ms     time.Time as milliseconds since 1970; 0 is the empty time
 //	iso    time.Time as text, "2006-01-02T15:04:05.000Z"

@@ -86,6 +86,7 @@ type field struct {
 	at    int // index, where it is of one number, or -1
 	keep  bool
 	null  bool // zero is written as null
+	shown bool // of secrets: "1" is written as a number
 }
 
 // of gives the field's value.
@@ -304,6 +305,10 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 				f.keep = true
 			case "null":
 				f.keep, f.null = true, true
+			case "shown":
+				if f.shown = sf.Type == typeSecret; !f.shown {
+					return fmt.Errorf("%w: %v.%s: the option %q is for secrets", ErrType, t, sf.Name, option)
+				}
 			case "", "omitempty", "omitzero":
 			default:
 				var ok bool
