@@ -10,6 +10,7 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.runVerbs,
 		s.messageVerbs,
 		s.deviceVerbs,
+		s.groupVerbs,
 	} {
 		register(m)
 	}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/secret"
@@ -167,14 +168,19 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 			}
 		}
 		if len(b) > empty {
-			b = append(b, ',')
+			b = append(b, f.label...)
+		} else {
+			b = append(b, f.label[1:]...)
 		}
-		b = append(b, f.label...)
 		if null {
 			b = append(b, "null"...)
 			continue
 		}
 		b = e.value(b, f.plan, fv)
+	}
+	if len(extra) == 0 {
+		e.depth--
+		return append(b, '}')
 	}
 	for _, name := range sortedKeys(extra) {
 		if len(b) > empty {
@@ -189,9 +195,6 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 }
 
 func sortedKeys(m extraMap) []string {
-	if len(m) == 0 {
-		return nil
-	}
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
@@ -213,9 +216,6 @@ func (e *encoder) raw(b, raw []byte) []byte {
 }
 
 func (e *encoder) slice(b []byte, p *plan, v reflect.Value) []byte {
-	if v.IsNil() {
-		return append(b, "[]"...)
-	}
 	if !e.enter() {
 		return b
 	}
@@ -230,34 +230,38 @@ func (e *encoder) slice(b []byte, p *plan, v reflect.Value) []byte {
 	return append(b, ']')
 }
 
+// entry is a member of a map.
+type entry struct {
+	key   string
+	index int // of its value
+}
+
 func (e *encoder) mapping(b []byte, p *plan, v reflect.Value) []byte {
 	if !e.enter() {
 		return b
 	}
-	type entry struct {
-		key   string
-		index int
+	n := v.Len()
+	if n == 0 {
+		e.depth--
+		return append(b, "{}"...)
 	}
-	entries := make([]entry, 0, v.Len())
-	values := reflect.MakeSlice(reflect.SliceOf(p.elem.typ), v.Len(), v.Len())
+	// The values of a map are not addressable, and asking for them key by key would copy each to memory of its own.
+	values := reflect.MakeSlice(p.values, n, n)
+	var few [8]entry
+	entries := few[:0]
 	for it := v.MapRange(); it.Next(); {
 		values.Index(len(entries)).SetIterValue(it)
 		entries = append(entries, entry{it.Key().String(), len(entries)})
 	}
-	slices.SortFunc(entries, func(x, y entry) int {
-		if x.key < y.key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(entries, func(x, y entry) int { return strings.Compare(x.key, y.key) })
 	b = append(b, '{')
-	for i, entry := range entries {
+	for i := range entries {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = AppendString(b, entry.key)
+		b = AppendString(b, entries[i].key)
 		b = append(b, ':')
-		b = e.value(b, p.elem, values.Index(entry.index))
+		b = e.value(b, p.elem, values.Index(entries[i].index))
 	}
 	e.depth--
 	return append(b, '}')

@@ -1,7 +1,6 @@
 package jsonrec
 
 import (
-	"encoding/json"
 	"testing"
 )
 
@@ -14,21 +13,6 @@ func BenchmarkUnmarshalDevice(b *testing.B) {
 		if err := Unmarshal(data, &d); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// BenchmarkStandardDevice is for comparison: encoding/json, which keeps no unknown members.
-func BenchmarkStandardDevice(b *testing.B) {
-	type plain struct {
-		device
-		AgCt, CiCt, First, Boot int64
-	}
-	data := []byte(deviceText(7))
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		var d plain
-		_ = json.Unmarshal(data, &d)
 	}
 }
 

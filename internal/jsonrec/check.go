@@ -23,20 +23,10 @@ func Check(data []byte, l Limits) error {
 	}
 	end := valueEnd(data, 0, depth, values)
 	if end < 0 {
-		return scanSentinel(end)
+		return sentinel(end)
 	}
 	if blanks(data, end) != len(data) {
 		return at(ErrSyntax, end)
 	}
 	return nil
-}
-
-func scanSentinel(code int) error {
-	switch code {
-	case badDepth:
-		return ErrDepth
-	case badCount:
-		return ErrLimit
-	}
-	return ErrSyntax
 }

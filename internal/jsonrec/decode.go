@@ -14,8 +14,11 @@ const (
 	ownCopies = 4 << 10
 
 	// The Go form of a text may be budgetPerByte times its size, and budgetBase. A real record needs two to three times.
-	budgetPerByte = 32
+	budgetPerByte = 64
 	budgetBase    = 1 << 20
+
+	// mapBase is about what a map with one member takes.
+	mapBase = 400
 )
 
 // Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain data. After an
@@ -32,7 +35,7 @@ func Unmarshal(data []byte, v any) error {
 	if err != nil {
 		return err
 	}
-	d := decoder{data: data, budget: budgetBase + budgetPerByte*len(data)}
+	d := decoder{data: data, budget: budgetBase + budgetPerByte*int64(len(data))}
 	d.each = p.records && len(data) > ownCopies
 	d.pos = blanks(data, 0)
 	start := d.pos
@@ -54,7 +57,7 @@ type decoder struct {
 	data   []byte
 	pos    int
 	depth  int
-	budget int // how many bytes of Go values may still be made
+	budget int64 // how many bytes of Go values may still be made
 	err    error
 
 	// Where strings go. Small texts and those without records are copied once, on demand: strings are parts of text. Else,
@@ -78,9 +81,9 @@ func (d *decoder) fail(err error) bool {
 
 func (d *decoder) syntax(offset int) bool { return d.fail(at(ErrSyntax, offset)) }
 
-// spend takes from the budget.
-func (d *decoder) spend(n int) bool {
-	if d.budget -= n; d.budget < 0 {
+// spend takes n values of so many bytes from the budget.
+func (d *decoder) spend(n int, size uintptr) bool {
+	if d.budget -= int64(n) * int64(size); d.budget < 0 {
 		return d.fail(at(ErrLimit, d.pos))
 	}
 	return true
@@ -201,7 +204,7 @@ func (d *decoder) value(p *plan, v reflect.Value) bool {
 		v.SetZero()
 		return v.Addr().Interface().(Unmarshaler).UnmarshalJSONRec(d.data[start:d.pos:d.pos]) == nil
 	case opPointer:
-		if !d.spend(int(p.elem.typ.Size())) {
+		if !d.spend(1, p.elem.typ.Size()) {
 			return false
 		}
 		e := reflect.New(p.elem.typ)
@@ -340,6 +343,9 @@ func (d *decoder) addExtra(extra extraMap, name []byte, start int) extraMap {
 		return nil
 	}
 	if extra == nil {
+		if !d.spend(1, mapBase) {
+			return nil
+		}
 		extra = make(extraMap)
 	}
 	extra[string(name)] = appendCompact(make([]byte, 0, d.pos-start), d.data[start:d.pos])
@@ -358,7 +364,7 @@ func (d *decoder) slice(p *plan, v reflect.Value) bool {
 		return d.syntax(d.pos)
 	}
 	n := len(d.elements) - base
-	if !d.spend(n * int(p.elem.typ.Size())) {
+	if !d.spend(n, p.elem.typ.Size()) {
 		return false
 	}
 	d.pos = blanks(d.data, d.pos+1)
@@ -459,7 +465,7 @@ func (d *decoder) record(p *plan, v reflect.Value, text int) bool {
 
 // mapping reads an object as a map.
 func (d *decoder) mapping(p *plan, v reflect.Value) bool {
-	if d.peek() != '{' || !d.enter() {
+	if d.peek() != '{' || !d.enter() || !d.spend(1, mapBase) {
 		return false
 	}
 	m := reflect.MakeMap(p.typ)
@@ -478,7 +484,7 @@ func (d *decoder) mapping(p *plan, v reflect.Value) bool {
 			m.SetMapIndex(key, reflect.Value{})
 			continue
 		}
-		if !d.spend(16 + int(p.elem.typ.Size())) {
+		if !d.spend(1, p.elem.typ.Size()) {
 			return false
 		}
 		elem.SetZero()

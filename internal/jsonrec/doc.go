@@ -56,5 +56,5 @@ type Unmarshaler interface {
 	UnmarshalJSONRec(raw []byte) error
 }
 
-// Extra is the type of the field that takes the members which a struct does not name.
+// extraMap is the type of the field Extra, which takes the members that a struct does not name.
 type extraMap = map[string]json.RawMessage

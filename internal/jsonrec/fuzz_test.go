@@ -14,6 +14,7 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add([]byte(c.json))
 	}
 	f.Add([]byte(`{"int":{},"int":"7","sec":"2023-11-14T22:13:20Z","mins":0.1,"odd":[ ]}`))
+	blank := bytes.Repeat([]byte{' '}, ownCopies)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []any{new(all), new(device), new(nodes)} {
 			if err := Unmarshal(data, v); err != nil {
@@ -24,6 +25,11 @@ func FuzzRoundTrip(f *testing.F) {
 			}
 			if !json.Valid(data) {
 				t.Fatalf("%q was read", data)
+			}
+			// As a large text, where strings are copied otherwise.
+			large := reflect.New(reflect.TypeOf(v).Elem()).Interface()
+			if err := Unmarshal(append(bytes.Clone(data), blank...), large); err != nil || !reflect.DeepEqual(v, large) {
+				t.Fatalf("%q: %+v, as a large text %+v, %v", data, v, large, err)
 			}
 			b, err := Append(nil, v)
 			if err != nil {

@@ -19,6 +19,7 @@ type all struct {
 	Kept    string                     `json:"kept,keep"`
 	Yes     bool                       `json:"yes"`
 	Int     int                        `json:"int"`
+	Long    int64                      `json:"long"`
 	Small   int8                       `json:"small"`
 	Bits    uint32                     `json:"bits"`
 	Big     uint64                     `json:"big"`
@@ -37,8 +38,8 @@ type all struct {
 	Times   []time.Time                `json:"times,ms"`
 	Hours   time.Duration              `json:"hours,hours"`
 	Mins    time.Duration              `json:"mins,mins"`
-	Secs    time.Duration              `json:"secs,secs"`
-	Msecs   time.Duration              `json:"msecs,msecs,keep"`
+	Wait    time.Duration              `json:"secs,secs"`
+	Delay   time.Duration              `json:"msecs,msecs,keep"`
 	Texts   []string                   `json:"texts"`
 	Keys    []key                      `json:"keys"`
 	Ints    []int                      `json:"ints"`
@@ -106,8 +107,8 @@ var exact = []struct {
 	{"embedded", `{"_id":"node//x","kept":""}`, all{base: base{ID: "node//x"}}},
 	{"text", `{"text":"a\"\\\n\u0001ü\u2028","kept":"k"}`, all{Text: "a\"\\\n\x01ü\u2028", Kept: "k"}},
 	{"bool", `{"kept":"","yes":true}`, all{Yes: true}},
-	{"numbers", `{"kept":"","int":-9007199254740993,"small":-128,"bits":4294967295,"big":18446744073709551615,"float":1.5e-9}`,
-		all{Int: -9007199254740993, Small: -128, Bits: 1<<32 - 1, Big: 1<<64 - 1, Float: 1.5e-9}},
+	{"numbers", `{"kept":"","int":-5,"long":-9007199254740993,"small":-128,"bits":4294967295,"big":18446744073709551615,"float":1.5e-9}`,
+		all{Int: -5, Long: -9007199254740993, Small: -128, Bits: 1<<32 - 1, Big: 1<<64 - 1, Float: 1.5e-9}},
 	{"pointers to zero", `{"kept":"","maybeN":0,"maybeB":false,"maybeT":""}`, all{MaybeN: ptr(0), MaybeB: ptr(false), MaybeT: ptr("")}},
 	{"bytes", `{"kept":"","bytes":"AP8="}`, all{Bytes: []byte{0, 255}}},
 	{"no bytes", `{"kept":"","bytes":""}`, all{Bytes: []byte{}}},
@@ -119,7 +120,7 @@ var exact = []struct {
 	{"pointer to a time", `{"kept":"","psec":1700000000}`, all{PSec: &noon}},
 	{"pointer to no time", `{"kept":"","psec":0}`, all{PSec: &time.Time{}}},
 	{"times", `{"kept":"","times":[1700000000000,0]}`, all{Times: []time.Time{noon, {}}}},
-	{"durations", `{"kept":"","hours":48,"mins":1.5,"secs":-3}`, all{Hours: 48 * time.Hour, Mins: 90 * time.Second, Secs: -3 * time.Second}},
+	{"durations", `{"kept":"","hours":48,"mins":1.5,"secs":-3}`, all{Hours: 48 * time.Hour, Mins: 90 * time.Second, Wait: -3 * time.Second}},
 	{"lists", `{"kept":"","texts":["a",""],"keys":["k"],"ints":[1,-2],"yeses":[true,false],"raws":[null,{}],"grid":[["a"],[]]}`,
 		all{Texts: []string{"a", ""}, Keys: []key{"k"}, Ints: []int{1, -2}, Yeses: []bool{true, false},
 			Raws: []json.RawMessage{raw(`null`), raw(`{}`)}, Grid: [][]string{{"a"}, {}}}},
@@ -150,6 +151,15 @@ func TestExact(t *testing.T) {
 			var v all
 			require.NoError(t, Unmarshal(b[1:], &v))
 			require.Equal(t, c.want, v)
+			// In a large text strings are copied otherwise.
+			var large struct {
+				List []all          `json:"list"`
+				Map  map[string]all `json:"map"`
+			}
+			text := `{"list":[null,` + c.json + `],"map":{"a":` + c.json + `}}` + strings.Repeat(" ", ownCopies)
+			require.NoError(t, Unmarshal([]byte(text), &large))
+			require.Equal(t, []all{c.want}, large.List)
+			require.Equal(t, map[string]all{"a": c.want}, large.Map)
 		})
 	}
 }

@@ -119,6 +119,11 @@ func TestDepth(t *testing.T) {
 func TestBudget(t *testing.T) {
 	many := []byte(`{"nodes":{"a":[` + strings.Repeat(`{},`, 1<<20) + `{}]}}`)
 	require.ErrorIs(t, Unmarshal(many, &nodes{}), ErrLimit)
+	for _, item := range []string{`{"x":1}`, `{"words":{}}`} {
+		var list []all
+		text := []byte(`[` + strings.Repeat(item+`,`, 1<<17) + `{}]`)
+		require.ErrorIs(t, Unmarshal(text, &list), ErrLimit, item)
+	}
 	few := []byte(`{"nodes":{"a":[` + strings.Repeat(`{},`, 1000) + `{}]}}`)
 	require.NoError(t, Unmarshal(few, &nodes{}))
 }

@@ -59,11 +59,12 @@ type plan struct {
 	unit    unit // of opTime and opDuration
 	bits    int  // of numbers
 	typ     reflect.Type
-	elem    *plan // of pointers, slices, maps
-	own     bool  // opSlice, opMap: the elements get a copy of the text of their own
-	writes  bool  // opOwn: implements Marshaler
-	reads   bool  // opOwn: implements Unmarshaler
-	records bool  // it holds, at any depth, a slice or map with own
+	elem    *plan        // of pointers, slices, maps
+	values  reflect.Type // of maps, the slice of their values
+	own     bool         // opSlice, opMap: the elements get a copy of the text of their own
+	writes  bool         // opOwn: implements Marshaler
+	reads   bool         // opOwn: implements Unmarshaler
+	records bool         // it holds, at any depth, a slice or map with own
 
 	// Of opStruct.
 	fields []field
@@ -84,7 +85,7 @@ func (p *plan) isNumber() bool {
 type field struct {
 	plan  *plan
 	name  string
-	label string // the name as JSON, with the colon
+	label string // a comma, the name as JSON, and a colon
 	index []int
 	at    int // index, where it is of one number, or -1
 	keep  bool
@@ -226,7 +227,7 @@ func (b *planner) fill(p *plan, u unit) error {
 		if t.Key().Kind() != reflect.String {
 			return fmt.Errorf("%w: %v", ErrType, t)
 		}
-		p.op = opMap
+		p.op, p.values = opMap, reflect.SliceOf(t.Elem())
 		return b.fillElem(p, u)
 	default:
 		return fmt.Errorf("%w: %v", ErrType, t)
@@ -322,7 +323,7 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 			continue
 		}
 		depth[f.name] = len(index)
-		f.label = string(AppendString(nil, f.name)) + ":"
+		f.label = string(AppendString([]byte{','}, f.name)) + ":"
 		var err error
 		if f.plan, err = b.plan(planKey{sf.Type, u}); err != nil {
 			return fmt.Errorf("%w (field %s of %v)", err, sf.Name, t)

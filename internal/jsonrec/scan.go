@@ -13,14 +13,16 @@ const (
 	badCount
 )
 
-func scanError(code, offset int) error {
+func scanError(code, offset int) error { return at(sentinel(code), offset) }
+
+func sentinel(code int) error {
 	switch code {
 	case badDepth:
-		return at(ErrDepth, offset)
+		return ErrDepth
 	case badCount:
-		return at(ErrLimit, offset)
+		return ErrLimit
 	}
-	return at(ErrSyntax, offset)
+	return ErrSyntax
 }
 
 // blanks skips white space.

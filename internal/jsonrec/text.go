@@ -1,14 +1,40 @@
 package jsonrec
 
 import (
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // AppendString appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD.
 func AppendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
+	// Nearly all texts need no change. It is found out on the copy, as only bytes can be looked at eight at a time.
 	b = append(b, '"')
+	from := len(b)
+	b = append(b, s...)
+	if i := plainPrefix(b[from:]); i < len(s) {
+		return appendEscaped(b[:from+i], s[i:])
+	}
+	return append(b, '"')
+}
+
+// plainPrefix tells how much of text is ASCII that needs no escapes.
+func plainPrefix(text []byte) int {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		if special(binary.LittleEndian.Uint64(text[i:])) != 0 {
+			break
+		}
+	}
+	for i < len(text) && text[i] >= ' ' && text[i] < utf8.RuneSelf && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+// appendEscaped appends s and the quote after it.
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
