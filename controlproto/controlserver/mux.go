@@ -11,6 +11,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.messageVerbs,
 		s.deviceVerbs,
 		s.groupVerbs,
+		s.userVerbs,
+		s.userGroupVerbs,
+		s.tokenVerbs,
 	} {
 		register(m)
 	}
