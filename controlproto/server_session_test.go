@@ -67,9 +67,11 @@ func served(t *testing.T, change func(*ServerConfig), f func(t *testing.T, s *Se
 		}
 		s, err := NewServer(cfg)
 		require.NoError(t, err)
+		defer func() {
+			require.NoError(t, s.Shutdown(context.Background()))
+			synctest.Wait()
+		}()
 		f(t, s)
-		require.NoError(t, s.Shutdown(t.Context()))
-		synctest.Wait()
 	})
 }
 
@@ -237,7 +239,7 @@ func TestCallReplies(t *testing.T) {
 			{`{"action":"users","responseid":"u"}`, `{"action":"users","result":"Access denied","responseid":"u"}`},
 			{`{"action":"meshes","responseid":"m"}`, ""},
 			{`{"action":"somethingelse","responseid":1,"tag":2}`, `{"action":"somethingelse","result":"fallback","responseid":1,"tag":2}`},
-			{`{"action":"getcookie","nodeid":"node//x","x":[1,2]}`, `{"action":"getcookie","cookie":"abc","nodeid":"node//x","x":[1,2]}`},
+			{`{"action":"getcookie","nodeid":"node//x","x":[1,2]}`, `{"action":"getcookie","cookie":"abc","nodeid":"node//x","trustedCert":false,"x":[1,2]}`},
 		} {
 			o.send("%s", c.request)
 			o.send(`{"action":"somethingelse"}`) // in order, so that silence shows
@@ -441,6 +443,7 @@ func TestSlowSession(t *testing.T) {
 			for sess.Push(event) {
 				synctest.Wait()
 			}
+			synctest.Wait()
 			last := ""
 			for range 16 + 2 {
 				last = o.read()
