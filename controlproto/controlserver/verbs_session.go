@@ -11,26 +11,11 @@ import (
 
 // sessionVerbs concern the session itself, and others of the same account.
 func (s *Server) sessionVerbs(m *controlproto.Mux) {
-	controlproto.On(m, s.ping)
-	controlproto.On(m, s.pong)
-	controlproto.On(m, s.closeSession)
 	controlproto.On(m, s.authCookie)
 	controlproto.On(m, s.loginCookie)
 	controlproto.On(m, s.getCookie)
 	controlproto.On(m, s.interSession)
 	controlproto.On(m, s.interUser)
-}
-
-func (s *Server) ping(ctx context.Context, c *controlproto.Call, _ *controlproto.Ping) error {
-	return c.Reply(ctx, &controlproto.Pong{})
-}
-
-// pong is an answer that nothing waits for: that it came is enough.
-func (s *Server) pong(context.Context, *controlproto.Call, *controlproto.Pong) error { return nil }
-
-func (s *Server) closeSession(_ context.Context, c *controlproto.Call, _ *controlproto.Close) error {
-	c.Session.Close("", "")
-	return nil
 }
 
 // loginCodec makes and reads cookies of logins and tunnels.
