@@ -35,7 +35,7 @@ func (*Events) reply() *EventsReply { return new(EventsReply) }
 //
 //	{"action":"events","events":[{"etype":"node","action":"agentlog","time":"2026-11-23T02:00:00.000Z", ...}],"nodeid":"node//...","tag":"x"}
 //
-// Those of a device come without "etype" and "nodeid".
+// They come without "domain", those of a device also without "etype" and "nodeid".
 type EventsReply struct {
 	Events   []Event                    `json:"events,keep"`
 	UserID   ID                         `json:"userid"` // these repeat the request
@@ -46,6 +46,32 @@ type EventsReply struct {
 
 // Action is "events".
 func (*EventsReply) Action() string { return "events" }
+
+// loggedEvent is an event as it stands in the log: without its domain.
+type loggedEvent struct {
+	Event
+	Domain string `json:"domain"`
+}
+
+// wire leaves out the domains.
+func (r *EventsReply) wire() Message {
+	w := &eventsWire{UserID: r.UserID, User: r.User, DeviceID: r.DeviceID, Extra: r.Extra}
+	w.Events = make([]loggedEvent, len(r.Events))
+	for i := range r.Events {
+		w.Events[i].Event = r.Events[i]
+	}
+	return w
+}
+
+type eventsWire struct {
+	Events   []loggedEvent              `json:"events,keep"`
+	UserID   ID                         `json:"userid"`
+	User     string                     `json:"user"`
+	DeviceID ID                         `json:"nodeid"`
+	Extra    map[string]json.RawMessage `json:"-"`
+}
+
+func (*eventsWire) Action() string { return "events" }
 
 // EventPush is one event, sent when it happens to every session that may know of it. Server to client.
 // (meshuser.js, HandleEvent)

@@ -12,6 +12,8 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.deviceVerbs,
 		s.groupVerbs,
 		s.userVerbs,
+		s.userGroupVerbs,
+		s.tokenVerbs,
 	} {
 		register(m)
 	}
