@@ -27,7 +27,7 @@ var accountActions = []Spec{
 type ChangePassword struct {
 	OldPassword Secret                     `json:"oldpass"`
 	NewPassword Secret                     `json:"newpass"` // 1 to 256 characters
-	Hint        string                     `json:"hint"`
+	Hint        *string                    `json:"hint"`    // nil: as it is
 	Extra       map[string]json.RawMessage `json:"-"`
 }
 

@@ -104,7 +104,7 @@ func (*UserInfo) Action() string { return "userinfo" }
 // Close is the last message of a server that refuses a login or ends a session. As a request, without members, it ends the
 // own session. (webserver.js, PerformWSSessionAuth; meshuser.js, serverCommandClose)
 //
-//	{"action":"close","cause":"noauth","msg":"tokenrequired","email2fa":true,"sms2fa":false,"msg2fa":false,"twoFactorCookieDays":30}
+//	{"action":"close","cause":"noauth","msg":"tokenrequired","email2fa":true,"twoFactorCookieDays":30}
 type Close struct {
 	Cause      string                     `json:"cause"`    // one of the Close constants
 	Msg        string                     `json:"msg"`      // one of the CloseMsg constants, or a text

@@ -185,7 +185,7 @@ func (*DeleteUser) reply() *Result { return new(Result) }
 type ChangeUserPass struct {
 	UserID            ID                         `json:"userid"`    // with prefix and domain
 	Password          Secret                     `json:"pass,keep"` // empty: keep it
-	Hint              string                     `json:"hint"`
+	Hint              *string                    `json:"hint"`      // nil: as it is
 	RemoveMultiFactor bool                       `json:"removeMultiFactor,keep"`
 	ResetNextLogin    bool                       `json:"resetNextLogin"`
 	Extra             map[string]json.RawMessage `json:"-"`
