@@ -35,7 +35,7 @@ func (*Events) reply() *EventsReply { return new(EventsReply) }
 //
 //	{"action":"events","events":[{"etype":"node","action":"agentlog","time":"2026-11-23T02:00:00.000Z", ...}],"nodeid":"node//...","tag":"x"}
 //
-// They come without "domain", those of a device also without "etype" and "nodeid".
+// MeshCentral's come without "domain", those of a device also without "etype" and "nodeid". An empty Domain is not written.
 type EventsReply struct {
 	Events   []Event                    `json:"events,keep"`
 	UserID   ID                         `json:"userid"` // these repeat the request
@@ -47,18 +47,18 @@ type EventsReply struct {
 // Action is "events".
 func (*EventsReply) Action() string { return "events" }
 
-// loggedEvent is an event as it stands in the log: without its domain.
+// loggedEvent is an event as it stands in the log: an empty domain is left out.
 type loggedEvent struct {
 	Event
 	Domain string `json:"domain"`
 }
 
-// wire leaves out the domains.
+// wire leaves out empty domains.
 func (r *EventsReply) wire() Message {
 	w := &eventsWire{UserID: r.UserID, User: r.User, DeviceID: r.DeviceID, Extra: r.Extra}
 	w.Events = make([]loggedEvent, len(r.Events))
 	for i := range r.Events {
-		w.Events[i].Event = r.Events[i]
+		w.Events[i] = loggedEvent{r.Events[i], r.Events[i].Domain}
 	}
 	return w
 }
