@@ -42,8 +42,8 @@ type InviteCodes struct {
 
 // AMTPolicy says what the server does with Intel AMT in a device group.
 type AMTPolicy struct {
-	Type      int                        `json:"type,keep"` // 0 none, 1 deactivate, 2 simple, 3 full, 4 automatic
-	Password  Secret                     `json:"password"`  // "1" when shown
+	Type      int                        `json:"type,keep"`      // 0 none, 1 deactivate, 2 simple, 3 full, 4 automatic
+	Password  Secret                     `json:"password,shown"` // "1" when shown, a number on the wire
 	BadPass   int                        `json:"badpass"`
 	CIRASetup int                        `json:"cirasetup"`
 	CCM       int                        `json:"ccm"`
@@ -55,6 +55,6 @@ type IPKVM struct {
 	Model    int                        `json:"model"`
 	Host     string                     `json:"host"`
 	User     string                     `json:"user"`
-	Password Secret                     `json:"pass"` // "1" when shown
+	Password Secret                     `json:"pass,shown"` // "1" when shown, a number on the wire
 	Extra    map[string]json.RawMessage `json:"-"`
 }

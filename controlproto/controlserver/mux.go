@@ -11,6 +11,12 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.messageVerbs,
 		s.deviceVerbs,
 		s.groupVerbs,
+		s.userVerbs,
+		s.userGroupVerbs,
+		s.tokenVerbs,
+		s.sessionVerbs,
+		s.accountVerbs,
+		s.twoFactorVerbs,
 	} {
 		register(m)
 	}
