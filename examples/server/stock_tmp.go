@@ -9,6 +9,8 @@ import (
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
-func importStock(ctx context.Context, store controlserver.Store, folder string, log *slog.Logger) error { return nil }
-func cleanName(s string) string                                                                        { return agentproto.CleanAgentString(s, 255).String() }
-func nameless(key nodeid.NodeKey) string                                                               { return "device " + key.ID.String()[:8] }
+func importStock(ctx context.Context, store controlserver.Store, folder string, log *slog.Logger) error {
+	return nil
+}
+func cleanName(s string) string          { return agentproto.CleanAgentString(s, 255).String() }
+func nameless(key nodeid.NodeKey) string { return "device " + key.ID.String()[:8] }
