@@ -468,6 +468,7 @@ func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		p.send(`{"action":"pong"}`) // unasked, as with the setting browserPong
+		synctest.Wait()
 		took := make(chan time.Duration, 1)
 		go func() {
 			d, err := c.Ping(t.Context())

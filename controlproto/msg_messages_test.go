@@ -268,3 +268,36 @@ func TestMessagesHideSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What successful replies repeat, as observed.
+func TestEchoes(t *testing.T) {
+	want := map[Echo]string{
+		EchoBoth:    "nodes msg createInviteLink",
+		EchoRequest: "createDeviceShareLink webrelay getcookie",
+		EchoTag: "meshes users usergroups wssessioncount events recordings lastconnects powertimeline serverconsole " +
+			"getsysinfo",
+		EchoNone: "authcookie logincookie loginTokens createLoginToken deviceShares deviceMeshShares getDeviceDetails report " +
+			"getnetworkinfo lastconnect getNotes previousLogins files otpauth-request otpauth-setup otpauth-clear " +
+			"otpauth-getpasswords otpemail otpduo otp-hkey-get otp-hkey-yubikey-add webauthn-startregister " +
+			"webauthn-endregister verifyPhone verifyMessaging twoFactorCookie meshToolInfo serverstats servertimelinestats " +
+			"serverversion servererrors serverconfig serverBackup trafficstats trafficdelta amtsetupbin ping",
+		EchoResponseID: "adduser edituser deleteuser userbroadcast createusergroup deleteusergroup addusertousergroup " +
+			"removeuserfromusergroup createmesh deletemesh editmesh addmeshuser removemeshuser inviteAgent changedevice " +
+			"addlocaldevice addamtdevice changeDeviceMesh removedevices adddeviceuser wakedevices poweraction toast " +
+			"runcommands removeDeviceShare getmqttlogin",
+	}
+	for echo, names := range want {
+		for _, name := range strings.Fields(names) {
+			s, ok := LookupAction(name)
+			require.True(t, ok, name)
+			require.Equal(t, echo, s.Echo, name)
+		}
+	}
+	for name, key := range map[string]string{
+		"deviceShares": "nodeid", "deviceMeshShares": "meshid", "getnetworkinfo": "nodeid", "lastconnect": "nodeid",
+		"getNotes": "id", "meshToolInfo": "name",
+	} {
+		s, _ := LookupAction(name)
+		require.Equal(t, key, s.Key, name)
+	}
+}

@@ -12,6 +12,11 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.deviceVerbs,
 		s.groupVerbs,
 		s.userVerbs,
+		s.userGroupVerbs,
+		s.tokenVerbs,
+		s.sessionVerbs,
+		s.accountVerbs,
+		s.twoFactorVerbs,
 	} {
 		register(m)
 	}

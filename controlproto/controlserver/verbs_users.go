@@ -535,4 +535,3 @@ func (s *Server) randomFloat() float64 {
 	}
 	return float64(n>>11) / (1 << 53)
 }
-

@@ -74,11 +74,7 @@ type plan struct {
 
 // isNumber says whether null in an array is a zero.
 func (p *plan) isNumber() bool {
-	switch p.op {
-	case opBool, opInt, opUint, opFloat:
-		return true
-	}
-	return false
+	return p.op == opBool || p.op == opInt || p.op == opUint || p.op == opFloat
 }
 
 // field is a field of a struct.
