@@ -61,6 +61,31 @@ func (l *Limiter[K]) Allow(key K, now time.Time) bool {
 	return allowed
 }
 
+// Ready reports whether Allow would take a token, without taking it.
+func (l *Limiter[K]) Ready(key K, now time.Time) bool {
+	if l.Rate.Unlimited() {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.buckets[key]
+	return !ok || l.refilled(b, now) >= 1
+}
+
+// Return puts a token back that Allow took for something that then did not count.
+func (l *Limiter[K]) Return(key K, now time.Time) {
+	if l.Rate.Unlimited() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.buckets[key]; ok { // or it was forgotten, and is full
+		b.tokens = min(l.refilled(b, now)+1, float64(l.Rate.Events))
+		b.at = now
+		l.buckets[key] = b
+	}
+}
+
 // refilled returns what is in a bucket by now.
 func (l *Limiter[K]) refilled(b bucket, now time.Time) float64 {
 	full := float64(l.Rate.Events)

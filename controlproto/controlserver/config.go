@@ -1,0 +1,150 @@
+package controlserver
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+)
+
+// Config is what a [Server] needs. Only Store is required.
+type Config struct {
+	Store    Store
+	Router   Router   // nil: no device has an agent
+	Presence Presence // nil: a MemoryPresence
+	Bus      Bus      // nil: a MemoryBus
+
+	// Domains are the tenants; nil is one, the default.
+	Domains []Domain
+	// Info is what sessions are told of the server after login. What this package knows itself (domain, time, features of
+	// the domain) is filled in.
+	Info func(domain string) controlproto.ServerDetails
+	// BaseURL is where links in answers lead: https://host[:port]/ with the domain's path. host is the one that the session
+	// was opened with.
+	BaseURL func(domain, host string) string
+	// LoginKey makes login cookies, InviteKey those in invitations and guest links. Nil: new ones, which end with this
+	// process.
+	LoginKey, InviteKey *controlproto.CookieKey
+	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
+	// are linked to.
+	ManageAll []controlproto.ID
+	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
+	InterUser []controlproto.ID
+	// EventsFor is how long events are kept; 0 is for ever. The embedder calls Server.Prune from time to time.
+	EventsFor time.Duration
+
+	Logger *slog.Logger     // nil: no log
+	Now    func() time.Time // nil: time.Now
+	Rand   io.Reader        // nil: crypto/rand
+}
+
+// Domain is a tenant: its accounts, groups and devices are its own.
+type Domain struct {
+	ID                 string // "" is the default domain
+	Title              string
+	Consent            controlproto.Consent // added to those of groups and devices
+	Password           PasswordRules
+	MaxUsers           int  // 0: no limit
+	NoLoginTokens      bool // none are made or accepted
+	NoTwoFactor        bool // no second factors
+	NoGuestSharing     bool
+	NoClipboardGet     bool
+	NoClipboardSet     bool
+	LoginCookies       bool // logincookie is answered
+	MaxDeviceView      int  // devices per page; 0: no pages
+	IdleTimeout        time.Duration
+	Scripts            []Script
+	TwoFactorCookieAge time.Duration // 0: 30 days
+}
+
+// Script is one that operators choose by its name.
+type Script struct {
+	Name     string
+	Type     controlproto.CommandType
+	RunAs    controlproto.RunAs
+	Commands string
+}
+
+// PasswordRules are what a new password must have.
+type PasswordRules struct {
+	Min, Max                       int // characters; 0: 1 and 256
+	Upper, Lower, Numeric, Special int // how many
+}
+
+// Server does what operators ask. Its methods are safe for use by several goroutines.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	domains map[string]Domain
+	dir     directory
+	devices deviceCache
+	sess    sessions
+	changes changes
+	cancel  func() // the subscription to the bus
+}
+
+// New loads accounts and groups into memory. Devices are read when they are asked for.
+func New(cfg Config) (*Server, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("controlserver: no Store")
+	}
+	if cfg.Presence == nil {
+		cfg.Presence = &MemoryPresence{}
+	}
+	if cfg.Bus == nil {
+		cfg.Bus = &MemoryBus{}
+	}
+	if cfg.Router == nil {
+		cfg.Router = noRouter{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Info == nil {
+		cfg.Info = func(string) controlproto.ServerDetails { return controlproto.ServerDetails{} }
+	}
+	if cfg.BaseURL == nil {
+		cfg.BaseURL = func(domain, host string) string {
+			if domain != "" {
+				domain += "/"
+			}
+			return "https://" + host + "/" + domain
+		}
+	}
+	for _, key := range []**controlproto.CookieKey{&cfg.LoginKey, &cfg.InviteKey} {
+		if *key == nil {
+			k, err := controlproto.NewCookieKey(cfg.Rand)
+			if err != nil {
+				return nil, err
+			}
+			*key = &k
+		}
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, domains: map[string]Domain{"": {}}}
+	for _, d := range cfg.Domains {
+		s.domains[d.ID] = d
+	}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	s.cancel = cfg.Bus.Subscribe(s.deliver)
+	return s, nil
+}
+
+// Close ends the server's part in the bus. Sessions are the embedder's to close first.
+func (s *Server) Close() { s.cancel() }
+
+// Domain returns a tenant.
+func (s *Server) Domain(id string) (Domain, bool) {
+	d, ok := s.domains[id]
+	return d, ok
+}

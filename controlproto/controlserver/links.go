@@ -1,0 +1,84 @@
+package controlserver
+
+import (
+	"errors"
+	"maps"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+)
+
+// Links stand on both sides: on the account or user group, and on the group or device that it is linked to. These
+// functions keep both alike.
+
+// withLink returns links with one more or changed, leaving alone what was given.
+func withLink(links controlproto.Links, id controlproto.ID, l controlproto.Link) controlproto.Links {
+	links = maps.Clone(links)
+	if links == nil {
+		links = controlproto.Links{}
+	}
+	l.Notify = links[id].Notify
+	links[id] = l
+	return links
+}
+
+// withoutLink returns links without one; none left is nil, as the protocol has it.
+func withoutLink(links controlproto.Links, id controlproto.ID) controlproto.Links {
+	if _, ok := links[id]; !ok {
+		return links
+	}
+	if len(links) == 1 {
+		return nil
+	}
+	links = maps.Clone(links)
+	delete(links, id)
+	return links
+}
+
+// editLinks changes the links of any kind of record. One that there is not is left alone.
+func (t *Tx) editLinks(id controlproto.ID, f func(controlproto.Links) controlproto.Links) error {
+	var err error
+	switch id.Kind() {
+	case controlproto.KindUser:
+		err = t.EditAccount(id, func(a *Account) error { a.Links = f(a.Links); return nil })
+	case controlproto.KindUserGroup:
+		err = t.EditUserGroup(id, func(g *controlproto.UserGroup) error { g.Links = f(g.Links); return nil })
+	case controlproto.KindDeviceGroup:
+		err = t.EditGroup(id, func(g *controlproto.DeviceGroup) error { g.Links = f(g.Links); return nil })
+	case controlproto.KindDevice:
+		err = t.EditDevice(id, func(d *controlproto.Device) error { d.Links = f(d.Links); return nil })
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Link links an account or a user group (named name) to a device group or a device.
+func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights controlproto.Rights) error {
+	err := t.editLinks(who, func(l controlproto.Links) controlproto.Links {
+		return withLink(l, to, controlproto.Link{Rights: rights})
+	})
+	if err != nil {
+		return err
+	}
+	return t.editLinks(to, func(l controlproto.Links) controlproto.Links {
+		back := controlproto.Link{Rights: rights}
+		if to.Kind() == controlproto.KindDeviceGroup {
+			back.Name = name // links of devices hold rights alone
+		}
+		return withLink(l, who, back)
+	})
+}
+
+// Unlink ends a link on both sides.
+func (t *Tx) Unlink(who, to controlproto.ID) error {
+	if err := t.editLinks(who, func(l controlproto.Links) controlproto.Links { return withoutLink(l, to) }); err != nil {
+		return err
+	}
+	return t.editLinks(to, func(l controlproto.Links) controlproto.Links { return withoutLink(l, who) })
+}
+
+// groupTargets are who hears of a device group: everyone linked to it, and others.
+func groupTargets(g *controlproto.DeviceGroup, more ...string) []string {
+	return append([]string{toAdmins, string(g.ID)}, more...)
+}
