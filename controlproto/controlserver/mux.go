@@ -17,6 +17,7 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.sessionVerbs,
 		s.accountVerbs,
 		s.twoFactorVerbs,
+		s.serverVerbs,
 	} {
 		register(m)
 	}
