@@ -14,6 +14,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.userVerbs,
 		s.userGroupVerbs,
 		s.tokenVerbs,
+		s.sessionVerbs,
+		s.accountVerbs,
+		s.twoFactorVerbs,
 	} {
 		register(m)
 	}
