@@ -170,3 +170,31 @@ func TestSessionsEnd(t *testing.T) {
 	_, err = dial(t, s, byToken)
 	require.ErrorIs(t, err, controlproto.ErrBadCredentials)
 }
+
+func TestPush(t *testing.T) {
+	s := controltest.NewServer(t)
+	c, err := s.Dial(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	events := c.Events(t.Context(), controlproto.Filter{Actions: []string{"nodeconnect"}})
+	// Handled after the subscription, as both are of one connection.
+	s.Handle("print", func(context.Context, *controlproto.Call) error {
+		return errors.Join(s.PushEvent(controlproto.Event{Action: "changenode"}),
+			s.PushEvent(controlproto.Event{Action: "nodeconnect", DeviceID: "node//pc1"}))
+	})
+	go func() {
+		for c.Err() == nil { // until one comes after the subscription
+			if _, err := c.Call(t.Context(), &controlproto.Unknown{Name: "print"}); err != nil {
+				return
+			}
+			if _, err := c.Ping(t.Context()); err != nil {
+				return
+			}
+		}
+	}()
+	for e, err := range events {
+		require.NoError(t, err)
+		require.Equal(t, controlproto.ID("node//pc1"), e.DeviceID)
+		break
+	}
+}
