@@ -185,3 +185,8 @@ func all(changes ...func(*LoginRequest)) func(*LoginRequest) {
 func fromPage(origin string) func(*LoginRequest) {
 	return func(r *LoginRequest) { r.Origin, r.HasOrigin = origin, true }
 }
+
+// fakeIdentity is an identity whose key is text that can be looked for.
+func fakeIdentity() (*ServerIdentity, string) {
+	return &ServerIdentity{Certificate: []byte("hunter2")}, "hunter2"
+}
