@@ -12,6 +12,8 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.deviceVerbs,
 		s.groupVerbs,
 		s.userVerbs,
+		s.detailVerbs,
+		s.noteVerbs,
 	} {
 		register(m)
 	}
