@@ -20,19 +20,19 @@ type LoginTokenRecord struct {
 //
 //	{"publicid":"...","userid":"user//admin","guestName":"bob","p":2,"consent":1,"startTime":0,"expireTime":0,"url":"https://..."}
 type Share struct {
+	DeviceID  ID                         `json:"nodeid"` // only in the list of a group
+	Kind      ShareKind                  `json:"p"`
 	PublicID  string                     `json:"publicid"`
 	UserID    ID                         `json:"userid"`
 	GuestName string                     `json:"guestName"`
-	Kind      ShareKind                  `json:"p"`
-	Consent   Consent                    `json:"consent"`
-	Port      uint16                     `json:"port"`
+	Consent   Consent                    `json:"consent,keep"`
+	Port      uint16                     `json:"port,null"`
 	URL       SecretURL                  `json:"url"` // told to who made it
 	Start     time.Time                  `json:"startTime,ms"`
 	Expires   time.Time                  `json:"expireTime,ms"`
 	Duration  time.Duration              `json:"duration,mins"`
-	Recurring int                        `json:"recurring"` // 1 daily, 2 weekly
+	Recurring Recurring                  `json:"recurring"`
 	ViewOnly  bool                       `json:"viewOnly"`
-	DeviceID  ID                         `json:"nodeid"`
 	Extra     map[string]json.RawMessage `json:"-"`
 }
 

@@ -316,43 +316,33 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 	return list, nil
 }
 
-// nodesReply is controlproto.NodesReply, put together from devices that are encoded already.
-type nodesReply struct {
-	s    *Server
-	list deviceList
-	more []byte // other members, each with a comma before it
-}
-
-// Action is "nodes".
-func (*nodesReply) Action() string { return "nodes" }
-
-// AppendJSONRec implements [jsonrec.Marshaler].
-func (r *nodesReply) AppendJSONRec(b []byte) ([]byte, error) {
-	size := 64
-	for _, devices := range r.list.devices {
+// appendNodes appends a controlproto.NodesReply, put together from devices that are encoded already. more is other members, each with
+// a comma before it.
+func (s *Server) appendNodes(b []byte, list deviceList, more []byte) []byte {
+	size := 128 + len(more)
+	for _, devices := range list.devices {
+		size += 256
 		for _, d := range devices {
 			size += len(d.wire) + 64
 		}
 	}
 	b = slices.Grow(b, size)
-	b = append(b, `{"nodes":{`...)
-	for i, group := range r.list.groups {
+	b = append(b, `{"action":"nodes","nodes":{`...)
+	for i, group := range list.groups {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = jsonrec.AppendString(b, string(group))
 		b = append(b, ':', '[')
-		for i, d := range r.list.devices[group] {
+		for i, d := range list.devices[group] {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = r.s.appendDevice(b, d)
+			b = s.appendDevice(b, d)
 		}
 		b = append(b, ']')
 	}
 	b = append(b, '}')
-	b = append(b, r.more...)
-	return append(b, '}'), nil
+	b = append(b, more...)
+	return append(b, '}')
 }
-
-var _ jsonrec.Marshaler = (*nodesReply)(nil)

@@ -14,6 +14,10 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.userVerbs,
 		s.userGroupVerbs,
 		s.tokenVerbs,
+		s.sessionVerbs,
+		s.accountVerbs,
+		s.twoFactorVerbs,
+		s.serverVerbs,
 	} {
 		register(m)
 	}

@@ -67,16 +67,15 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 		return err
 	}
 	for _, t := range removed {
-		s.closeTokenSessions(user.ID, t.Name)
+		s.closeTokenSessions(user.ID, t.TokenUser)
 	}
 	return c.Reply(ctx, &controlproto.GetLoginTokensReply{Tokens: kept})
 }
 
-// closeTokenSessions ends the sessions that were opened with a token of this name. Of a name that another token has too, all
-// sessions end: the holder of the other one logs in again.
-func (s *Server) closeTokenSessions(user controlproto.ID, name string) {
+// closeTokenSessions ends the sessions that were opened with a token.
+func (s *Server) closeTokenSessions(user controlproto.ID, tokenUser string) {
 	for _, o := range s.sessionsOf(user) {
-		if l := o.Login(); l.Kind == controlproto.LoginToken && l.TokenName == name {
+		if o.Login().TokenUser == tokenUser {
 			o.Close("noauth", "noauth")
 		}
 	}
