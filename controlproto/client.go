@@ -172,6 +172,7 @@ type Client struct {
 	changed chan struct{} // closed and replaced when link or gone changes
 	gone    error         // why there will be none again
 	subs    map[*subscription]struct{}
+	running map[string]chan struct{} // by device, closed when a command is over
 }
 
 // Dial connects to a server and logs in. ctx bounds that alone; [Client.Close] ends the client.
@@ -192,7 +193,7 @@ func Dial(ctx context.Context, url string, credentials Credentials, cfg ClientCo
 	}
 	c := &Client{
 		cfg: cfg, creds: credentials, addr: addr, log: cfg.Logger, trace: *cfg.Trace,
-		changed: make(chan struct{}), subs: make(map[*subscription]struct{}),
+		changed: make(chan struct{}), subs: make(map[*subscription]struct{}), running: make(map[string]chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	link, err := c.connect(ctx)

@@ -338,7 +338,8 @@ func TestStockClientMethods(t *testing.T) {
 			var refused *cp.ResultError
 			require.ErrorAs(t, err, &refused)
 		}
-		// Busy with another command.
+		// Busy with the command of another session.
+		other := dialClient(t, s, admin, cp.ClientConfig{})
 		started := c.Messages(ctx, cp.MessageFilter{Types: []string{"console"}})
 		slow := make(chan error, 1)
 		go func() {
@@ -352,7 +353,7 @@ func TestStockClientMethods(t *testing.T) {
 				break
 			}
 		}
-		for _, err := range c.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo"}) {
+		for _, err := range other.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo"}) {
 			require.ErrorIs(t, err, cp.ErrAgentBusy)
 		}
 		require.NoError(t, <-slow)
@@ -367,14 +368,14 @@ func TestStockClientMethods(t *testing.T) {
 	run("Messages", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		said := c.Messages(ctx, cp.MessageFilter{Types: []string{"ps"}, Devices: []cp.ID{device}})
-		_, err := cp.Do(ctx, c, &cp.MsgListProcesses{DeviceID: device})
+		said := c.Messages(ctx, cp.MessageFilter{Types: []string{"cpuinfo"}, Devices: []cp.ID{device}})
+		_, err := cp.Do(ctx, c, &cp.MsgGetCPUInfo{DeviceID: device})
 		require.NoError(t, err)
 		for e, err := range said {
 			require.NoError(t, err)
 			m, err := cp.ParseAgentMessage(e)
 			require.NoError(t, err)
-			require.IsType(t, &cp.MsgProcesses{}, m)
+			require.IsType(t, &cp.MsgCPUInfo{}, m)
 			break
 		}
 	})

@@ -74,12 +74,18 @@ func fill(v reflect.Value, depth int) {
 
 func filled(m Message) Message {
 	fill(reflect.ValueOf(m).Elem(), 0)
-	if m, ok := m.(*NodesReply); ok {
+	switch m := m.(type) {
+	case *NodesReply:
 		// The group is the key of the list, and no member of its devices.
 		for _, list := range m.Devices {
 			for i := range list {
 				list[i].Group = ""
 			}
+		}
+	case *EventsReply:
+		// Logged events are told without their domain.
+		for i := range m.Events {
+			m.Events[i].Domain = ""
 		}
 	}
 	return m

@@ -3,6 +3,8 @@ package controlproto
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // DeviceGroup is a group of devices, "mesh" in the protocol (meshuser.js, case 'meshes').
@@ -48,6 +50,43 @@ type AMTPolicy struct {
 	CIRASetup int                        `json:"cirasetup"`
 	CCM       int                        `json:"ccm"`
 	Extra     map[string]json.RawMessage `json:"-"`
+}
+
+// amtPolicy2 and amtPolicy3 are an [AMTPolicy] of the types 2 and 3, which have members that are told even when zero.
+type (
+	amtPolicy2 struct {
+		Type      int                        `json:"type,keep"`
+		Password  Secret                     `json:"password"`
+		BadPass   int                        `json:"badpass,keep"`
+		CIRASetup int                        `json:"cirasetup,keep"`
+		CCM       int                        `json:"ccm"`
+		Extra     map[string]json.RawMessage `json:"-"`
+	}
+	amtPolicy3 struct {
+		Type      int                        `json:"type,keep"`
+		Password  Secret                     `json:"password"`
+		BadPass   int                        `json:"badpass,keep"`
+		CIRASetup int                        `json:"cirasetup,keep"`
+		CCM       int                        `json:"ccm,keep"`
+		Extra     map[string]json.RawMessage `json:"-"`
+	}
+	amtPolicyAny AMTPolicy
+)
+
+// AppendJSONRec writes the JSON value.
+func (p AMTPolicy) AppendJSONRec(b []byte) ([]byte, error) {
+	switch p.Type {
+	case 2:
+		return jsonrec.Append(b, amtPolicy2(p))
+	case 3:
+		return jsonrec.Append(b, amtPolicy3(p))
+	}
+	return jsonrec.Append(b, amtPolicyAny(p))
+}
+
+// UnmarshalJSONRec reads the JSON value.
+func (p *AMTPolicy) UnmarshalJSONRec(raw []byte) error {
+	return jsonrec.Unmarshal(raw, (*amtPolicyAny)(p))
 }
 
 // IPKVM says how to reach an IP-KVM.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // Server is the server's side of the control channel: an http.Handler for /control.ashx, and a registry of the operators that
@@ -337,3 +338,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// String tells how many sessions there are.
+func (s *Server) String() string { return fmt.Sprintf("controlproto.Server(%d sessions)", s.Len()) }
+
+// Format makes every verb print String.
+func (s *Server) Format(f fmt.State, verb rune) { secret.Format(f, verb, s.String(), s.String()) }
+
+// LogValue is what log/slog prints.
+func (s *Server) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // ServerConfig is how a [Server] works. Mux and Accounts are required, all else has a default. Printing it shows no secret.
@@ -212,3 +214,15 @@ func (cfg *ServerConfig) check() error {
 	}
 	return nil
 }
+
+// String names the type alone: package fmt looks into everything that hangs on a struct if the verb is wrong, and what the
+// embedder's accounts hold is not known here.
+func (cfg ServerConfig) String() string { return "controlproto.ServerConfig" }
+
+// Format makes every verb print String.
+func (cfg ServerConfig) Format(f fmt.State, verb rune) {
+	secret.Format(f, verb, cfg.String(), cfg.String())
+}
+
+// LogValue is what log/slog prints.
+func (cfg ServerConfig) LogValue() slog.Value { return slog.StringValue(cfg.String()) }

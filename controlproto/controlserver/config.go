@@ -33,6 +33,8 @@ type Config struct {
 	ManageAll []controlproto.ID
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
+	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
+	HostMemory func() (total, free int64)
 	// EventsFor is how long events are kept; 0 is for ever. The embedder calls Server.Prune from time to time.
 	EventsFor time.Duration
 

@@ -1,9 +1,11 @@
 package controlserver
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -73,7 +75,7 @@ func cacheDevice(r Record) (cachedDevice, error) {
 	}
 	hideSecrets(d)
 	d.Group = ""
-	wire, err := encode(d)
+	wire, err := encodeDevice(d)
 	if err != nil {
 		return cachedDevice{}, err
 	}
@@ -82,6 +84,16 @@ func cacheDevice(r Record) (cachedDevice, error) {
 
 // hideSecrets makes a stored record one that may be shown: secrets are only told to be there.
 func hideSecrets(d *controlproto.Device) {
+	// In records from the stock server these hold credentials and a token; so may what has not the form that it should.
+	for _, name := range []string{"ssh", "rdp", "pmt", "intelamt", "kvm"} {
+		if _, ok := d.Extra[name]; ok {
+			d.Extra = maps.Clone(d.Extra)
+			delete(d.Extra, name)
+			if name == "pmt" {
+				d.PushToken = 1
+			}
+		}
+	}
 	if d.AMT == nil {
 		return
 	}
@@ -92,6 +104,21 @@ func hideSecrets(d *controlproto.Device) {
 		}
 	}
 	d.AMT = &amt
+}
+
+// encodeDevice encodes a device whose secrets are hidden.
+func encodeDevice(d *controlproto.Device) ([]byte, error) {
+	b, err := encode(d)
+	return secretsAsNumbers(b), err
+}
+
+// secretsAsNumbers makes the marks of hidden secrets the numbers that they are in the protocol. Inside of a text such a member
+// cannot stand: its quotes would be escaped.
+func secretsAsNumbers(b []byte) []byte {
+	for _, name := range []string{"pass", "mpspass"} {
+		b = bytes.ReplaceAll(b, []byte(`"`+name+`":"1"`), []byte(`"`+name+`":1`))
+	}
+	return b
 }
 
 func (c *deviceCache) groupOf(device controlproto.ID) (controlproto.ID, bool) {
@@ -316,43 +343,33 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 	return list, nil
 }
 
-// nodesReply is controlproto.NodesReply, put together from devices that are encoded already.
-type nodesReply struct {
-	s    *Server
-	list deviceList
-	more []byte // other members, each with a comma before it
-}
-
-// Action is "nodes".
-func (*nodesReply) Action() string { return "nodes" }
-
-// AppendJSONRec implements [jsonrec.Marshaler].
-func (r *nodesReply) AppendJSONRec(b []byte) ([]byte, error) {
-	size := 64
-	for _, devices := range r.list.devices {
+// appendNodes appends a controlproto.NodesReply, put together from devices that are encoded already. more is other members, each with
+// a comma before it.
+func (s *Server) appendNodes(b []byte, list deviceList, more []byte) []byte {
+	size := 128 + len(more)
+	for _, devices := range list.devices {
+		size += 256
 		for _, d := range devices {
 			size += len(d.wire) + 64
 		}
 	}
 	b = slices.Grow(b, size)
-	b = append(b, `{"nodes":{`...)
-	for i, group := range r.list.groups {
+	b = append(b, `{"action":"nodes","nodes":{`...)
+	for i, group := range list.groups {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = jsonrec.AppendString(b, string(group))
 		b = append(b, ':', '[')
-		for i, d := range r.list.devices[group] {
+		for i, d := range list.devices[group] {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = r.s.appendDevice(b, d)
+			b = s.appendDevice(b, d)
 		}
 		b = append(b, ']')
 	}
 	b = append(b, '}')
-	b = append(b, r.more...)
-	return append(b, '}'), nil
+	b = append(b, more...)
+	return append(b, '}')
 }
-
-var _ jsonrec.Marshaler = (*nodesReply)(nil)

@@ -17,6 +17,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.sessionVerbs,
 		s.accountVerbs,
 		s.twoFactorVerbs,
+		s.serverVerbs,
+		s.detailVerbs,
+		s.noteVerbs,
 	} {
 		register(m)
 	}

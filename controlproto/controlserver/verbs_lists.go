@@ -53,11 +53,19 @@ func (s *Server) nodes(ctx context.Context, c *controlproto.Call, req *controlpr
 	if req.DeviceID != "" {
 		list = list.only(req.DeviceID)
 	}
-	reply := &nodesReply{s: s, list: list}
+	var more []byte
 	if page := s.domains[c.Session.Domain()].MaxDeviceView; page > 0 {
-		reply.list, reply.more = list.page(req.Skip, req.Limit, page)
+		list, more = list.page(req.Skip, req.Limit, page)
+		c.Session.Set(pageKey{}, pageOf(list))
 	}
-	return c.Reply(ctx, reply)
+	if c.ResponseID != nil {
+		more = append(append(more, `,"responseid":`...), c.ResponseID...)
+	}
+	if c.Tag != nil {
+		more = append(append(more, `,"tag":`...), c.Tag...)
+	}
+	// What is sent the most often, and the largest: it is not encoded anew, nor copied.
+	return c.Session.SendRaw(ctx, s.appendNodes(nil, list, more))
 }
 
 // groupOrName finds the group that a request names by its id or by its name, if it names one that the account sees.
