@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
 // fakeAccounts is what a server under test asks. Its zero value knows nobody.
@@ -190,3 +192,18 @@ func fromPage(origin string) func(*LoginRequest) {
 func fakeIdentity() (*ServerIdentity, string) {
 	return &ServerIdentity{Certificate: []byte("hunter2")}, "hunter2"
 }
+
+// recorder is a connection that keeps what is written.
+type recorder struct{ messages [][]byte }
+
+func (r *recorder) ReadMessage(ctx context.Context) (msgconn.Type, []byte, error) {
+	<-ctx.Done()
+	return 0, nil, ctx.Err()
+}
+
+func (r *recorder) WriteMessage(_ context.Context, _ msgconn.Type, b []byte) error {
+	r.messages = append(r.messages, bytes.Clone(b))
+	return nil
+}
+
+func (r *recorder) Close(int, string) error { return nil }
