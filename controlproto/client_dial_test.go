@@ -211,7 +211,7 @@ func TestDialRefused(t *testing.T) {
 				require.ErrorIs(t, err, test.is)
 			}
 			for _, other := range []error{ErrBadCredentials, ErrTokenRequired, ErrOrigin} {
-				require.Equal(t, other == test.is, errors.Is(err, other), "%v is %v", err, other)
+				require.Equal(t, errors.Is(test.is, other), errors.Is(err, other), "%v is %v", err, other)
 			}
 			var tr *TokenRequiredError
 			if errors.As(err, &tr) {
