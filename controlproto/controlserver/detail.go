@@ -13,6 +13,9 @@ func setDetail(e *controlproto.Event, name string, v any) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := v.(*controlproto.Device); ok {
+		raw = secretsAsNumbers(raw)
+	}
 	if e.Extra == nil {
 		e.Extra = map[string]json.RawMessage{}
 	}

@@ -1,9 +1,11 @@
 package controlserver
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -73,7 +75,7 @@ func cacheDevice(r Record) (cachedDevice, error) {
 	}
 	hideSecrets(d)
 	d.Group = ""
-	wire, err := encode(d)
+	wire, err := encodeDevice(d)
 	if err != nil {
 		return cachedDevice{}, err
 	}
@@ -82,6 +84,16 @@ func cacheDevice(r Record) (cachedDevice, error) {
 
 // hideSecrets makes a stored record one that may be shown: secrets are only told to be there.
 func hideSecrets(d *controlproto.Device) {
+	// In records from the stock server these hold credentials and a token; so may what has not the form that it should.
+	for _, name := range []string{"ssh", "rdp", "pmt", "intelamt", "kvm"} {
+		if _, ok := d.Extra[name]; ok {
+			d.Extra = maps.Clone(d.Extra)
+			delete(d.Extra, name)
+			if name == "pmt" {
+				d.PushToken = 1
+			}
+		}
+	}
 	if d.AMT == nil {
 		return
 	}
@@ -92,6 +104,21 @@ func hideSecrets(d *controlproto.Device) {
 		}
 	}
 	d.AMT = &amt
+}
+
+// encodeDevice encodes a device whose secrets are hidden.
+func encodeDevice(d *controlproto.Device) ([]byte, error) {
+	b, err := encode(d)
+	return secretsAsNumbers(b), err
+}
+
+// secretsAsNumbers makes the marks of hidden secrets the numbers that they are in the protocol. Inside of a text such a member
+// cannot stand: its quotes would be escaped.
+func secretsAsNumbers(b []byte) []byte {
+	for _, name := range []string{"pass", "mpspass"} {
+		b = bytes.ReplaceAll(b, []byte(`"`+name+`":"1"`), []byte(`"`+name+`":1`))
+	}
+	return b
 }
 
 func (c *deviceCache) groupOf(device controlproto.ID) (controlproto.ID, bool) {

@@ -18,6 +18,8 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.accountVerbs,
 		s.twoFactorVerbs,
 		s.serverVerbs,
+		s.detailVerbs,
+		s.noteVerbs,
 	} {
 		register(m)
 	}

@@ -56,6 +56,7 @@ func (s *Server) nodes(ctx context.Context, c *controlproto.Call, req *controlpr
 	var more []byte
 	if page := s.domains[c.Session.Domain()].MaxDeviceView; page > 0 {
 		list, more = list.page(req.Skip, req.Limit, page)
+		c.Session.Set(pageKey{}, pageOf(list))
 	}
 	if c.ResponseID != nil {
 		more = append(append(more, `,"responseid":`...), c.ResponseID...)

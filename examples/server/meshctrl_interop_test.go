@@ -83,6 +83,8 @@ func ownPeer(t *testing.T) *meshctrlPeer {
 }
 
 func (p *meshctrlPeer) addKeyLogins(key string) {
+	require.NoError(p.t, os.WriteFile(filepath.Join(p.dir, "key.txt"), []byte(key[:80]+"\n"+key[80:]+"\n"), 0o600))
+	p.logins["key file"] = interop.MeshctrlClient{User: interop.User}
 	p.logins["key"] = interop.MeshctrlClient{User: interop.User, LoginKey: key}
 	p.logins["wrong key"] = interop.MeshctrlClient{User: interop.User, LoginKey: strings.Repeat("5a", 80)}
 }

@@ -38,6 +38,7 @@ type meshctrlPeer struct {
 	dir     string         // the folder that meshctrl runs in
 	logins  map[string]interop.MeshctrlClient
 	vars    map[string]string
+	agent   *interop.Agent
 	took    [5]time.Duration // the last calls that were answered
 	calls   int
 }
@@ -137,7 +138,7 @@ func (p *meshctrlPeer) watch(ctx context.Context, client interop.MeshctrlClient,
 func (p *meshctrlPeer) msh(group string) []byte {
 	p.t.Helper()
 	_, bare, _ := cutID(group)
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	transport := &http.Transport{TLSClientConfig: insecure(), DisableKeepAlives: true}
 	client := &http.Client{Transport: transport, Timeout: ctlLimit}
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet,
 		"https://"+p.address+"/meshsettings?id="+url.QueryEscape(bare), nil)
@@ -157,11 +158,12 @@ func (p *meshctrlPeer) startAgent(group string) *interop.Agent {
 	return interop.StartAgent(p.t, p.msh(p.vars[group]), interop.AgentOptions{})
 }
 
-// waitOnline waits until a device of the group is connected and has told all of itself, and captures its id.
-func (p *meshctrlPeer) waitOnline(group, name string) {
+// waitDevice waits until a device of a captured device group is as expected.
+func (p *meshctrlPeer) waitDevice(group string, match func(interop.Device) bool) interop.Device {
 	p.t.Helper()
 	client, err := p.client("")
 	require.NoError(p.t, err)
+	var found interop.Device
 	require.Eventually(p.t, func() bool {
 		result, err := client.Run(p.t.Context(), "listdevices", "--id", p.vars[group], "--json")
 		if err != nil {
@@ -172,14 +174,18 @@ func (p *meshctrlPeer) waitOnline(group, name string) {
 			return false
 		}
 		for _, d := range devices {
-			if interop.Online(d) && d.Agent.Core != "" && d.OSDesc != "" {
-				p.vars[name] = d.ID
+			if match(d) {
+				found = d
 				return true
 			}
 		}
 		return false
-	}, time.Minute, 300*time.Millisecond, "the agent of %s comes online", p.name)
+	}, time.Minute, 300*time.Millisecond, "the device of %s is as expected", p.name)
+	return found
 }
+
+// insecure is what meshctrl does too: it checks no certificate.
+func insecure() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 // loginKey reads the key for login cookies from a stock server's database.
 func loginKey(t *testing.T, dataDir string) string {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +29,7 @@ func ctlScenario() []ctlStep {
 	return slices.Concat(
 		ctlLocal, ctlSession, ctlUsers, ctlUserRefusals, ctlTokens,
 		ctlDeviceGroups, ctlUserGroups, ctlLocalDevices, ctlListDevices, ctlDeviceRights,
-		ctlAgent, ctlPower, ctlShares, ctlInvites, ctlEvents, ctlReports, ctlRemovals,
+		ctlAgent, ctlPower, ctlShares, ctlInvites, ctlEvents, ctlReports, ctlOffline, ctlRemovals,
 	)
 }
 
@@ -80,6 +81,9 @@ var ctlSession = []ctlStep{
 	ctl("userinfo --json").as("ADMIN"),
 	ctl("userinfo --json").as("key"),
 	ctl("userinfo --json").as("wrong key"),
+	ctl("userinfo --json --loginkeyfile key.txt").as("key file"),
+	ctl("userinfo --json --logindomain nowhere").as("key"),
+	ctl("serverinfo --logindomain nowhere"),
 }
 
 var ctlUsers = []ctlStep{
@@ -150,12 +154,38 @@ var ctlUserRefusals = []ctlStep{
 	ctl("edituser --userid admin --realname Boss").as("carol"),
 	ctl("edituser --userid erin --rights nonewgroups,notools --realname Erin").as("carol"),
 	ctl("removeuser --userid admin").as("carol"),
-	ctl("removeuser --userid carol").as("carol"),
+	ctl("removeuser --userid grace").as("carol"),
+	ctl("adduser --user selma --pass Passw0rd!s --rights manageusers"),
+	ctlLogin("selma", "Passw0rd!s"),
+	ctl("removeuser --userid selma").as("selma"),
+	ctl("userinfo").as("selma"),
+	ctl("adduser --user nina --pass Passw0rd!n").as("carol"),
 	ctl("removeuser --userid nina").as("carol"),
 	ctl("listusers --json").anyOrder(),
 }
 
 var ctlTokens = []ctlStep{
+	ctl("adduser --user tina --pass Passw0rd!t"),
+	ctlLogin("tina", "Passw0rd!t"),
+	ctlCall("second factor", func(p *meshctrlPeer) {
+		p.requireSecondFactor("tina")
+		client := p.logins["tina"]
+		client.Token = totp(p.t, otpSecret, time.Now())
+		p.logins["tina with token"] = client
+		client.Token = "**email**"
+		p.logins["tina without mail"] = client
+		// A code of another hour, which is none of those of this minute with near certainty.
+		client.Token = totp(p.t, otpSecret, time.Now().Add(time.Hour))
+		p.logins["tina with an old token"] = client
+	}),
+	ctl("userinfo --json").as("tina"),
+	ctl("userinfo --json").as("tina with token"),
+	ctl("userinfo --json").as("tina with an old token"),
+	ctl("userinfo --json").as("tina without mail"),
+	ctl("listusers --filter 2fa").anyOrder(),
+	ctl("listusers --json").anyOrder(),
+	ctl("removeuser --userid tina"),
+
 	ctl("logintokens"),
 	ctl("logintokens --json"),
 	ctl("logintokens --add first").keep("firstuser", `Username: (\S+)`).keep("firstpass", `Password: (\S+)`),
@@ -558,6 +588,28 @@ var ctlReports = []ctlStep{
 	ctl("report --type sessions").as("bob"),
 }
 
+// Here the agent has gone, and its device is still there.
+var ctlOffline = []ctlStep{
+	ctlCall("agents offline", nil).stopAgents(),
+	ctl("listdevices --json").anyOrder(),
+	ctl("listdevices --csv").anyOrder(),
+	ctl("listdevices --details --json").anyOrder(),
+	ctl("deviceinfo --id {node}"),
+	ctl("deviceinfo --id {node} --json"),
+	ctl(`runcommand --id {node} --run "echo hello"`),
+	ctl(`runcommand --id {node} --run "echo hello" --reply`),
+	ctl("devicemessage --id {node} --msg hello"),
+	ctl("devicetoast --id {node} --msg hello"),
+	ctl("deviceopenurl --id {node} --openurl http://127.0.0.1/"),
+	ctl("groupmessage --id {mesh} --msg hello"),
+	ctl("devicepower --id {node} --wake"),
+	ctl("webrelay --id {node} --type http"),
+	ctl("listevents --id {node} --limit 1"),
+	ctl("removedevice --id {node}"),
+	ctl("listdevices --id {mesh}"),
+	ctl("devicesharing --id {node}"),
+}
+
 var ctlRemovals = []ctlStep{
 	ctl("removeuser --userid ivan"),
 	ctl("userinfo").as("ivan"),
@@ -575,8 +627,19 @@ var ctlRemovals = []ctlStep{
 // startAgents makes the step bring one stock agent online in the group "mesh" of each server, as the device "node".
 func (s ctlStep) startAgents() ctlStep {
 	s.hook = func(p *meshctrlPeer) {
-		p.startAgent("mesh")
-		p.waitOnline("mesh", "node")
+		p.agent = p.startAgent("mesh")
+		p.vars["node"] = p.waitDevice("mesh", func(d interop.Device) bool {
+			return interop.Online(d) && d.Agent.Core != "" && d.OSDesc != ""
+		}).ID
+	}
+	return s
+}
+
+// stopAgents makes the step end them.
+func (s ctlStep) stopAgents() ctlStep {
+	s.hook = func(p *meshctrlPeer) {
+		p.agent.Stop()
+		p.waitDevice("mesh", interop.Offline)
 	}
 	return s
 }
