@@ -20,12 +20,12 @@ type LoginTokenRecord struct {
 //
 //	{"publicid":"...","userid":"user//admin","guestName":"bob","p":2,"consent":1,"startTime":0,"expireTime":0,"url":"https://..."}
 type Share struct {
+	Kind      ShareKind                  `json:"p"`
 	PublicID  string                     `json:"publicid"`
 	UserID    ID                         `json:"userid"`
 	GuestName string                     `json:"guestName"`
-	Kind      ShareKind                  `json:"p"`
-	Consent   Consent                    `json:"consent"`
-	Port      uint16                     `json:"port"`
+	Consent   Consent                    `json:"consent,keep"`
+	Port      uint16                     `json:"port,null"`
 	URL       SecretURL                  `json:"url"` // told to who made it
 	Start     time.Time                  `json:"startTime,ms"`
 	Expires   time.Time                  `json:"expireTime,ms"`

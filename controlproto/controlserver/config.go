@@ -1,9 +1,11 @@
 package controlserver
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -33,6 +35,11 @@ type Config struct {
 	ManageAll []controlproto.ID
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
+	// Wake sends wake-up packets from the server's own network. Nil: only agents do.
+	Wake func(ctx context.Context, macs []string, host string)
+	// Recordings is the folder of recorded sessions; nil: none are recorded. The embedder logs an event for each, with the
+	// target "recording" and the name of its file in "filename".
+	Recordings fs.FS
 	// EventsFor is how long events are kept; 0 is for ever. The embedder calls Server.Prune from time to time.
 	EventsFor time.Duration
 

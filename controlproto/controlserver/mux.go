@@ -14,6 +14,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.userVerbs,
 		s.detailVerbs,
 		s.noteVerbs,
+		s.shareVerbs,
+		s.powerVerbs,
+		s.eventVerbs,
 	} {
 		register(m)
 	}
