@@ -12,7 +12,8 @@ import (
 )
 
 // Filter says which events a reader wants. What it leaves empty does not matter. Servers send a session whatever its account
-// may know of; the filter looks at the few members named here and spares the decoding of the rest.
+// may know of; the filter looks at the few members named here and spares the decoding of the rest. Ids are whole ones, with
+// prefix and domain.
 type Filter struct {
 	Actions []string // "nodeconnect", "changenode", "accountchange", ...
 	Types   []string // "node", "mesh", "user", "ugrp", "relay", "server" ("etype")

@@ -118,6 +118,8 @@ type KeyLogin struct {
 	Key    CookieKey
 	User   string // the name of the account, in lower case
 	Domain string
+	// Encoding is that of the server's setting cookieEncoding.
+	Encoding CookieEncoding
 	// Now is the clock; nil means time.Now. A server refuses cookies that are over 30 seconds from the future.
 	Now func() time.Time
 }
@@ -126,7 +128,7 @@ func (l KeyLogin) login(context.Context) (loginForm, error) {
 	if l.User == "" {
 		return loginForm{}, errors.New("credentials without a user")
 	}
-	codec := CookieCodec{Key: l.Key, Now: l.Now}
+	codec := CookieCodec{Key: l.Key, Encoding: l.Encoding, Now: l.Now}
 	cookie, err := codec.Encode(LoginCookie(UserID(l.Domain, l.User)))
 	return loginForm{auth: cookie}, err
 }
