@@ -115,15 +115,15 @@ func (c *Call) ResultAs(ctx context.Context, action, text string) error {
 }
 
 // String names the action and the session.
-func (c *Call) String() string { return fmt.Sprintf("%.32q in %v", c.Action, c.Session) }
+func (c Call) String() string { return fmt.Sprintf("%.32q in %v", c.Action, c.Session) }
 
 // Format makes every verb print String.
-func (c *Call) Format(f fmt.State, verb rune) { secret.Format(f, verb, c.String(), c.String()) }
+func (c Call) Format(f fmt.State, verb rune) { secret.Format(f, verb, c.String(), c.String()) }
 
 // LogValue is what log/slog prints.
-func (c *Call) LogValue() slog.Value {
+func (c Call) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("action", c.Action), slog.Any("session", c.Session))
 }
 
 // MarshalText is what encoding/json prints.
-func (c *Call) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+func (c Call) MarshalText() ([]byte, error) { return []byte(c.String()), nil }

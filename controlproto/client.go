@@ -90,7 +90,7 @@ type ClientTrace struct {
 	// Failed is called for an attempt that failed.
 	Failed func(err error)
 	// LoggedIn is called for a login that succeeded.
-	LoggedIn func()
+	LoggedIn func(server *ServerInfo, user *User)
 	// Sent and Received are called for every message, with its size.
 	Sent, Received func(action string, size int)
 	// Unmatched is called for a message that nobody waited for and no [Filter] wanted, as the late reply to a request
@@ -168,9 +168,11 @@ type Client struct {
 
 	mu      sync.Mutex
 	link    *clientLink   // the present connection; nil while there is none
+	last    *clientLink   // the last there was
 	changed chan struct{} // closed and replaced when link or gone changes
 	gone    error         // why there will be none again
 	subs    map[*subscription]struct{}
+	running map[string]chan struct{} // by device, closed when a command is over
 }
 
 // Dial connects to a server and logs in. ctx bounds that alone; [Client.Close] ends the client.
@@ -191,7 +193,7 @@ func Dial(ctx context.Context, url string, credentials Credentials, cfg ClientCo
 	}
 	c := &Client{
 		cfg: cfg, creds: credentials, addr: addr, log: cfg.Logger, trace: *cfg.Trace,
-		changed: make(chan struct{}), subs: make(map[*subscription]struct{}),
+		changed: make(chan struct{}), subs: make(map[*subscription]struct{}), running: make(map[string]chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	link, err := c.connect(ctx)
@@ -222,6 +224,20 @@ func (c *Client) Err() error {
 	return context.Cause(c.ctx)
 }
 
+// ServerInfo returns what the server said of itself at the last login. It must not be changed.
+func (c *Client) ServerInfo() *ServerInfo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.serverInfo
+}
+
+// UserInfo returns the own account as it was at the last login. It must not be changed.
+func (c *Client) UserInfo() *User {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.user
+}
+
 // shut ends the client for good.
 func (c *Client) shut(why error) {
 	c.mu.Lock()
@@ -250,7 +266,11 @@ func (c *Client) setLink(l *clientLink) {
 	c.link = l
 	close(c.changed)
 	c.changed = make(chan struct{})
-	if l != nil && c.gone != nil { // closed in the meantime
+	if l == nil {
+		return
+	}
+	c.last = l
+	if c.gone != nil { // closed in the meantime
 		l.end(c.gone)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
@@ -29,17 +28,8 @@ type dialed struct {
 	// certificate is the server's, in DER; nil where it is not to be seen.
 	certificate []byte
 	// first is the first message where the URL says that one follows.
-	first *urlArgs
+	first *URLArgs
 }
-
-// urlArgs carries what would be parameters of the URL, for clients that can set no headers: {"action":"urlargs","args":{...}}
-// after "?moreargs=1" (webserver.js, control.ashx).
-type urlArgs struct {
-	Args map[string]Secret `json:"args"`
-}
-
-// Action is "urlargs".
-func (*urlArgs) Action() string { return "urlargs" }
 
 // connect makes one attempt to connect and log in.
 func (c *Client) connect(ctx context.Context) (*clientLink, error) {
@@ -67,13 +57,14 @@ func (c *Client) attempt(ctx context.Context) (*clientLink, error) {
 	loginCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.LoginTime, fmt.Errorf("not logged in after %v: %w", c.cfg.LoginTime, context.DeadlineExceeded))
 	defer cancel()
 	l := newLink(c, d.conn)
+	l.certificate = d.certificate
 	if err := c.logIn(loginCtx, l, d, &form); err != nil {
 		// Servers that refused a login do not read any more, so there is nobody to say goodbye to.
 		d.conn.Close(0, "")
 		return nil, &ClientError{Phase: PhaseAuth, Err: err}
 	}
 	if c.trace.LoggedIn != nil {
-		c.trace.LoggedIn()
+		c.trace.LoggedIn(l.serverInfo, l.user)
 	}
 	c.log.Info("logged in", "server", c.addr.host())
 	return l, nil
@@ -126,7 +117,7 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 		}
 	}
 	if form.inBand != nil {
-		if err := form.inBand.exchange(ctx, l, d.certificate); err != nil {
+		if err := form.inBand.exchange(ctx, l, l.certificate); err != nil {
 			return err
 		}
 	}
@@ -137,7 +128,10 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 		}
 		switch e.Action {
 		case actionServerInfo:
-			l.serverInfo = member(raw, actionServerInfo)
+			l.serverInfo = new(ServerInfo)
+			if err := e.Decode(l.serverInfo); err != nil {
+				return err
+			}
 			// Only who has logged in gets this. An account with links to thousands of groups is larger than what is taken
 			// from a stranger.
 			if lim, ok := l.conn.(msgconn.Limiter); ok {
@@ -147,7 +141,11 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			if l.serverInfo == nil {
 				return errors.New("the server told the account before itself")
 			}
-			l.userInfo = member(raw, actionUserInfo)
+			var info UserInfo
+			if err := e.Decode(&info); err != nil {
+				return err
+			}
+			l.user = &info.User
 			return nil
 		default:
 			l.early = append(l.early, raw)
@@ -183,13 +181,4 @@ func (l *clientLink) readLogin(ctx context.Context) (e Envelope, raw json.RawMes
 		e.Raw = raw
 		return e, raw, nil
 	}
-}
-
-// member returns one member of a message, or an empty object.
-func member(raw json.RawMessage, name string) json.RawMessage {
-	m, err := jsonrec.Peek(raw, name)
-	if err != nil || len(m[0]) == 0 {
-		return json.RawMessage("{}")
-	}
-	return m[0]
 }

@@ -23,7 +23,7 @@ func (c *Client) openNet(ctx context.Context, target SecretURL, form *loginForm)
 		if form.token.Reveal() != "" {
 			args["token"] = form.token
 		}
-		d.first = &urlArgs{Args: args}
+		d.first = &URLArgs{Args: args}
 		query := form.query()
 		query.Set("moreargs", "1")
 		target = c.addr.with(query)

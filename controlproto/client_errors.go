@@ -1,7 +1,6 @@
 package controlproto
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,6 +25,8 @@ var (
 	ErrSilentPeer = errors.New("server fell silent")
 	// ErrPinnedCertificate is a TLS certificate other than the one in ClientConfig.
 	ErrPinnedCertificate = errors.New("the TLS certificate is not the pinned one")
+	// ErrNotFound is a record that does not exist, or that the account may not see.
+	ErrNotFound = errors.New("not found")
 	// ErrAgentBusy is a command that an agent did not run, as it most likely was running another.
 	ErrAgentBusy = errors.New("the agent is busy with another command")
 )
@@ -82,9 +83,9 @@ func (e *CloseError) Error() string {
 // Is matches [ErrBadCredentials] and [ErrOrigin] by the cause.
 func (e *CloseError) Is(target error) bool {
 	switch e.Cause {
-	case "noauth":
+	case CloseNoAuth:
 		return target == ErrBadCredentials
-	case "invalidorigin":
+	case CloseInvalidOrigin:
 		return target == ErrOrigin
 	}
 	return false
@@ -93,7 +94,7 @@ func (e *CloseError) Is(target error) bool {
 // final tells whether another attempt with the same credentials can not succeed.
 func (e *CloseError) final() bool {
 	switch e.Cause {
-	case "noauth", "notools", "emailvalidation", "expired", "invalidorigin":
+	case CloseNoAuth, CloseNoTools, CloseEmailValidation, CloseExpired, CloseInvalidOrigin:
 		return true
 	}
 	return false
@@ -105,7 +106,6 @@ type TokenRequiredError struct {
 	Email, SMS, Messaging             bool // what can be asked for with EmailCodeRequest, SMSCodeRequest, MessagingCodeRequest
 	EmailSent, SMSSent, MessagingSent bool
 	TrustedDeviceDays                 int // how long a cookie for [TrustedDeviceLogin] would be good; zero: there are none
-	Close                             *CloseError
 }
 
 // Error tells what is on offer.
@@ -130,32 +130,9 @@ func (e *TokenRequiredError) Error() string {
 // Is matches [ErrTokenRequired].
 func (e *TokenRequiredError) Is(target error) bool { return target == ErrTokenRequired }
 
-// Unwrap returns the message as it came.
-func (e *TokenRequiredError) Unwrap() error {
-	if e.Close == nil {
-		return nil
-	}
-	// Its cause is "noauth", but nothing was refused yet.
-	return &CloseError{Cause: "tokenrequired", Msg: e.Close.Msg}
-}
-
-// closeMessage is what servers say before they close, with the members of a missing second factor.
-type closeMessage struct {
-	Cause         string                     `json:"cause"`
-	Msg           string                     `json:"msg"`
-	Email         bool                       `json:"email2fa"`
-	SMS           bool                       `json:"sms2fa"`
-	Messaging     bool                       `json:"msg2fa"`
-	EmailSent     bool                       `json:"email2fasent"`
-	SMSSent       bool                       `json:"sms2fasent"`
-	MessagingSent bool                       `json:"msg2fasent"`
-	Days          int                        `json:"twoFactorCookieDays"`
-	Extra         map[string]json.RawMessage `json:"-"`
-}
-
 // closeErrorOf makes an error of a "close" or "stopped" message.
 func closeErrorOf(e Envelope) error {
-	var m closeMessage
+	var m Close
 	if err := jsonrec.Unmarshal(e.Raw, &m); err != nil {
 		return &CloseError{}
 	}
@@ -163,13 +140,13 @@ func closeErrorOf(e Envelope) error {
 		m.Cause = actionStopped
 	}
 	ce := &CloseError{Cause: m.Cause, Msg: m.Msg}
-	if m.Msg != "tokenrequired" && m.Cause != "tokenrequired" {
+	if m.Msg != CloseMsgTokenRequired {
 		return ce
 	}
 	return &TokenRequiredError{
-		Email: m.Email, SMS: m.SMS, Messaging: m.Messaging,
-		EmailSent: m.EmailSent, SMSSent: m.SMSSent, MessagingSent: m.MessagingSent,
-		TrustedDeviceDays: m.Days, Close: ce,
+		Email: m.Email2FA, SMS: m.SMS2FA, Messaging: m.Msg2FA,
+		EmailSent: m.EmailSent, SMSSent: m.SMSSent, MessagingSent: m.MsgSent,
+		TrustedDeviceDays: m.CookieDays,
 	}
 }
 
@@ -181,4 +158,4 @@ type ResultError struct {
 }
 
 // Error quotes the result.
-func (e *ResultError) Error() string { return fmt.Sprintf("%.64q refused: %.256q", e.Action, e.Result) }
+func (e *ResultError) Error() string { return fmt.Sprintf("refused: %.256q", e.Result) }

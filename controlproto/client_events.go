@@ -168,7 +168,7 @@ type subscription struct {
 	moved   chan struct{} // has room for one
 }
 
-// subscribe begins to collect.
+// subscribe begins to collect. wants is called with the mutex of the client held.
 func (c *Client) subscribe(ctx context.Context, most, mostBytes int, wants func(*received) []byte) *subscription {
 	orElse(&most, defaultQueue)
 	orElse(&mostBytes, defaultQueueBytes)

@@ -19,8 +19,10 @@ type clientLink struct {
 	client *Client
 	conn   Conn
 
-	serverInfo, userInfo json.RawMessage
-	early                []json.RawMessage // what came in between
+	certificate []byte // of the server, in DER; nil where it is not to be seen
+	serverInfo  *ServerInfo
+	user        *User
+	early       []json.RawMessage // what came in between
 
 	out   chan *outgoing
 	ended chan struct{} // closed by end

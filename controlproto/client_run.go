@@ -2,13 +2,14 @@ package controlproto
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // Command is what [Client.RunCommands] runs on devices.
@@ -50,9 +51,10 @@ const (
 // the waiting for the others.
 //
 // Each device gets a request of its own with an id that nobody can guess. The server passes the answer of an agent on to all
-// sessions that see the device, and by the id this client knows its own. An agent runs one command at a time. Busy, it does not
-// answer, but says so in a line that names no request: this is taken for the answer if no other follows within five seconds.
-// An agent that finds no user to run as says nothing at all.
+// sessions that see the device, and by the id this client knows its own. An agent runs one command at a time, so those of this
+// client wait for each other. Busy with somebody else's, an agent does not answer, but says so in a line that names no request:
+// this is taken for the answer if the device has said nothing else before, and no answer follows within five seconds. An agent
+// that finds no user to run as says nothing at all.
 func (c *Client) RunCommands(ctx context.Context, devices []ID, cmd Command) iter.Seq2[RunResult, error] {
 	orElse(&cmd.Timeout, defaultRunTime)
 	orElse(&cmd.MaxOutput, defaultRunOutput)
@@ -111,6 +113,11 @@ func (c *Client) runOn(ctx context.Context, id ID, cmd *Command) (RunResult, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
+	free, err := c.lockDevice(ctx, id)
+	if err != nil {
+		return res, requestError("runcommands", err)
+	}
+	defer free()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	quiet := c.watchBusy(ctx, id, func() { stop(ErrAgentBusy) })
@@ -139,27 +146,52 @@ func (c *Client) runOn(ctx context.Context, id ID, cmd *Command) (RunResult, err
 	return res, nil
 }
 
-// watchBusy calls f some time after the agent of a device has said that it is busy. The function that it returns ends
-// the watch.
+// lockDevice waits until no other command of this client runs on a device.
+func (c *Client) lockDevice(ctx context.Context, id ID) (free func(), err error) {
+	for {
+		c.mu.Lock()
+		busy := c.running[id.Name()]
+		if busy == nil {
+			mine := make(chan struct{})
+			c.running[id.Name()] = mine
+			c.mu.Unlock()
+			return func() {
+				c.mu.Lock()
+				delete(c.running, id.Name())
+				c.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, &notSentError{why: "an earlier command runs on the device", err: context.Cause(ctx)}
+		}
+	}
+}
+
+// watchBusy calls f some time after the agent of a device has said that it is busy, if it had said nothing before. The
+// function that it returns ends the watch.
 func (c *Client) watchBusy(ctx context.Context, id ID, f func()) (stop func()) {
-	var once sync.Once
 	var mu sync.Mutex
 	var timer *time.Timer
+	var over bool
+	ids := []ID{id, c.device(id)}
 	s := c.subscribe(ctx, 1, 1, func(r *received) []byte {
-		if r.Action != actionMsg || !textIn(r.kind, []string{"console"}) || len(r.Raw) > 1024 {
+		if r.Action != actionMsg || !textIn(r.kind, []string{"console"}) {
 			return nil
 		}
-		var m struct {
-			Device ID     `json:"nodeid"`
-			Value  string `json:"value"`
+		m, err := jsonrec.Peek(r.Raw, "nodeid", "value")
+		if err != nil || !textIn(m[0], ids) {
+			return nil
 		}
-		if json.Unmarshal(r.Raw, &m) == nil && m.Device.Name() == id.Name() && m.Value == busyText {
-			once.Do(func() {
-				mu.Lock()
-				defer mu.Unlock()
-				timer = time.AfterFunc(busyTime, f)
-			})
+		mu.Lock()
+		defer mu.Unlock()
+		if !over && textIn(m[1], []string{busyText}) {
+			timer = time.AfterFunc(busyTime, f)
 		}
+		over = true
 		return nil // nothing is queued
 	})
 	return func() {
@@ -167,6 +199,7 @@ func (c *Client) watchBusy(ctx context.Context, id ID, f func()) (stop func()) {
 		s.cancel(errSubscriptionOver)
 		mu.Lock()
 		defer mu.Unlock()
+		over = true
 		if timer != nil {
 			timer.Stop()
 		}

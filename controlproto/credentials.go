@@ -107,7 +107,7 @@ type TokenLogin struct {
 
 func (l TokenLogin) login(context.Context) (loginForm, error) {
 	if !strings.HasPrefix(l.Name, "~t:") {
-		return loginForm{}, fmt.Errorf("login token %.64q: names begin with ~t:", l.Name)
+		return loginForm{}, fmt.Errorf("login token %.64q: names begin with %q", l.Name, "~t:")
 	}
 	return loginForm{user: l.Name, pass: l.Secret}, nil
 }

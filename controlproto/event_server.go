@@ -2,7 +2,9 @@ package controlproto
 
 import "encoding/json"
 
-// ScanAMTDeviceEvent: what [ScanAMTDevice] found.
+// ScanAMTDeviceEvent is the event "scanamtdevice": what [ScanAMTDevice] found. (meshuser.js, amtscanner.js)
+//
+//	{"action":"scanamtdevice","range":"r","results":{"192.0.2.1":{"open":true}},"domain":"","nolog":1}
 type ScanAMTDeviceEvent struct {
 	Range   string                     `json:"range"`
 	Results json.RawMessage            `json:"results"` // null: the range is not right
@@ -12,7 +14,9 @@ type ScanAMTDeviceEvent struct {
 // EventAction is "scanamtdevice".
 func (*ScanAMTDeviceEvent) EventAction() string { return "scanamtdevice" }
 
-// WakeDevicesEvent: devices are woken.
+// WakeDevicesEvent is the event "wakedevices": devices are woken. (meshuser.js)
+//
+//	{"action":"wakedevices","userid":"user//a","username":"a","nodeids":["node//..."],"domain":"","nolog":1}
 type WakeDevicesEvent struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Extra     map[string]json.RawMessage `json:"-"`
@@ -21,7 +25,10 @@ type WakeDevicesEvent struct {
 // EventAction is "wakedevices".
 func (*WakeDevicesEvent) EventAction() string { return "wakedevices" }
 
-// AMTPowerActionEvent: devices are switched by Intel AMT.
+// AMTPowerActionEvent is the event "amtpoweraction": devices are switched by Intel AMT. (meshuser.js)
+//
+//	{"action":"amtpoweraction","userid":"user//a","username":"a","nodeids":["node//..."],"domain":"","nolog":1,
+//	 "actiontype":10}
 type AMTPowerActionEvent struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Type      int                        `json:"actiontype"` // PowerAction less 300
@@ -31,7 +38,10 @@ type AMTPowerActionEvent struct {
 // EventAction is "amtpoweraction".
 func (*AMTPowerActionEvent) EventAction() string { return "amtpoweraction" }
 
-// OneClickRecoveryEvent: see [OneClickRecovery].
+// OneClickRecoveryEvent is the event "oneclickrecovery": see [OneClickRecovery]. (meshuser.js, webserver.js)
+//
+//	{"action":"oneclickrecovery","userid":"user//a","username":"a","nodeids":["node//..."],"domain":"","nolog":1,
+//	 "file":"f"}
 type OneClickRecoveryEvent struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	File      string                     `json:"file"`
@@ -41,7 +51,10 @@ type OneClickRecoveryEvent struct {
 // EventAction is "oneclickrecovery".
 func (*OneClickRecoveryEvent) EventAction() string { return "oneclickrecovery" }
 
-// TimelineStatsEvent: the server's load, every five minutes.
+// TimelineStatsEvent is the event "servertimelinestats": the server's load, every five minutes. (meshuser.js,
+// meshcentral.js)
+//
+//	{"action":"servertimelinestats","data":{"a":1},"domain":""}
 type TimelineStatsEvent struct {
 	Data  json.RawMessage            `json:"data"`
 	Extra map[string]json.RawMessage `json:"-"`
@@ -50,7 +63,9 @@ type TimelineStatsEvent struct {
 // EventAction is "servertimelinestats".
 func (*TimelineStatsEvent) EventAction() string { return "servertimelinestats" }
 
-// ServerInfoChangeEvent: settings of the server have changed.
+// ServerInfoChangeEvent is the event "serverinfochange": settings of the server have changed. (meshuser.js)
+//
+//	{"action":"serverinfochange","lock2factor":false,"nolog":1,"domain":""}
 type ServerInfoChangeEvent struct {
 	Lock2Factor *bool                      `json:"lock2factor"`
 	Extra       map[string]json.RawMessage `json:"-"`
@@ -59,7 +74,9 @@ type ServerInfoChangeEvent struct {
 // EventAction is "serverinfochange".
 func (*ServerInfoChangeEvent) EventAction() string { return "serverinfochange" }
 
-// StartedEvent: the server has started.
+// StartedEvent is the event "started": the server has started. (meshcentral.js)
+//
+//	{"action":"started","domain":""}
 type StartedEvent struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -67,7 +84,9 @@ type StartedEvent struct {
 // EventAction is "started".
 func (*StartedEvent) EventAction() string { return "started" }
 
-// StoppedEvent: the server has stopped.
+// StoppedEvent is the event "stopped": the server has stopped. (meshuser.js, meshcentral.js)
+//
+//	{"action":"stopped","domain":""}
 type StoppedEvent struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -75,7 +94,9 @@ type StoppedEvent struct {
 // EventAction is "stopped".
 func (*StoppedEvent) EventAction() string { return "stopped" }
 
-// UpdatePluginListEvent: the plugins that the server has now.
+// UpdatePluginListEvent is the event "updatePluginList": the plugins that the server has now. (meshuser.js)
+//
+//	{"action":"updatePluginList","list":[],"domain":""}
 type UpdatePluginListEvent struct {
 	Plugins []PluginRecord             `json:"list"`
 	Extra   map[string]json.RawMessage `json:"-"`
@@ -84,7 +105,9 @@ type UpdatePluginListEvent struct {
 // EventAction is "updatePluginList".
 func (*UpdatePluginListEvent) EventAction() string { return "updatePluginList" }
 
-// PluginStateChangeEvent: a plugin was switched on or off.
+// PluginStateChangeEvent is the event "pluginStateChange": a plugin was switched on or off. (meshuser.js)
+//
+//	{"action":"pluginStateChange","domain":""}
 type PluginStateChangeEvent struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
@@ -92,7 +115,9 @@ type PluginStateChangeEvent struct {
 // EventAction is "pluginStateChange".
 func (*PluginStateChangeEvent) EventAction() string { return "pluginStateChange" }
 
-// TraceInfoEvent: what the server traces now.
+// TraceInfoEvent is the event "traceinfo": what the server traces now. (meshuser.js)
+//
+//	{"action":"traceinfo","userid":"user//a","username":"a","traceSources":["web"],"nolog":1,"domain":""}
 type TraceInfoEvent struct {
 	Sources json.RawMessage            `json:"traceSources"`
 	Extra   map[string]json.RawMessage `json:"-"`
@@ -101,7 +126,10 @@ type TraceInfoEvent struct {
 // EventAction is "traceinfo".
 func (*TraceInfoEvent) EventAction() string { return "traceinfo" }
 
-// SatelliteResponseEvent: a MeshCentral Satellite answers.
+// SatelliteResponseEvent is the event "satelliteResponse": a MeshCentral Satellite answers. (meshuser.js)
+//
+//	{"action":"satelliteResponse","subaction":"s","reqid":"r","response":{"a":1},"satelliteFlags":2,"nolog":1,
+//	 "domain":""}
 type SatelliteResponseEvent struct {
 	SubAction string                     `json:"subaction"`
 	RequestID json.RawMessage            `json:"reqid"`
@@ -113,7 +141,9 @@ type SatelliteResponseEvent struct {
 // EventAction is "satelliteResponse".
 func (*SatelliteResponseEvent) EventAction() string { return "satelliteResponse" }
 
-// DiagnosticEvent: a diagnostic agent says which device it belongs to.
+// DiagnosticEvent is the event "diagnostic": a diagnostic agent says which device it belongs to. (meshagent.js)
+//
+//	{"etype":"node","action":"diagnostic","nodeid":"node//...","snodeid":"node//...","domain":"","msg":"m"}
 type DiagnosticEvent struct {
 	OtherDevice ID                         `json:"snodeid"`
 	Extra       map[string]json.RawMessage `json:"-"`

@@ -50,7 +50,8 @@ func (f Features) String() string {
 		"no noVNC", "no web RDP", "untrusted certificate")
 }
 
-// Features2 is the second word ("features2"). Servers send it negative when the last bit is set; it is read as unsigned.
+// Features2 is the second word ("features2"). Servers send it negative when the last bit is set; it is read as
+// unsigned.
 type Features2 uint32
 
 // Bits of [Features2] (webserver.js, getDomainUserFeatures).

@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// extraOf finds the Extra of a message, or nil.
-func extraOf(m Message) *map[string]json.RawMessage {
+// extraOf finds the Extra of a message or of another struct, or nil.
+func extraOf(m any) *map[string]json.RawMessage {
 	v := reflect.ValueOf(m)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return nil

@@ -10,24 +10,39 @@ var accountActions = []Spec{
 	{Action: "verifyPhone", Request: blank[VerifyPhone], Reply: blank[VerifyPhoneReply], NoToken: true, Settings: true},
 	{Action: "confirmPhone", Request: blank[ConfirmPhone], Replies: RepliesNever, NoToken: true, Settings: true},
 	{Action: "removePhone", Request: blank[RemovePhone], Replies: RepliesNever, NoToken: true, Settings: true},
-	{Action: "verifyMessaging", Request: blank[VerifyMessaging], Reply: blank[VerifyMessagingReply], NoToken: true, Settings: true},
-	{Action: "confirmMessaging", Request: blank[ConfirmMessaging], Replies: RepliesNever, NoToken: true, Settings: true},
+	{
+		Action: "verifyMessaging", Request: blank[VerifyMessaging], Reply: blank[VerifyMessagingReply],
+		NoToken: true, Settings: true,
+	},
+	{
+		Action: "confirmMessaging", Request: blank[ConfirmMessaging],
+		Replies: RepliesNever, NoToken: true, Settings: true,
+	},
 	{Action: "removeMessaging", Request: blank[RemoveMessaging], Replies: RepliesNever, NoToken: true, Settings: true},
-	{Action: "changemeshnotify", Request: blank[ChangeMeshNotify], Replies: RepliesOnError, Echo: EchoResponseID, Settings: true},
-	{Action: "changeusernotify", Request: blank[ChangeUserNotify], Replies: RepliesOnError, Echo: EchoResponseID, Settings: true},
+	{
+		Action: "changemeshnotify", Request: blank[ChangeMeshNotify],
+		Replies: RepliesOnError, Echo: EchoResponseID, Settings: true,
+	},
+	{
+		Action: "changeusernotify", Request: blank[ChangeUserNotify],
+		Replies: RepliesOnError, Echo: EchoResponseID, Settings: true,
+	},
 	{Action: "webpush", Request: blank[WebPush], Replies: RepliesNever},
-	{Action: "twoFactorCookie", Request: blank[GetTwoFactorCookie], Reply: blank[GetTwoFactorCookieReply], NoToken: true},
+	{
+		Action: "twoFactorCookie", Request: blank[GetTwoFactorCookie], Reply: blank[GetTwoFactorCookieReply],
+		NoToken: true,
+	},
 }
 
 // ChangePassword changes the own password. Not with a login token, nor with [SiteLockSettings]. The outcome comes as
-// [Notification] with title 4: message 20 done, 21 wrong password, 17 used before, 18 too common, 19 failed; a password that
-// does not meet the domain's rules gives silence. (meshuser.js, case 'changepassword')
+// [Notification] with title 4: message 20 done, 21 wrong password, 17 used before, 18 too common, 19 failed; a
+// password that does not meet the domain's rules gives silence. (meshuser.js, case 'changepassword')
 //
 //	{"action":"changepassword","oldpass":"...","newpass":"...","hint":""}
 type ChangePassword struct {
 	OldPassword Secret                     `json:"oldpass"`
 	NewPassword Secret                     `json:"newpass"` // 1 to 256 characters
-	Hint        string                     `json:"hint"`
+	Hint        string                     `json:"hint,keep"`
 	Extra       map[string]json.RawMessage `json:"-"`
 }
 
@@ -62,8 +77,8 @@ type VerifyEmail struct {
 func (*VerifyEmail) Action() string { return "verifyemail" }
 func (*VerifyEmail) reply() *Result { return new(Result) }
 
-// ChangeLang changes the language of the own account. Not with a login token, nor with [SiteLockSettings]. Silent; event
-// "accountchange". (meshuser.js, serverCommandChangeLang)
+// ChangeLang changes the language of the own account. Not with a login token, nor with [SiteLockSettings]. Silent;
+// event "accountchange". (meshuser.js, serverCommandChangeLang)
 //
 //	{"action":"changelang","lang":"de"}
 type ChangeLang struct {
@@ -89,8 +104,8 @@ type VerifyPhone struct {
 func (*VerifyPhone) Action() string           { return "verifyPhone" }
 func (*VerifyPhone) reply() *VerifyPhoneReply { return new(VerifyPhoneReply) }
 
-// VerifyPhoneReply answers [VerifyPhone]. It also comes, some seconds later and with Success, after a [ConfirmPhone] with a
-// wrong code.
+// VerifyPhoneReply answers [VerifyPhone]. It also comes, some seconds later and with Success, after a [ConfirmPhone]
+// with a wrong code.
 //
 //	{"action":"verifyPhone","cookie":"...","success":true}
 type VerifyPhoneReply struct {
@@ -225,8 +240,8 @@ type ChangeUserNotify struct {
 func (*ChangeUserNotify) Action() string { return "changeusernotify" }
 func (*ChangeUserNotify) reply() *Result { return new(Result) }
 
-// WebPush registers a browser for notifications; an account has five at most. Silent; event "accountchange". (meshuser.js,
-// case 'webpush')
+// WebPush registers a browser for notifications; an account has five at most. Silent; event "accountchange".
+// (meshuser.js, case 'webpush')
 //
 //	{"action":"webpush","sub":{"endpoint":"https://...","keys":{"auth":"...","p256dh":"..."}}}
 type WebPush struct {
@@ -252,8 +267,8 @@ type WebPushKeys struct {
 	Extra  map[string]json.RawMessage `json:"-"`
 }
 
-// GetTwoFactorCookie, action "twoFactorCookie", asks for a cookie that replaces the second factor in later logins. Not with
-// a login token; silence where such cookies are switched off. (meshuser.js, case 'twoFactorCookie')
+// GetTwoFactorCookie, action "twoFactorCookie", asks for a cookie that replaces the second factor in later logins. Not
+// with a login token; silence where such cookies are switched off. (meshuser.js, case 'twoFactorCookie')
 //
 //	{"action":"twoFactorCookie"}
 type GetTwoFactorCookie struct {

@@ -7,8 +7,8 @@ import (
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
-// ParseAgentMessage decodes a "msg" that comes from a device into the struct for its type, or a [Msg]. All of its texts are what
-// the device says.
+// ParseAgentMessage decodes a "msg" that comes from a device into the struct for its type, or a [Msg]. All of its texts
+// are what the device says.
 func ParseAgentMessage(e Envelope) (Message, error) {
 	return parseTyped(e, agentMessages)
 }
@@ -252,7 +252,8 @@ func (*MsgCPUInfo) Action() string { return "msg" }
 // MsgType is "cpuinfo".
 func (*MsgCPUInfo) MsgType() string { return "cpuinfo" }
 
-// MsgBackground says which picture the desktop has now; "" when it was put back. Device to operator. (meshcore.js, case 'deskBackground')
+// MsgBackground says which picture the desktop has now; "" when it was put back. Device to operator. (meshcore.js, case
+// 'deskBackground')
 //
 //	{"action":"msg","type":"deskBackground","data":"","nodeid":"node//..."}
 type MsgBackground struct {
@@ -267,7 +268,8 @@ func (*MsgBackground) Action() string { return "msg" }
 // MsgType is "deskBackground".
 func (*MsgBackground) MsgType() string { return "deskBackground" }
 
-// OpenURL is what an old agent says after opening a page. Device to operator. (meshcore.js, case 'openUrl' outside 'msg')
+// OpenURL is what an old agent says after opening a page. Device to operator. (meshcore.js, case 'openUrl' outside
+// 'msg')
 //
 //	{"action":"openUrl","url":"https://example.com/","success":true,"nodeid":"node//..."}
 type OpenURL struct {

@@ -3,12 +3,21 @@ package controlproto
 import "encoding/json"
 
 var amtActions = []Spec{
-	{Action: "amt", Request: func() Message { return new(AMT) }, Reply: func() Message { return new(AMTReply) }, Key: "nodeid"},
-	{Action: "amtsetupbin", Request: func() Message { return new(AMTSetupBin) }, Reply: func() Message { return new(AMTSetupBinReply) }},
-	{Action: "sendmqttmsg", Request: func() Message { return new(SendMQTTMsg) }, Replies: RepliesOnError, Echo: EchoResponseID},
 	{
-		Action: "getmqttlogin", Request: func() Message { return new(GetMQTTLogin) }, Reply: func() Message { return new(GetMQTTLoginReply) },
+		Action: "amt", Request: func() Message { return new(AMT) }, Reply: func() Message { return new(AMTReply) },
+		Key: "nodeid",
+	},
+	{
+		Action: "amtsetupbin", Request: func() Message { return new(AMTSetupBin) },
+		Reply: func() Message { return new(AMTSetupBinReply) },
+	},
+	{
+		Action: "sendmqttmsg", Request: func() Message { return new(SendMQTTMsg) }, Replies: RepliesOnError,
 		Echo: EchoResponseID,
+	},
+	{
+		Action: "getmqttlogin", Request: func() Message { return new(GetMQTTLogin) },
+		Reply: func() Message { return new(GetMQTTLoginReply) }, Echo: EchoResponseID,
 	},
 }
 
@@ -21,7 +30,8 @@ const (
 	AMTCIRA   AMTMode = 2
 )
 
-// AMT asks Intel AMT of a device. Client to server. Needs [RemoteControl]; silent if denied or not connected so. (meshuser.js, case 'amt')
+// AMT asks Intel AMT of a device. Client to server. Needs [RemoteControl]; silent if denied or not connected so.
+// (meshuser.js, case 'amt')
 //
 //	{"action":"amt","nodeid":"node//...","mode":2,"command":"Get-GeneralSettings"}
 type AMT struct {
@@ -49,8 +59,8 @@ type AMTReply struct {
 // Action is "amt".
 func (*AMTReply) Action() string { return "amt" }
 
-// AMTSetupBin asks for the file for a memory stick that sets up Intel AMT. Client to server. Silent when a password is not of 8
-// to 16 characters. (meshuser.js, case 'amtsetupbin')
+// AMTSetupBin asks for the file for a memory stick that sets up Intel AMT. Client to server. Silent when a password is
+// not of 8 to 16 characters. (meshuser.js, case 'amtsetupbin')
 //
 //	{"action":"amtsetupbin","oldmebxpass":"admin","newmebxpass":"...","baremetal":false}
 type AMTSetupBin struct {
@@ -92,7 +102,8 @@ func (*SendMQTTMsg) Action() string { return "sendmqttmsg" }
 
 func (*SendMQTTMsg) reply() *Result { return new(Result) }
 
-// GetMQTTLogin asks for what a device needs to connect by MQTT. Client to server. Needs full rights. (meshuser.js, case 'getmqttlogin')
+// GetMQTTLogin asks for what a device needs to connect by MQTT. Client to server. Needs full rights. (meshuser.js, case
+// 'getmqttlogin')
 //
 //	{"action":"getmqttlogin","nodeid":"node//...","responseid":"x"}
 type GetMQTTLogin struct {

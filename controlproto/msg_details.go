@@ -14,8 +14,8 @@ var detailActions = []Spec{
 		Reply: func() Message { return new(GetDeviceDetailsReply) },
 	},
 	{
-		Action: "getsysinfo", Request: func() Message { return new(GetSysInfo) }, Reply: func() Message { return new(GetSysInfoReply) },
-		Echo: EchoTag, Key: "nodeid",
+		Action: "getsysinfo", Request: func() Message { return new(GetSysInfo) },
+		Reply: func() Message { return new(GetSysInfoReply) }, Echo: EchoTag, Key: "nodeid",
 	},
 	{
 		Action: "getnetworkinfo", Request: func() Message { return new(GetNetworkInfo) },
@@ -25,15 +25,18 @@ var detailActions = []Spec{
 		Action: "lastconnect", Request: func() Message { return new(LastConnectRequest) },
 		Reply: func() Message { return new(LastConnectReply) }, Key: "nodeid",
 	},
-	{Action: "lastconnects", Request: func() Message { return new(LastConnects) }, Reply: func() Message { return new(LastConnectsReply) }, Echo: EchoTag},
 	{
-		Action: "powertimeline", Request: func() Message { return new(PowerTimeline) }, Reply: func() Message { return new(PowerTimelineReply) },
-		Echo: EchoTag, Key: "nodeid",
+		Action: "lastconnects", Request: func() Message { return new(LastConnects) },
+		Reply: func() Message { return new(LastConnectsReply) }, Echo: EchoTag,
+	},
+	{
+		Action: "powertimeline", Request: func() Message { return new(PowerTimeline) },
+		Reply: func() Message { return new(PowerTimelineReply) }, Echo: EchoTag, Key: "nodeid",
 	},
 }
 
-// GetDeviceDetails asks for all that the server knows of devices, as text for a file. Client to server. Of the devices that the account
-// sees; hardware and network only with [DeviceDetails]. (meshuser.js, case 'getDeviceDetails')
+// GetDeviceDetails asks for all that the server knows of devices, as text for a file. Client to server. Of the devices
+// that the account sees; hardware and network only with [DeviceDetails]. (meshuser.js, case 'getDeviceDetails')
 //
 //	{"action":"getDeviceDetails","type":"json"}
 type GetDeviceDetails struct {
@@ -152,7 +155,8 @@ func (*GetNetworkInfo) Action() string { return "getnetworkinfo" }
 
 func (*GetNetworkInfo) reply() *GetNetworkInfoReply { return new(GetNetworkInfoReply) }
 
-// GetNetworkInfoReply is the answer. Without data there are no interfaces; with Result set it is an error. Server to client.
+// GetNetworkInfoReply is the answer. Without data there are no interfaces; with Result set it is an error. Server to
+// client.
 //
 //	{"action":"getnetworkinfo","nodeid":"node//...","updateTime":1795333103445,"netif2":{"eth0":[{"family":"IPv4", ...}]}}
 //	{"action":"getnetworkinfo","nodeid":"node//...","netif":null,"netif2":null}
@@ -223,8 +227,8 @@ func (*LastConnectsReply) Action() string { return "lastconnects" }
 // Time is when a device connected or disconnected last; zero if that is not known.
 func (r *LastConnectsReply) Time(id ID) time.Time { return unixMilli(r.Times[id]) }
 
-// PowerTimeline asks for the power states of a device over time. Client to server. The device must be seen, else silent; its id must be
-// whole. (meshuser.js, serverCommandPowerTimeline)
+// PowerTimeline asks for the power states of a device over time. Client to server. The device must be seen, else
+// silent; its id must be whole. (meshuser.js, serverCommandPowerTimeline)
 //
 //	{"action":"powertimeline","nodeid":"node//...","tag":"x"}
 type PowerTimeline struct {
@@ -237,8 +241,8 @@ func (*PowerTimeline) Action() string { return "powertimeline" }
 
 func (*PowerTimeline) reply() *PowerTimelineReply { return new(PowerTimelineReply) }
 
-// PowerTimelineReply is the state before, when it ended (seconds since 1970), the state then, and from there on pairs of seconds and
-// state. [PowerTimelineReply.Changes] makes times of it. Server to client.
+// PowerTimelineReply is the state before, when it ended (seconds since 1970), the state then, and from there on pairs
+// of seconds and state. [PowerTimelineReply.Changes] makes times of it. Server to client.
 //
 //	{"action":"powertimeline","nodeid":"node//...","timeline":[0,1795333098.219,1,3600,0],"tag":"x"}
 type PowerTimelineReply struct {

@@ -12,30 +12,43 @@ import (
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
-// Requests that go to one device of many ("nodeid", "nodeids") take whole ids and bare last parts, unless they say otherwise.
+// Requests that go to one device of many ("nodeid", "nodeids") take whole ids and bare last parts, unless they say
+// otherwise.
 
 var deviceActions = []Spec{
-	{Action: "nodes", Request: func() Message { return new(Nodes) }, Reply: func() Message { return new(NodesReply) }, Echo: EchoBoth},
-	{Action: "changedevice", Request: func() Message { return new(ChangeDevice) }, Replies: RepliesIfAsked, Echo: EchoResponseID},
 	{
-		Action: "addlocaldevice", Request: func() Message { return new(AddLocalDevice) }, Replies: RepliesIfAsked, Echo: EchoResponseID,
-		ErrorAs: []string{"changeDeviceMesh"},
+		Action: "nodes", Request: func() Message { return new(Nodes) },
+		Reply: func() Message { return new(NodesReply) }, Echo: EchoBoth,
 	},
 	{
-		Action: "addamtdevice", Request: func() Message { return new(AddAMTDevice) }, Replies: RepliesIfAsked, Echo: EchoResponseID,
-		ErrorAs: []string{"changeDeviceMesh"},
+		Action: "changedevice", Request: func() Message { return new(ChangeDevice) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID,
+	},
+	{
+		Action: "addlocaldevice", Request: func() Message { return new(AddLocalDevice) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID, ErrorAs: []string{"changeDeviceMesh"},
+	},
+	{
+		Action: "addamtdevice", Request: func() Message { return new(AddAMTDevice) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID, ErrorAs: []string{"changeDeviceMesh"},
 	},
 	{Action: "scanamtdevice", Request: func() Message { return new(ScanAMTDevice) }, Replies: RepliesNever},
 	{
-		Action: "changeDeviceMesh", Request: func() Message { return new(ChangeDeviceMesh) }, Replies: RepliesIfAsked, Echo: EchoResponseID,
-		PerDevice: true,
+		Action: "changeDeviceMesh", Request: func() Message { return new(ChangeDeviceMesh) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID, PerDevice: true,
 	},
 	{
-		Action: "removedevices", Request: func() Message { return new(RemoveDevices) }, Replies: RepliesIfAsked, Echo: EchoResponseID,
-		PerDevice: true,
+		Action: "removedevices", Request: func() Message { return new(RemoveDevices) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID, PerDevice: true,
 	},
-	{Action: "adddeviceuser", Request: func() Message { return new(AddDeviceUser) }, Replies: RepliesIfAsked, Echo: EchoResponseID},
-	{Action: "getNotes", Request: func() Message { return new(GetNotes) }, Reply: func() Message { return new(GetNotesReply) }, Key: "id"},
+	{
+		Action: "adddeviceuser", Request: func() Message { return new(AddDeviceUser) }, Replies: RepliesIfAsked,
+		Echo: EchoResponseID,
+	},
+	{
+		Action: "getNotes", Request: func() Message { return new(GetNotes) },
+		Reply: func() Message { return new(GetNotesReply) }, Key: "id",
+	},
 	{Action: "setNotes", Request: func() Message { return new(SetNotesRequest) }, Replies: RepliesNever},
 	{Action: "setDeviceEvent", Request: func() Message { return new(SetDeviceEvent) }, Replies: RepliesNever},
 }
@@ -167,7 +180,8 @@ type AMTLogin struct {
 	Extra    map[string]json.RawMessage `json:"-"`
 }
 
-// Tags are words on a device; each shorter than 64 characters and without comma. Requests take a list or a text with commas.
+// Tags are words on a device; each shorter than 64 characters and without comma. Requests take a list or a text with
+// commas.
 type Tags []string
 
 // UnmarshalJSONRec takes both forms.
@@ -192,7 +206,7 @@ func (t *Tags) UnmarshalJSONRec(raw []byte) error {
 	return nil
 }
 
-// AppendJSONRec writes a list, and "" for an empty one: the server does not clear the tags for an empty list on all versions.
+// AppendJSONRec writes a list. An empty one is "", by which the server removes the tags.
 func (t Tags) AppendJSONRec(b []byte) ([]byte, error) {
 	if len(t) == 0 {
 		return append(b, `""`...), nil
@@ -262,8 +276,8 @@ func (*AddAMTDevice) Action() string { return "addamtdevice" }
 
 func (*AddAMTDevice) reply() *Result { return new(Result) }
 
-// ScanAMTDevice looks for Intel AMT in a range of addresses of the server's network. Client to server. What is found comes
-// as a [ScanAMTDeviceEvent]. (meshuser.js, case 'scanamtdevice')
+// ScanAMTDevice looks for Intel AMT in a range of addresses of the server's network. Client to server. What is found
+// comes as a [ScanAMTDeviceEvent]. (meshuser.js, case 'scanamtdevice')
 //
 //	{"action":"scanamtdevice","range":"192.168.0.1-192.168.0.255"}
 type ScanAMTDevice struct {
@@ -281,8 +295,8 @@ func (*ScanAMTDevice) reply() *Result { return new(Result) }
 //
 //	{"action":"changeDeviceMesh","nodeids":["node//..."],"meshname":"lab","responseid":"x"}
 //
-// One answer for each device: "ok", "Device not found", "Device already in correct group", "Permission denied". Silent when the groups
-// are of different types. (meshuser.js, case 'changeDeviceMesh')
+// One answer for each device: "ok", "Device not found", "Device already in correct group", "Permission denied". Silent
+// when the groups are of different types. (meshuser.js, case 'changeDeviceMesh')
 type ChangeDeviceMesh struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	GroupID   ID                         `json:"meshid"`
@@ -316,8 +330,8 @@ func (*RemoveDevices) reply() *Result { return new(Result) }
 //
 //	{"action":"adddeviceuser","nodeid":"node//...","usernames":["ann"],"rights":49400,"responseid":"x"}
 //
-// Answers "ok" even if nobody was found, "Invalid nodeid", "Invalid rights" (for the rights that only groups have, full rights among
-// them), "Invalid usernames", "Invalid domain". Silent when the device is unknown or the right is missing.
+// Answers "ok" even if nobody was found, "Invalid nodeid", "Invalid rights" (for the rights that only groups have, full
+// rights among them), "Invalid usernames", "Invalid domain". Silent when the device is unknown or the right is missing.
 // (meshuser.js, serverCommandAddDeviceUser)
 type AddDeviceUser struct {
 	DeviceID  ID                         `json:"nodeid"`
@@ -334,8 +348,8 @@ func (*AddDeviceUser) Action() string { return "adddeviceuser" }
 
 func (*AddDeviceUser) reply() *Result { return new(Result) }
 
-// GetNotes asks for the notes on a device, a group or an account, or for a private one ("puser/DOMAIN/NAME"). Client to server.
-// A device must be seen; a group takes [EditGroup], an account [SiteManageUsers]. Silent if denied.
+// GetNotes asks for the notes on a device, a group or an account, or for a private one ("puser/DOMAIN/NAME"). Client to
+// server. A device must be seen; a group takes [EditGroup], an account [SiteManageUsers]. Silent if denied.
 // (meshuser.js, case 'getNotes')
 //
 //	{"action":"getNotes","id":"node//..."}
@@ -376,8 +390,8 @@ func (*SetNotesRequest) Action() string { return "setNotes" }
 
 func (*SetNotesRequest) reply() *Result { return new(Result) }
 
-// SetDeviceEvent writes a line into the log of a device. Client to server. Takes any right on it. No answer; a [ManualEvent]
-// goes out. (meshuser.js, case 'setDeviceEvent')
+// SetDeviceEvent writes a line into the log of a device. Client to server. Takes any right on it. No answer; a
+// [ManualEvent] goes out. (meshuser.js, case 'setDeviceEvent')
 //
 //	{"action":"setDeviceEvent","nodeid":"node//...","msg":"fan%20cleaned"}
 type SetDeviceEvent struct {

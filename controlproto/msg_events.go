@@ -6,15 +6,19 @@ import (
 )
 
 var eventActions = []Spec{
-	{Action: "events", Request: func() Message { return new(Events) }, Reply: func() Message { return new(EventsReply) }, Echo: EchoTag},
 	{
-		Action: "recordings", Request: func() Message { return new(Recordings) }, Reply: func() Message { return new(RecordingsReply) },
-		Echo: EchoTag, Site: SiteRecordings,
+		Action: "events", Request: func() Message { return new(Events) },
+		Reply: func() Message { return new(EventsReply) }, Echo: EchoTag,
+	},
+	{
+		Action: "recordings", Request: func() Message { return new(Recordings) },
+		Reply: func() Message { return new(RecordingsReply) }, Echo: EchoTag, Site: SiteRecordings,
 	},
 }
 
-// Events asks for what is in the log: of an account ([SiteManageUsers]), of a device that is seen, or of all that concerns the account
-// that asks. Client to server. Without Limit the answer may be very large. (meshuser.js, case 'events')
+// Events asks for what is in the log: of an account ([SiteManageUsers]), of a device that is seen, or of all that
+// concerns the account that asks. Client to server. Without Limit the answer may be very large. (meshuser.js, case
+// 'events')
 //
 //	{"action":"events","nodeid":"node//...","limit":100,"tag":"x"}
 type Events struct {
@@ -35,7 +39,8 @@ func (*Events) reply() *EventsReply { return new(EventsReply) }
 //
 //	{"action":"events","events":[{"etype":"node","action":"agentlog","time":"2026-11-23T02:00:00.000Z", ...}],"nodeid":"node//...","tag":"x"}
 //
-// Those of a device come without "etype" and "nodeid".
+// MeshCentral's come without "domain", those of a device also without "etype" and "nodeid". An empty Domain is not
+// written.
 type EventsReply struct {
 	Events   []Event                    `json:"events,keep"`
 	UserID   ID                         `json:"userid"` // these repeat the request
@@ -46,6 +51,32 @@ type EventsReply struct {
 
 // Action is "events".
 func (*EventsReply) Action() string { return "events" }
+
+// loggedEvent is an event as it stands in the log: an empty domain is left out.
+type loggedEvent struct {
+	Event
+	Domain string `json:"domain"`
+}
+
+// wire leaves out empty domains.
+func (r *EventsReply) wire() Message {
+	w := &eventsWire{UserID: r.UserID, User: r.User, DeviceID: r.DeviceID, Extra: r.Extra}
+	w.Events = make([]loggedEvent, len(r.Events))
+	for i := range r.Events {
+		w.Events[i] = loggedEvent{r.Events[i], r.Events[i].Domain}
+	}
+	return w
+}
+
+type eventsWire struct {
+	Events   []loggedEvent              `json:"events,keep"`
+	UserID   ID                         `json:"userid"`
+	User     string                     `json:"user"`
+	DeviceID ID                         `json:"nodeid"`
+	Extra    map[string]json.RawMessage `json:"-"`
+}
+
+func (*eventsWire) Action() string { return "events" }
 
 // EventPush is one event, sent when it happens to every session that may know of it. Server to client.
 // (meshuser.js, HandleEvent)

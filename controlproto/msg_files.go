@@ -6,14 +6,18 @@ import (
 )
 
 var fileActions = []Spec{
-	{Action: "files", Request: func() Message { return new(Files) }, Reply: func() Message { return new(FilesReply) }, Site: SiteFileAccess},
 	{
-		Action: "fileoperation", Request: func() Message { return new(FileOperation) }, Reply: func() Message { return new(FileOperation) },
-		Echo: EchoRequest, Site: SiteFileAccess,
+		Action: "files", Request: func() Message { return new(Files) },
+		Reply: func() Message { return new(FilesReply) }, Site: SiteFileAccess,
+	},
+	{
+		Action: "fileoperation", Request: func() Message { return new(FileOperation) },
+		Reply: func() Message { return new(FileOperation) }, Echo: EchoRequest, Site: SiteFileAccess,
 	},
 }
 
-// Files asks for the files on the server. Client to server. Needs [SiteFileAccess]; silent if denied. (meshuser.js, serverCommandFiles)
+// Files asks for the files on the server. Client to server. Needs [SiteFileAccess]; silent if denied. (meshuser.js,
+// serverCommandFiles)
 //
 //	{"action":"files"}
 type Files struct {
@@ -25,8 +29,8 @@ func (*Files) Action() string { return "files" }
 
 func (*Files) reply() *FilesReply { return new(FilesReply) }
 
-// FilesReply is the tree of the account's own files and those of its device groups ([ServerFiles]). It also comes unasked
-// when they have changed. Server to client.
+// FilesReply is the tree of the account's own files and those of its device groups ([ServerFiles]). It also comes
+// unasked when they have changed. Server to client.
 //
 //	{"action":"files","filetree":{"n":"Root","f":{"user//admin":{"t":1,"n":"My Files","f":{"Public":{"t":2,"d":1795333098219}}}}}}
 type FilesReply struct {
@@ -78,8 +82,9 @@ const (
 //
 //	{"action":"fileoperation","fileop":"createfolder","path":["user//admin","Public"],"newfolder":"x"}
 //
-// Operations are followed by a [FilesReply]. [FileGet] is answered by the request with Data, for files under 204800 bytes; else silent.
-// Names hold none of \ / : * ? " < > |, do not start with a dot and are no device of DOS. (meshuser.js, case 'fileoperation')
+// Operations are followed by a [FilesReply]. [FileGet] is answered by the request with Data, for files under 204800
+// bytes; else silent. Names hold none of \ / : * ? " < > |, do not start with a dot and are no device of DOS.
+// (meshuser.js, case 'fileoperation')
 type FileOperation struct {
 	Op        FileOp                     `json:"fileop"`
 	Path      []string                   `json:"path"` // id of the root, then folders

@@ -13,7 +13,10 @@ var groupActions = []Spec{
 	{Action: "deletemesh", Request: blank[DeleteMesh], Replies: RepliesIfAsked, Echo: EchoResponseID},
 	{Action: "editmesh", Request: blank[EditMesh], Replies: RepliesIfAsked, Echo: EchoResponseID},
 	{Action: "meshamtpolicy", Request: blank[MeshAMTPolicy], Replies: RepliesNever},
-	{Action: "addmeshuser", Request: blank[AddMeshUser], Reply: blank[AddMeshUserReply], Replies: RepliesIfAsked, Echo: EchoResponseID},
+	{
+		Action: "addmeshuser", Request: blank[AddMeshUser], Reply: blank[AddMeshUserReply],
+		Replies: RepliesIfAsked, Echo: EchoResponseID,
+	},
 	{Action: "removemeshuser", Request: blank[RemoveMeshUser], Replies: RepliesIfAsked, Echo: EchoResponseID},
 	{Action: "inviteAgent", Request: blank[InviteAgent], Replies: RepliesIfAsked, Echo: EchoResponseID},
 	{Action: "createInviteLink", Request: blank[CreateInviteLink], Reply: blank[CreateInviteLinkReply], Echo: EchoBoth},
@@ -33,7 +36,8 @@ func (*Meshes) reply() *MeshesReply { return new(MeshesReply) }
 
 // MeshesReply answers [Meshes]. It repeats the tag alone.
 //
-//	{"action":"meshes","meshes":[{"type":"mesh","_id":"mesh//...","name":"lab","mtype":2,"domain":"","links":{...}}],"tag":"x"}
+//	{"action":"meshes","meshes":[{"type":"mesh","_id":"mesh//...","name":"lab","mtype":2,"domain":"",
+//	 "links":{...}}],"tag":"x"}
 type MeshesReply struct {
 	Groups []DeviceGroup              `json:"meshes,keep"`
 	Extra  map[string]json.RawMessage `json:"-"`
@@ -42,10 +46,10 @@ type MeshesReply struct {
 // Action is "meshes".
 func (*MeshesReply) Action() string { return "meshes" }
 
-// CreateMesh makes a device group, to which the account gets full rights. Not with [SiteNoNewGroups], and where the domain
-// sends mail only with a verified address. Errors: "Permission denied", "Email verification required", "Invalid group name",
-// "Invalid group description", "Invalid group type", "Invalid KVM ...". Names need not differ. Events "accountchange" and
-// "createmesh". (meshuser.js, case 'createmesh')
+// CreateMesh makes a device group, to which the account gets full rights. Not with [SiteNoNewGroups], and where the
+// domain sends mail only with a verified address. Errors: "Permission denied", "Email verification required", "Invalid
+// group name", "Invalid group description", "Invalid group type", "Invalid KVM ...". Names need not differ. Events
+// "accountchange" and "createmesh". (meshuser.js, case 'createmesh')
 //
 //	{"action":"createmesh","meshname":"lab","meshtype":2,"responseid":"x","desc":"second"}
 type CreateMesh struct {
@@ -68,7 +72,8 @@ func (*CreateMesh) reply() *CreateMeshReply { return new(CreateMeshReply) }
 
 // CreateMeshReply answers [CreateMesh], asked or not.
 //
-//	{"action":"createmesh","responseid":"x","result":"ok","meshid":"mesh//...","links":{"user//admin":{"name":"admin","rights":4294967295}}}
+//	{"action":"createmesh","responseid":"x","result":"ok","meshid":"mesh//...",
+//	 "links":{"user//admin":{"name":"admin","rights":4294967295}}}
 type CreateMeshReply struct {
 	Result  string                     `json:"result"`
 	GroupID ID                         `json:"meshid"`
@@ -94,9 +99,9 @@ type DeleteMesh struct {
 func (*DeleteMesh) Action() string { return "deletemesh" }
 func (*DeleteMesh) reply() *Result { return new(Result) }
 
-// EditMesh changes a device group; nil members stay as they are. It takes [EditGroup]; refused in silence, asked or not. The
-// result is "ok" or "Invalid group identifier"; an invitation code that is taken gives a [Notification] and no result. Event
-// "meshchange" if something changed. (meshuser.js, case 'editmesh')
+// EditMesh changes a device group; nil members stay as they are. It takes [EditGroup]; refused in silence, asked or
+// not. The result is "ok" or "Invalid group identifier"; an invitation code that is taken gives a [Notification] and
+// no result. Event "meshchange" if something changed. (meshuser.js, case 'editmesh')
 //
 //	{"action":"editmesh","responseid":"x","meshidname":"lab","desc":"changed"}
 type EditMesh struct {
@@ -106,7 +111,7 @@ type EditMesh struct {
 	Desc      *string                    `json:"desc"`
 	Flags     *GroupFlags                `json:"flags"`
 	Consent   *Consent                   `json:"consent"`
-	Expire    *int                       `json:"expireDevs"` // days after which devices not seen are removed, up to 2,000; 0: never
+	Expire    *int                       `json:"expireDevs"` // days after which absent devices go, up to 2,000; 0: never
 	RelayID   *ID                        `json:"relayid"`
 	Invite    *InviteChange              `json:"invite"`
 	Extra     map[string]json.RawMessage `json:"-"`
@@ -186,8 +191,8 @@ type AddMeshUser struct {
 func (*AddMeshUser) Action() string           { return "addmeshuser" }
 func (*AddMeshUser) reply() *AddMeshUserReply { return new(AddMeshUserReply) }
 
-// AddMeshUserReply answers [AddMeshUser]. Result is a text for each account, joined by commas: "Added user ann", "Removed
-// user ann", "Unknown user ann", "Can't change self", ..., or "Nothing done". An error has no numbers.
+// AddMeshUserReply answers [AddMeshUser]. Result is a text for each account, joined by commas: "Added user ann",
+// "Removed user ann", "Unknown user ann", "Can't change self", ..., or "Nothing done". An error has no numbers.
 //
 //	{"action":"addmeshuser","responseid":"x","result":"Added user ann","success":1,"failed":0}
 type AddMeshUserReply struct {
@@ -200,9 +205,9 @@ type AddMeshUserReply struct {
 // Action is "addmeshuser".
 func (*AddMeshUserReply) Action() string { return "addmeshuser" }
 
-// RemoveMeshUser removes the link of an account or user group to a device group. It takes [ManageUsers]. The result is "ok",
-// "User not in group", "Invalid userid", "Invalid groupid", "Can't remove self", "Unknown device group", "Permission denied".
-// Events as for [AddMeshUser]. (meshuser.js, case 'removemeshuser')
+// RemoveMeshUser removes the link of an account or user group to a device group. It takes [ManageUsers]. The result is
+// "ok", "User not in group", "Invalid userid", "Invalid groupid", "Can't remove self", "Unknown device group",
+// "Permission denied". Events as for [AddMeshUser]. (meshuser.js, case 'removemeshuser')
 //
 //	{"action":"removemeshuser","userid":"ann","responseid":"x","meshname":"lab"}
 type RemoveMeshUser struct {
@@ -216,9 +221,9 @@ type RemoveMeshUser struct {
 func (*RemoveMeshUser) Action() string { return "removemeshuser" }
 func (*RemoveMeshUser) reply() *Result { return new(Result) }
 
-// InviteAgent sends a mail with an invitation to install the agent. The group must be visible and of type GroupAgent, and
-// the server must send mail. The result is "ok", "Unsupported feature", "Invalid email", "Unknown device group", "Invalid
-// group type", "Not allowed". (meshuser.js, case 'inviteAgent')
+// InviteAgent sends a mail with an invitation to install the agent. The group must be visible and of type GroupAgent,
+// and the server must send mail. The result is "ok", "Unsupported feature", "Invalid email", "Unknown device group",
+// "Invalid group type", "Not allowed". (meshuser.js, case 'inviteAgent')
 //
 //	{"action":"inviteAgent","email":"ann@example.com","name":"","os":"0","responseid":"x","meshname":"lab"}
 type InviteAgent struct {
@@ -226,7 +231,7 @@ type InviteAgent struct {
 	GroupName string                     `json:"meshname"` // in place of GroupID; groups of type GroupAgent only
 	Email     string                     `json:"email"`
 	Name      string                     `json:"name,keep"`
-	OS        string                     `json:"os"` // "0" all, "1" Windows, "2" macOS, "3" Linux, "4" a link to the server's page
+	OS        string                     `json:"os"` // "0" all, "1" Windows, "2" macOS, "3" Linux, "4" a link to a page
 	Msg       string                     `json:"msg"`
 	Flags     InviteKind                 `json:"flags"`
 	Expire    time.Duration              `json:"expire,hours"` // 0: never
@@ -237,8 +242,8 @@ type InviteAgent struct {
 func (*InviteAgent) Action() string { return "inviteAgent" }
 func (*InviteAgent) reply() *Result { return new(Result) }
 
-// CreateInviteLink asks for a link to a page that offers the agent of a device group. The group must be visible. Errors:
-// "Invalid group id", "Invalid expire time", "Invalid flags". (meshuser.js, case 'createInviteLink')
+// CreateInviteLink asks for a link to a page that offers the agent of a device group. The group must be visible.
+// Errors: "Invalid group id", "Invalid expire time", "Invalid flags". (meshuser.js, case 'createInviteLink')
 //
 //	{"action":"createInviteLink","expire":1,"flags":0,"responseid":"x","meshname":"lab"}
 type CreateInviteLink struct {
@@ -256,7 +261,8 @@ func (*CreateInviteLink) reply() *CreateInviteLinkReply { return new(CreateInvit
 
 // CreateInviteLinkReply answers [CreateInviteLink].
 //
-//	{"action":"createInviteLink","meshid":"mesh//...","url":"https://host/agentinvite?c=...","expire":1,"cookie":"...","responseid":"x"}
+//	{"action":"createInviteLink","meshid":"mesh//...","url":"https://host/agentinvite?c=...","expire":1,
+//	 "cookie":"...","responseid":"x"}
 type CreateInviteLinkReply struct {
 	GroupID ID                         `json:"meshid"`
 	URL     SecretURL                  `json:"url"`
@@ -268,11 +274,12 @@ type CreateInviteLinkReply struct {
 // Action is "createInviteLink".
 func (*CreateInviteLinkReply) Action() string { return "createInviteLink" }
 
-// ImportAMTDevices adds devices with Intel AMT to a device group of type GroupAMT. It takes [EditGroup]. Silent; an event
-// "addnode" for each. In place of the list, "amtdevices" may be a file of MeshCommander or of Intel SCS, an object; set it in
-// Extra, as reading does. (meshuser.js, case 'importamtdevices')
+// ImportAMTDevices adds devices with Intel AMT to a device group of type GroupAMT. It takes [EditGroup]. Silent; an
+// event "addnode" for each. In place of the list, "amtdevices" may be a file of MeshCommander or of Intel SCS, an
+// object; set it in Extra, as reading does. (meshuser.js, case 'importamtdevices')
 //
-//	{"action":"importamtdevices","meshid":"mesh//...","amtdevices":[{"fqdn":"pc1.example.com","username":"admin","password":"..."}]}
+//	{"action":"importamtdevices","meshid":"mesh//...","amtdevices":[{"fqdn":"pc1.example.com","username":"admin",
+//	 "password":"..."}]}
 type ImportAMTDevices struct {
 	GroupID ID                         `json:"meshid"` // with prefix and domain
 	Devices []ImportAMTDevice          `json:"amtdevices"`

@@ -15,8 +15,8 @@ var msgActions = []Spec{
 	{Action: "pushmessage", Request: func() Message { return new(PushMessage) }, Replies: RepliesNever},
 	{Action: "pushconsole", Request: func() Message { return new(PushConsole) }, Replies: RepliesNever},
 	{
-		Action: "endDesktopMultiplex", Request: func() Message { return new(EndDesktopMultiplex) }, Replies: RepliesOnError, Echo: EchoResponseID,
-		ErrorAs: []string{"changeusernotify"},
+		Action: "endDesktopMultiplex", Request: func() Message { return new(EndDesktopMultiplex) },
+		Replies: RepliesOnError, Echo: EchoResponseID, ErrorAs: []string{"changeusernotify"},
 	},
 }
 
@@ -33,8 +33,8 @@ type TypedMessage interface {
 //
 //	{"action":"msg","type":"ps","nodeid":"node//...","responseid":"x"}
 //
-// Answers "OK" when the agent was handed it, done or not, and "Unable to route" when the agent is not connected or the account lacks the
-// rights; that may come after an "OK" too. What agents say comes as messages of the same action, see
+// Answers "OK" when the agent was handed it, done or not, and "Unable to route" when the agent is not connected or the
+// account lacks the rights; that may come after an "OK" too. What agents say comes as messages of the same action, see
 // [ParseAgentMessage]. (meshuser.js, case 'msg' and routeCommandToNode)
 type Msg struct {
 	DeviceID ID                         `json:"nodeid"`
@@ -113,8 +113,8 @@ func deviceMessages(typ string) Message {
 	return nil
 }
 
-// MsgTunnel has the agent open a tunnel (see the relay protocol). The URL must name the same device, or all is dropped silently.
-// Tunnels for terminals are refused with [NoTerminal], those for files with [NoFiles].
+// MsgTunnel has the agent open a tunnel (see the relay protocol). The URL must name the same device, or all is dropped
+// silently. Tunnels for terminals are refused with [NoTerminal], those for files with [NoFiles].
 //
 //	{"action":"msg","type":"tunnel","nodeid":"node//...","usage":1,"value":"*/meshrelay.ashx?p=1&nodeid=node//...&id=x&rauth=...",
 //	 "responseid":"x"}
@@ -139,8 +139,8 @@ func (*MsgTunnel) MsgType() string { return "tunnel" }
 
 func (*MsgTunnel) reply() *Result { return new(Result) }
 
-// MsgConsole is a command for the agent's own console, and in the other direction a line from there, or of the output of
-// commands. Agents want [RemoteControl] and [AgentConsole].
+// MsgConsole is a command for the agent's own console, and in the other direction a line from there, or of the output
+// of commands. Agents want [RemoteControl] and [AgentConsole].
 //
 //	{"action":"msg","type":"console","nodeid":"node//...","value":"info"}
 type MsgConsole struct {
@@ -483,7 +483,8 @@ func (*MsgSendSysInfo) reply() *Result { return new(Result) }
 //
 //	{"action":"toast","nodeids":["node//..."],"title":"MeshCentral","msg":"hello","responseid":"x"}
 //
-// Answers "ok" at once, then "Access Denied" for each device where that is so; "Invalid nodeids", "Invalid message". (meshuser.js, case 'toast')
+// Answers "ok" at once, then "Access Denied" for each device where that is so; "Invalid nodeids", "Invalid message".
+// (meshuser.js, case 'toast')
 type Toast struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Title     string                     `json:"title"` // at most 512 characters
@@ -512,8 +513,8 @@ func (*GetClip) Action() string { return "getClip" }
 
 func (*GetClip) reply() *GetClip { return new(GetClip) }
 
-// SetClip sets the clipboard in the way of old agents. Client to server; agents answer with Success. Needs [RemoteControl];
-// silent if denied. (meshuser.js, serverCommandSetClip)
+// SetClip sets the clipboard in the way of old agents. Client to server; agents answer with Success. Needs
+// [RemoteControl]; silent if denied. (meshuser.js, serverCommandSetClip)
 //
 //	{"action":"setClip","nodeid":"node//...","data":"text"}
 //	{"action":"setClip","nodeid":"node//...","success":true}
@@ -561,7 +562,8 @@ func (*PushConsole) Action() string { return "pushconsole" }
 func (*PushConsole) reply() *Result { return new(Result) }
 
 // EndDesktopMultiplex ends somebody's part in a desktop session. Client to server. Needs full rights, except for own
-// sessions. Errors come as "changeusernotify"; success is an [EndSessionEvent]. (meshuser.js, case 'endDesktopMultiplex')
+// sessions. Errors come as "changeusernotify"; success is an [EndSessionEvent]. (meshuser.js, case
+// 'endDesktopMultiplex')
 //
 //	{"action":"endDesktopMultiplex","nodeid":"node//...","xuserid":"user//bob"}
 type EndDesktopMultiplex struct {

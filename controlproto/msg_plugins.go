@@ -4,15 +4,30 @@ import "encoding/json"
 
 // Plugins are for full administrators of servers that have them switched on; all of this is silent otherwise.
 var pluginActions = []Spec{
-	{Action: "plugins", Request: func() Message { return new(Plugins) }, Reply: func() Message { return new(PluginList) }, Full: true},
+	{
+		Action: "plugins", Request: func() Message { return new(Plugins) },
+		Reply: func() Message { return new(PluginList) }, Full: true,
+	},
 	{
 		Action: "pluginLatestCheck", Request: func() Message { return new(PluginLatestCheck) },
 		Reply: func() Message { return new(PluginVersionsAvailable) }, Full: true, ErrorAs: []string{"pluginError"},
 	},
-	{Action: "addplugin", Request: func() Message { return new(AddPlugin) }, Replies: RepliesNever, Full: true, ErrorAs: []string{"pluginError"}},
-	{Action: "installplugin", Request: func() Message { return new(InstallPlugin) }, Reply: func() Message { return new(PluginList) }, Full: true},
-	{Action: "disableplugin", Request: func() Message { return new(DisablePlugin) }, Reply: func() Message { return new(PluginList) }, Full: true},
-	{Action: "removeplugin", Request: func() Message { return new(RemovePlugin) }, Reply: func() Message { return new(PluginList) }, Full: true},
+	{
+		Action: "addplugin", Request: func() Message { return new(AddPlugin) }, Replies: RepliesNever, Full: true,
+		ErrorAs: []string{"pluginError"},
+	},
+	{
+		Action: "installplugin", Request: func() Message { return new(InstallPlugin) },
+		Reply: func() Message { return new(PluginList) }, Full: true,
+	},
+	{
+		Action: "disableplugin", Request: func() Message { return new(DisablePlugin) },
+		Reply: func() Message { return new(PluginList) }, Full: true,
+	},
+	{
+		Action: "removeplugin", Request: func() Message { return new(RemovePlugin) },
+		Reply: func() Message { return new(PluginList) }, Full: true,
+	},
 	{
 		Action: "getpluginversions", Request: func() Message { return new(GetPluginVersions) },
 		Reply: func() Message { return new(DowngradePluginVersions) }, Full: true, ErrorAs: []string{"pluginError"},
@@ -80,8 +95,8 @@ type PluginVersionsAvailable struct {
 // Action is "pluginVersionsAvailable".
 func (*PluginVersionsAvailable) Action() string { return "pluginVersionsAvailable" }
 
-// AddPlugin adds a plugin by the URL of its description. Client to server. An [UpdatePluginListEvent] or a [PluginError] follows.
-// (meshuser.js, case 'addplugin')
+// AddPlugin adds a plugin by the URL of its description. Client to server. An [UpdatePluginListEvent] or a
+// [PluginError] follows. (meshuser.js, case 'addplugin')
 //
 //	{"action":"addplugin","url":"https://.../config.json"}
 type AddPlugin struct {
@@ -170,8 +185,8 @@ type PluginError struct {
 // Action is "pluginError".
 func (*PluginError) Action() string { return "pluginError" }
 
-// Plugin is a message to a plugin's code on the server, or on a device's agent with RouteToDevice; and from there. What else is in it is the
-// plugin's own matter and in Extra. Both directions; any account. (meshuser.js, case 'plugin')
+// Plugin is a message to a plugin's code on the server, or on a device's agent with RouteToDevice; and from there. What
+// else is in it is the plugin's own matter and in Extra. Both directions; any account. (meshuser.js, case 'plugin')
 //
 //	{"action":"plugin","plugin":"name","routeToNode":true,"nodeid":"node//...","pluginaction":"x"}
 type Plugin struct {

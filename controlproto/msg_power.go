@@ -7,12 +7,18 @@ import (
 
 var powerActions = []Spec{
 	{Action: "wakedevices", Request: func() Message { return new(WakeDevices) }, Echo: EchoResponseID, PerDevice: true},
-	{Action: "poweraction", Request: func() Message { return new(PowerActionRequest) }, Echo: EchoResponseID, PerDevice: true},
+	{
+		Action: "poweraction", Request: func() Message { return new(PowerActionRequest) }, Echo: EchoResponseID,
+		PerDevice: true,
+	},
 	{Action: "uninstallagent", Request: func() Message { return new(UninstallAgents) }, Replies: RepliesNever},
 	{Action: "agentdisconnect", Request: func() Message { return new(AgentDisconnect) }, Replies: RepliesNever},
 	{Action: "updateAgents", Request: func() Message { return new(UpdateAgents) }, Replies: RepliesNever},
 	{Action: "uploadagentcore", Request: func() Message { return new(UploadAgentCore) }, Replies: RepliesNever},
-	{Action: "distributeCore", Request: func() Message { return new(DistributeCore) }, Replies: RepliesNever, Full: true},
+	{
+		Action: "distributeCore", Request: func() Message { return new(DistributeCore) }, Replies: RepliesNever,
+		Full: true,
+	},
 	{Action: "oneclickrecovery", Request: func() Message { return new(OneClickRecovery) }, Replies: RepliesNever},
 }
 
@@ -20,9 +26,10 @@ var powerActions = []Spec{
 //
 //	{"action":"wakedevices","nodeids":["node//..."],"responseid":"x"}
 //
-// For one device there is one answer when all is done or has failed: "Used 2 device(s) to send wake packets", "No network information for
-// this device", "No known MAC addresses for this device", "Invalid nodeid", "Invalid domain"; for several one "ok" for each valid id. Answers come
-// also without "responseid". A [WakeDevicesEvent] goes out. (meshuser.js, case 'wakedevices')
+// For one device there is one answer when all is done or has failed: "Used 2 device(s) to send wake packets", "No
+// network information for this device", "No known MAC addresses for this device", "Invalid nodeid", "Invalid domain";
+// for several one "ok" for each valid id. Answers come also without "responseid". A [WakeDevicesEvent] goes out.
+// (meshuser.js, case 'wakedevices')
 type WakeDevices struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Extra     map[string]json.RawMessage `json:"-"`
@@ -84,8 +91,8 @@ func (a PowerAction) Needs() Rights {
 //
 //	{"action":"poweraction","nodeids":["node//..."],"actiontype":3,"responseid":"x"}
 //
-// Answers "ok" at once for each device, before any right is checked; without "responseid" an answer without "result" comes.
-// (meshuser.js, case 'poweraction')
+// Answers "ok" at once for each device, before any right is checked; without "responseid" an answer without "result"
+// comes. (meshuser.js, case 'poweraction')
 type PowerActionRequest struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Type      PowerAction                `json:"actiontype,keep"`
@@ -153,8 +160,8 @@ const (
 	CoreCustom   CoreKind = "custom" // a file on the server
 )
 
-// UploadAgentCore sends agents another core. Client to server. Needs [AgentConsole] or a full administrator; whole ids. No
-// answer. (meshuser.js, case 'uploadagentcore')
+// UploadAgentCore sends agents another core. Client to server. Needs [AgentConsole] or a full administrator; whole ids.
+// No answer. (meshuser.js, case 'uploadagentcore')
 //
 //	{"action":"uploadagentcore","nodeids":["node//..."],"type":"default"}
 type UploadAgentCore struct {
@@ -169,8 +176,8 @@ func (*UploadAgentCore) Action() string { return "uploadagentcore" }
 
 func (*UploadAgentCore) reply() *Result { return new(Result) }
 
-// DistributeCore sends agents the default core again. Client to server. Full administrators, on servers with plugins. No
-// answer. (meshuser.js, case 'distributeCore')
+// DistributeCore sends agents the default core again. Client to server. Full administrators, on servers with plugins.
+// No answer. (meshuser.js, case 'distributeCore')
 //
 //	{"action":"distributeCore","nodes":[{"_id":"node//..."}]}
 type DistributeCore struct {
@@ -189,8 +196,8 @@ type DeviceRef struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// OneClickRecovery boots devices with Intel AMT from a disk image on the server. Client to server. Needs full rights. No
-// answer. (meshuser.js, case 'oneclickrecovery')
+// OneClickRecovery boots devices with Intel AMT from a disk image on the server. Client to server. Needs full rights.
+// No answer. (meshuser.js, case 'oneclickrecovery')
 //
 //	{"action":"oneclickrecovery","nodeids":["node//..."],"path":"user//admin/recovery.img","type":"diskimage"}
 type OneClickRecovery struct {

@@ -16,8 +16,8 @@ type ServerInfo struct {
 // Action is "serverinfo".
 func (*ServerInfo) Action() string { return "serverinfo" }
 
-// ServerDetails says what a server is and can do, for this session. The server's version is not in it. (meshuser.js, where
-// serverinfo is sent)
+// ServerDetails says what a server is and can do, for this session. The server's version is not in it. (meshuser.js,
+// where serverinfo is sent)
 type ServerDetails struct {
 	Domain        string        `json:"domain,keep"`
 	Name          string        `json:"name"` // DNS name of the domain or of the certificate
@@ -32,7 +32,7 @@ type ServerDetails struct {
 	Features2     Features2     `json:"features2,keep"`
 	Languages     []string      `json:"languages"`
 	TLSHash       string        `json:"tlshash"`       // SHA-384 of the TLS certificate, upper-case hexadecimal
-	AgentCertHash string        `json:"agentCertHash"` // ServerID: SHA-384 of the agent-server certificate's key, in the alphabet of ids
+	AgentCertHash string        `json:"agentCertHash"` // ServerID, in the alphabet of ids
 	HTTPS         bool          `json:"https,keep"`
 	RedirectPort  int           `json:"redirport"`
 	AgentURL      string        `json:"magenturl"` // mc://host[:port][/domain]
@@ -40,7 +40,7 @@ type ServerDetails struct {
 	IdleLogout    bool          `json:"logoutonidlesessiontimeout,keep"` // idle sessions are logged out, not only locked
 	IdleTimeout   time.Duration `json:"timeout,msecs"`
 
-	UserRecording       int                        `json:"usersSessionRecording"` // 1: can be chosen for each account; so the next two
+	UserRecording       int                        `json:"usersSessionRecording"` // 1: chosen per account; so the next two
 	UserGroupRecording  int                        `json:"userGroupsSessionRecording"`
 	GroupRecording      int                        `json:"devGroupSessionRecording"`
 	AMTACMDomains       []string                   `json:"amtAcmFqdn"`
@@ -101,10 +101,10 @@ type UserInfo struct {
 // Action is "userinfo".
 func (*UserInfo) Action() string { return "userinfo" }
 
-// Close is the last message of a server that refuses a login or ends a session. As a request, without members, it ends the
-// own session. (webserver.js, PerformWSSessionAuth; meshuser.js, serverCommandClose)
+// Close is the last message of a server that refuses a login or ends a session. As a request, without members, it ends
+// the own session. (webserver.js, PerformWSSessionAuth; meshuser.js, serverCommandClose)
 //
-//	{"action":"close","cause":"noauth","msg":"tokenrequired","email2fa":true,"sms2fa":false,"msg2fa":false,"twoFactorCookieDays":30}
+//	{"action":"close","cause":"noauth","msg":"tokenrequired","email2fa":true,"twoFactorCookieDays":30}
 type Close struct {
 	Cause      string                     `json:"cause"`    // one of the Close constants
 	Msg        string                     `json:"msg"`      // one of the CloseMsg constants, or a text
@@ -207,8 +207,8 @@ const (
 	TitleInviteCodes     = 6
 )
 
-// ServerWarnings tells full administrators after the login what is wrong with the server. (meshuser.js, where serverwarnings
-// is sent)
+// ServerWarnings tells full administrators after the login what is wrong with the server. (meshuser.js, where
+// serverwarnings is sent)
 //
 //	{"action":"serverwarnings","warnings":[{"msg":"Failed to sign ...","id":22,"args":["MeshService.exe","..."]}]}
 type ServerWarnings struct {

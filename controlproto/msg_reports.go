@@ -6,7 +6,10 @@ import (
 )
 
 var reportActions = []Spec{
-	{Action: "report", Request: func() Message { return new(Report) }, Reply: func() Message { return new(ReportReply) }},
+	{
+		Action: "report", Request: func() Message { return new(Report) },
+		Reply: func() Message { return new(ReportReply) },
+	},
 }
 
 // ReportType is what a [Report] is about.
@@ -30,8 +33,8 @@ const (
 	ReportByDay    ReportGrouping = 3
 )
 
-// Report asks for a report: of the account's own doings, with [SiteManageUsers] of all. Client to server. Silent if anything
-// is wrong. (meshuser.js, serverCommandReport)
+// Report asks for a report: of the account's own doings, with [SiteManageUsers] of all. Client to server. Silent if
+// anything is wrong. (meshuser.js, serverCommandReport)
 //
 //	{"action":"report","type":1,"groupBy":1,"devGroup":null,"start":1795246718,"end":1795333118,"tz":"UTC","tf":0,
 //	 "showTraffic":false,"l":"en"}

@@ -31,16 +31,17 @@ const (
 	RunAsUserOnly RunAs = 2 // who is logged in, else not at all, and without an answer
 )
 
-// RunCommands runs commands on devices. Client to server. Needs [RemoteCommand], for [ShellAgent] both [RemoteControl] and
-// [AgentConsole].
+// RunCommands runs commands on devices. Client to server. Needs [RemoteCommand], for [ShellAgent] both [RemoteControl]
+// and [AgentConsole].
 //
 //	{"action":"runcommands","nodeids":["node//..."],"type":0,"cmds":"uname -s","runAsUser":0,"reply":true,"responseid":"x"}
 //
-// "responseid" must be a string. One answer for each device. Without Reply it is a [Result] with "OK" at once, and the output
-// comes as [MsgConsole] to every session that may see the device, with "Run commands completed." at the end. With Reply it is a
-// [MsgRunCommands] at the end, to all of those sessions too: a "responseid" that nobody guesses tells whose it is. Nothing
-// comes from an agent that is busy with other commands, or that has no user to run as. Errors come as
-// a [Result]: "Invalid nodeid", "Invalid domain", "Access denied", "Invalid command type", "Agent not connected". (meshuser.js, case 'runcommands')
+// "responseid" must be a string. One answer for each device. Without Reply it is a [Result] with "OK" at once, and the
+// output comes as [MsgConsole] to every session that may see the device, with "Run commands completed." at the end.
+// With Reply it is a [MsgRunCommands] at the end, to all of those sessions too: a "responseid" that nobody guesses
+// tells whose it is. Nothing comes from an agent that is busy with other commands, or that has no user to run as.
+// Errors come as a [Result]: "Invalid nodeid", "Invalid domain", "Access denied", "Invalid command type", "Agent not
+// connected". (meshuser.js, case 'runcommands')
 type RunCommands struct {
 	DeviceIDs []ID                       `json:"nodeids"`
 	Preset    *int                       `json:"presetcmd"` // number of a script of the server's settings, instead of the rest
@@ -57,8 +58,8 @@ func (*RunCommands) Action() string { return "runcommands" }
 
 func (*RunCommands) reply() *Result { return new(Result) }
 
-// MsgRunCommands is all output of commands on one device, standard output and error mixed. Its "responseid" is that of the request.
-// Device to operator. (meshcore.js, case 'runcommands')
+// MsgRunCommands is all output of commands on one device, standard output and error mixed. Its "responseid" is that of
+// the request. Device to operator. (meshcore.js, case 'runcommands')
 //
 //	{"action":"msg","type":"runcommands","result":"Linux\n","responseid":"x","nodeid":"node//..."}
 type MsgRunCommands struct {

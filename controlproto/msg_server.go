@@ -5,19 +5,25 @@ import (
 	"time"
 )
 
-// anyStatistics are the rights of which one suffices to look at the server's statistics; the handler checks, since Spec.Site
-// is of rights that are all needed.
+// anyStatistics are the rights of which one suffices to look at the server's statistics; the handler checks, since
+// Spec.Site is of rights that are all needed.
 const anyStatistics = SiteBackup | SiteRestore | SiteUpdate
 
 var serverActions = []Spec{
 	{Action: "serverstats", Request: blank[ServerStats], Reply: blank[ServerStatsReply]},
 	{Action: "servertimelinestats", Request: blank[ServerTimelineStats], Reply: blank[ServerTimelineStatsReply]},
-	{Action: "serverversion", Request: blank[ServerVersion], Reply: blank[ServerVersionReply], Site: SiteUpdate, NoToken: true},
+	{
+		Action: "serverversion", Request: blank[ServerVersion], Reply: blank[ServerVersionReply],
+		Site: SiteUpdate, NoToken: true,
+	},
 	{Action: "serverupdate", Request: blank[ServerUpdate], Replies: RepliesNever, Site: SiteUpdate, NoToken: true},
 	{Action: "servererrors", Request: blank[ServerErrors], Reply: blank[ServerErrorsReply], Site: SiteUpdate},
 	{Action: "serverclearerrorlog", Request: blank[ServerClearErrorLog], Replies: RepliesNever, Site: SiteUpdate},
 	{Action: "serverconfig", Request: blank[GetServerConfig], Reply: blank[GetServerConfigReply], Site: SiteUpdate},
-	{Action: "serverconsole", Request: blank[ServerConsole], Reply: blank[ServerConsoleReply], Echo: EchoTag, Full: true, NoToken: true},
+	{
+		Action: "serverconsole", Request: blank[ServerConsole], Reply: blank[ServerConsoleReply],
+		Echo: EchoTag, Full: true, NoToken: true,
+	},
 	{Action: "traceinfo", Request: blank[TraceInfo], Replies: RepliesNever, Full: true},
 	{Action: "trafficstats", Request: blank[TrafficStats], Reply: blank[TrafficStatsReply]},
 	{Action: "trafficdelta", Request: blank[TrafficDelta], Reply: blank[TrafficDeltaReply]},
@@ -25,8 +31,9 @@ var serverActions = []Spec{
 	{Action: "meshToolInfo", Request: blank[MeshToolInfo], Reply: blank[MeshToolInfoReply], Key: "name"},
 }
 
-// ServerStats asks for the server's load, once now and then in intervals; without interval (1 s to 1,000 s) it stops those. It
-// takes one of [SiteBackup], [SiteRestore] and [SiteUpdate]; refused in silence. (meshuser.js, serverCommandServerStats)
+// ServerStats asks for the server's load, once now and then in intervals; without interval (1 s to 1,000 s) it stops
+// those. It takes one of [SiteBackup], [SiteRestore] and [SiteUpdate]; refused in silence. (meshuser.js,
+// serverCommandServerStats)
 //
 //	{"action":"serverstats","interval":10000}
 type ServerStats struct {
@@ -95,7 +102,8 @@ func (*ServerTimelineStats) reply() *ServerTimelineStatsReply { return new(Serve
 
 // ServerTimelineStatsReply answers [ServerTimelineStats].
 //
-//	{"action":"servertimelinestats","events":[{"time":"2026-11-23T02:00:00.000Z","conn":{"ca":1,"cu":1,"us":1,"rs":0,"am":0},...}]}
+//	{"action":"servertimelinestats","events":[{"time":"2026-11-23T02:00:00.000Z","conn":{"ca":1,"cu":1,"us":1,
+//	 "rs":0,"am":0},...}]}
 type ServerTimelineStatsReply struct {
 	Points []ServerTimelinePoint      `json:"events,keep"`
 	Extra  map[string]json.RawMessage `json:"-"`
@@ -104,8 +112,8 @@ type ServerTimelineStatsReply struct {
 // Action is "servertimelinestats".
 func (*ServerTimelineStatsReply) Action() string { return "servertimelinestats" }
 
-// ServerTimelinePoint is the load at one time; servers record it every five minutes. (meshcentral.js, where SetServerStats is
-// called)
+// ServerTimelinePoint is the load at one time; servers record it every five minutes. (meshcentral.js, where
+// SetServerStats is called)
 type ServerTimelinePoint struct {
 	Time    time.Time                  `json:"time,iso"`
 	Expires time.Time                  `json:"expire,iso"` // when the record goes
@@ -128,8 +136,8 @@ type ServerTimelineConn struct {
 	Extra         map[string]json.RawMessage `json:"-"`
 }
 
-// ServerVersion asks which versions of the server there are. It takes [SiteUpdate] and no login token; refused in silence.
-// (meshuser.js, serverCommandServerVersion)
+// ServerVersion asks which versions of the server there are. It takes [SiteUpdate] and no login token; refused in
+// silence. (meshuser.js, serverCommandServerVersion)
 //
 //	{"action":"serverversion"}
 type ServerVersion struct {
@@ -282,8 +290,8 @@ type TrafficStatsReply struct {
 // Action is "trafficstats".
 func (*TrafficStatsReply) Action() string { return "trafficstats" }
 
-// TrafficDelta asks how the counters of [TrafficStats] grew since this session last asked. No rights needed. (meshuser.js,
-// serverCommandTrafficDelta)
+// TrafficDelta asks how the counters of [TrafficStats] grew since this session last asked. No rights needed.
+// (meshuser.js, serverCommandTrafficDelta)
 //
 //	{"action":"trafficdelta"}
 type TrafficDelta struct {
@@ -350,7 +358,8 @@ func (*MeshToolInfo) reply() *MeshToolInfoReply { return new(MeshToolInfoReply) 
 
 // MeshToolInfoReply answers [MeshToolInfo].
 //
-//	{"action":"meshToolInfo","name":"MeshCentralRouter","hash":"...","size":1,"url":"/meshagents?meshaction=winrouter","serverhash":"..."}
+//	{"action":"meshToolInfo","name":"MeshCentralRouter","hash":"...","size":1,
+//	 "url":"/meshagents?meshaction=winrouter","serverhash":"..."}
 type MeshToolInfoReply struct {
 	Name       string                     `json:"name"`
 	Hash       string                     `json:"hash"` // SHA-384, hexadecimal

@@ -28,8 +28,8 @@ func blank[T any, P interface {
 	return P(new(T))
 }
 
-// Ping asks for a [Pong], in either direction, at any time after the login. Servers ping when their setting browserPing says
-// so and do not look at the answer. (meshuser.js, serverCommandPing)
+// Ping asks for a [Pong], in either direction, at any time after the login. Servers ping when their setting
+// browserPing says so and do not look at the answer. (meshuser.js, serverCommandPing)
 //
 //	{"action":"ping"}
 type Ping struct {
@@ -98,9 +98,10 @@ type GetLoginCookieReply struct {
 // Action is "logincookie".
 func (*GetLoginCookieReply) Action() string { return "logincookie" }
 
-// GetCookie asks for a cookie that opens a tunnel to one device: for port forwarding, remote desktop and shells in pages.
-// It takes [RemoteControl] on a visible device; refused in silence. The reply repeats the request. Tag is a member of this
-// action with a meaning, so the request's [Correlation] must carry no tag. (meshuser.js, serverCommandGetCookie)
+// GetCookie asks for a cookie that opens a tunnel to one device: for port forwarding, remote desktop and shells in
+// pages. It takes [RemoteControl] on a visible device; refused in silence. The reply repeats the request. Tag is a
+// member of this action with a meaning, so the request's [Correlation] must carry no tag. (meshuser.js,
+// serverCommandGetCookie)
 //
 //	{"action":"getcookie","nodeid":"node//...","tcpport":3389,"tag":"mstsc","name":"pc1"}
 type GetCookie struct {
@@ -140,8 +141,8 @@ type GetCookieReply struct {
 // Action is "getcookie".
 func (*GetCookieReply) Action() string { return "getcookie" }
 
-// URLArgs carries what else would stand in the query of the socket's address, credentials too, as the first message after
-// "?moreargs=1". Later it is only printed on the server's console. (webserver.js, control.ashx; meshuser.js,
+// URLArgs carries what else would stand in the query of the socket's address, credentials too, as the first message
+// after "?moreargs=1". Later it is only printed on the server's console. (webserver.js, control.ashx; meshuser.js,
 // serverCommandUrlArgs)
 //
 //	{"action":"urlargs","args":{"user":"admin","pass":"..."}}
@@ -166,8 +167,8 @@ type Print struct {
 func (*Print) Action() string { return "print" }
 func (*Print) reply() *Result { return new(Result) }
 
-// UserWebState stores what the web pages remember about an account. Refused in silence with [SiteLockSettings]. The other
-// sessions of the account get the event "userWebState". (meshuser.js, case 'userWebState')
+// UserWebState stores what the web pages remember about an account. Refused in silence with [SiteLockSettings]. The
+// other sessions of the account get the event "userWebState". (meshuser.js, case 'userWebState')
 //
 //	{"action":"userWebState","state":"{\"webPageFullScreen\":true}"}
 type UserWebState struct {
@@ -179,9 +180,9 @@ type UserWebState struct {
 func (*UserWebState) Action() string { return "userWebState" }
 func (*UserWebState) reply() *Result { return new(Result) }
 
-// SendUICustomEvent, action "uicustomevent", tells the other sessions of the account, and plugins, of something that happened in a page, by the event
-// "uicustomevent". Devices that the account does not see are left out; with none left there is no event. (meshuser.js,
-// case 'uicustomevent')
+// SendUICustomEvent, action "uicustomevent", tells the other sessions of the account, and plugins, of something that
+// happened in a page, by the event "uicustomevent". Devices that the account does not see are left out; with none left
+// there is no event. (meshuser.js, case 'uicustomevent')
 //
 //	{"action":"uicustomevent","section":"customicons","element":"0","src":{"selectedDevices":["node//..."]}}
 type SendUICustomEvent struct {
@@ -204,12 +205,14 @@ type UICustomSource struct {
 func (*SendUICustomEvent) Action() string { return "uicustomevent" }
 func (*SendUICustomEvent) reply() *Result { return new(Result) }
 
-// Satellite declares a session of MeshCentral Satellite (SetFlags), or carries the answer of one to something the server
-// asked. The server asks with the same action, only sessions that declared a matching flag. (meshuser.js, case 'satellite')
+// Satellite declares a session of MeshCentral Satellite (SetFlags), or carries the answer of one to something the
+// server asked. The server asks with the same action, only sessions that declared a matching flag. (meshuser.js, case
+// 'satellite')
 //
 //	{"action":"satellite","setFlags":1}
 //	{"action":"satellite","subaction":"802.1x-ProFile-Request","satelliteFlags":2,"nodeid":"node//...","reqid":"..."}
-//	{"action":"satellite","subaction":"802.1x-ProFile-Completed","satelliteFlags":2,"nodeid":"node//...","reqid":"...","response":{}}
+//	{"action":"satellite","subaction":"802.1x-ProFile-Completed","satelliteFlags":2,"nodeid":"node//...",
+//	 "reqid":"...","response":{}}
 type Satellite struct {
 	SetFlags  *int                       `json:"setFlags"`
 	SubAction string                     `json:"subaction"`
@@ -224,8 +227,9 @@ type Satellite struct {
 func (*Satellite) Action() string { return "satellite" }
 func (*Satellite) reply() *Result { return new(Result) }
 
-// InterSession is sent on as it is to the other sessions of the same account; all of its members are the sender's. A server
-// passes on the message, not this struct, so that "tag" and "responseid" stay too. (meshuser.js, serverCommandInterSession)
+// InterSession is sent on as it is to the other sessions of the same account; all of its members are the sender's. A
+// server passes on the message, not this struct, so that "tag" and "responseid" stay too. (meshuser.js,
+// serverCommandInterSession)
 //
 //	{"action":"intersession","anything":1}
 type InterSession struct {

@@ -7,8 +7,8 @@ import (
 
 var shareActions = []Spec{
 	{
-		Action: "deviceShares", Request: func() Message { return new(DeviceShares) }, Reply: func() Message { return new(DeviceSharesReply) },
-		Key: "nodeid",
+		Action: "deviceShares", Request: func() Message { return new(DeviceShares) },
+		Reply: func() Message { return new(DeviceSharesReply) }, Key: "nodeid",
 	},
 	{
 		Action: "deviceMeshShares", Request: func() Message { return new(DeviceMeshShares) },
@@ -23,13 +23,13 @@ var shareActions = []Spec{
 		Echo: EchoResponseID, Extra: 1, ErrorAs: []string{"deviceShares"},
 	},
 	{
-		Action: "webrelay", Request: func() Message { return new(WebRelay) }, Reply: func() Message { return new(WebRelayReply) },
-		Echo: EchoRequest,
+		Action: "webrelay", Request: func() Message { return new(WebRelay) },
+		Reply: func() Message { return new(WebRelayReply) }, Echo: EchoRequest,
 	},
 }
 
-// All of these take full rights, or [RemoteControl] and [GuestSharing] without [LimitedInput]. They are silent where the domain's settings
-// forbid guests.
+// All of these take full rights, or [RemoteControl] and [GuestSharing] without [LimitedInput]. They are silent where
+// the domain's settings forbid guests.
 
 // DeviceShares asks for the guest links of a device. Client to server. Errors come only to a request with "responseid":
 // "Invalid node id", "Invalid domain", "Access denied". (meshuser.js, case 'deviceShares')
@@ -99,9 +99,9 @@ const (
 //	{"action":"createDeviceShareLink","nodeid":"node//...","guestname":"bob","p":2,"consent":1,"start":1795333113,
 //	 "end":1795333713,"viewOnly":false,"port":null,"responseid":"x"}
 //
-// Errors come as "createDeviceShareLink" ("Invalid guest name", "Invalid expire time", "Invalid flags", "Invalid protocol", "No
-// time specified") and as "deviceShares" ("Invalid node id", "Access denied"). An [AddedDeviceShareEvent] and a
-// [DeviceShareUpdateEvent] go out. (meshuser.js, case 'createDeviceShareLink')
+// Errors come as "createDeviceShareLink" ("Invalid guest name", "Invalid expire time", "Invalid flags", "Invalid
+// protocol", "No time specified") and as "deviceShares" ("Invalid node id", "Access denied"). An
+// [AddedDeviceShareEvent] and a [DeviceShareUpdateEvent] go out. (meshuser.js, case 'createDeviceShareLink')
 type CreateDeviceShareLink struct {
 	DeviceID  ID                         `json:"nodeid"`
 	GuestName string                     `json:"guestname"` // at most 128 characters
@@ -123,8 +123,9 @@ func (*CreateDeviceShareLink) reply() *CreateDeviceShareLinkReply {
 	return new(CreateDeviceShareLinkReply)
 }
 
-// CreateDeviceShareLinkReply is the request again with the link. "start" and "expire" are milliseconds since 1970 here for limited shares,
-// except that a recurring one keeps its duration in minutes; "expire" is missing for unlimited ones. Server to client.
+// CreateDeviceShareLinkReply is the request again with the link. "start" and "expire" are milliseconds since 1970 here
+// for limited shares, except that a recurring one keeps its duration in minutes; "expire" is missing for unlimited
+// ones. Server to client.
 //
 //	{"action":"createDeviceShareLink","nodeid":"node//...","guestname":"bob","p":2,"consent":1,"start":1795333113000,"end":1795333713,
 //	 "viewOnly":false,"port":null,"responseid":"x","expire":1795333713000,"url":"https://...","publicid":"...","result":"OK"}
@@ -156,8 +157,8 @@ func (r *CreateDeviceShareLinkReply) Expires() time.Time {
 	return unixMilli(r.Expire)
 }
 
-// RemoveDeviceShare takes a link back. Client to server. Two answers: a [RemovedDeviceShare], then the [Result], "OK" or "Invalid
-// device share identifier.". Some errors come as "deviceShares". (meshuser.js, case 'removeDeviceShare')
+// RemoveDeviceShare takes a link back. Client to server. Two answers: a [RemovedDeviceShare], then the [Result], "OK"
+// or "Invalid device share identifier.". Some errors come as "deviceShares". (meshuser.js, case 'removeDeviceShare')
 //
 //	{"action":"removeDeviceShare","nodeid":"node//...","publicid":"...","responseid":"x"}
 type RemoveDeviceShare struct {
@@ -198,7 +199,8 @@ const (
 //
 //	{"action":"webrelay","nodeid":"node//...","port":80,"appid":1,"responseid":"x"}
 //
-// Errors: "Invalid node id", "Invalid domain", "Invalid port value", "WebRelay Disabled". (meshuser.js, case 'webrelay')
+// Errors: "Invalid node id", "Invalid domain", "Invalid port value", "WebRelay Disabled". (meshuser.js, case
+// 'webrelay')
 type WebRelay struct {
 	DeviceID ID                         `json:"nodeid"`
 	Port     uint16                     `json:"port"`

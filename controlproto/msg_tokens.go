@@ -7,11 +7,15 @@ import (
 
 var tokenActions = []Spec{
 	{Action: "loginTokens", Request: blank[GetLoginTokens], Reply: blank[GetLoginTokensReply], NoToken: true},
-	{Action: "createLoginToken", Request: blank[CreateLoginToken], Reply: blank[CreateLoginTokenReply], NoToken: true, Denied: "Access denied"},
+	{
+		Action: "createLoginToken", Request: blank[CreateLoginToken], Reply: blank[CreateLoginTokenReply],
+		NoToken: true, Denied: "Access denied",
+	},
 }
 
-// GetLoginTokens, action "loginTokens", lists the login tokens of the own account, after removing some. Not with a login
-// token, nor where they are switched off: silence. Event "loginTokenChanged" if any went. (meshuser.js, case 'loginTokens')
+// GetLoginTokens, action "loginTokens", lists the login tokens of the own account, after removing some. Not with a
+// login token, nor where they are switched off: silence. Event "loginTokenChanged" if any went. (meshuser.js, case
+// 'loginTokens')
 //
 //	{"action":"loginTokens","remove":["~t:zuegEQaENq0HtnOk"],"responseid":"x"}
 type GetLoginTokens struct {
@@ -48,10 +52,11 @@ type CreateLoginToken struct {
 func (*CreateLoginToken) Action() string                { return "createLoginToken" }
 func (*CreateLoginToken) reply() *CreateLoginTokenReply { return new(CreateLoginTokenReply) }
 
-// CreateLoginTokenReply answers [CreateLoginToken]. It repeats neither "responseid" nor "tag"; errors are a [Result] with
-// "responseid".
+// CreateLoginTokenReply answers [CreateLoginToken]. It repeats neither "responseid" nor "tag"; errors are a [Result]
+// with "responseid".
 //
-//	{"action":"createLoginToken","name":"t1","tokenUser":"~t:zuegEQaENq0HtnOk","tokenPass":"...","created":1795333114758,"expire":1795333714758}
+//	{"action":"createLoginToken","name":"t1","tokenUser":"~t:zuegEQaENq0HtnOk","tokenPass":"...",
+//	 "created":1795333114758,"expire":1795333714758}
 type CreateLoginTokenReply struct {
 	Name      string                     `json:"name"`
 	TokenUser string                     `json:"tokenUser"` // the login name

@@ -10,18 +10,36 @@ import (
 // NoToken answer even then, with an error or with less.
 var twoFactorActions = []Spec{
 	{Action: "otpauth-request", Request: blank[OTPAuthRequest], Reply: blank[OTPAuthRequestReply]},
-	{Action: "otpauth-setup", Request: blank[OTPAuthSetup], Reply: blank[OTPAuthSetupReply], NoToken: true, Settings: true},
-	{Action: "otpauth-clear", Request: blank[OTPAuthClear], Reply: blank[OTPAuthClearReply], NoToken: true, Settings: true},
-	{Action: "otpauth-getpasswords", Request: blank[OTPAuthGetPasswords], Reply: blank[OTPAuthGetPasswordsReply], NoToken: true},
+	{
+		Action: "otpauth-setup", Request: blank[OTPAuthSetup], Reply: blank[OTPAuthSetupReply],
+		NoToken: true, Settings: true,
+	},
+	{
+		Action: "otpauth-clear", Request: blank[OTPAuthClear], Reply: blank[OTPAuthClearReply],
+		NoToken: true, Settings: true,
+	},
+	{
+		Action: "otpauth-getpasswords", Request: blank[OTPAuthGetPasswords], Reply: blank[OTPAuthGetPasswordsReply],
+		NoToken: true,
+	},
 	{Action: "otpemail", Request: blank[OTPEmail], Reply: blank[OTPEmailReply], NoToken: true, Settings: true},
 	{Action: "otpduo", Request: blank[OTPDuo], Reply: blank[OTPDuoReply], NoToken: true, Settings: true},
 	{Action: "otp-hkey-get", Request: blank[OTPHKeyGet], Reply: blank[OTPHKeyGetReply], NoToken: true},
 	{Action: "otp-hkey-remove", Request: blank[OTPHKeyRemove], Replies: RepliesNever, NoToken: true, Settings: true},
-	{Action: "otp-hkey-yubikey-add", Request: blank[OTPHKeyYubikeyAdd], Reply: blank[OTPHKeyYubikeyAddReply], NoToken: true, Settings: true},
+	{
+		Action: "otp-hkey-yubikey-add", Request: blank[OTPHKeyYubikeyAdd], Reply: blank[OTPHKeyYubikeyAddReply],
+		NoToken: true, Settings: true,
+	},
 	{Action: "otpdev-set", Request: blank[OTPDevSet], Replies: RepliesNever, NoToken: true},
 	{Action: "otpdev-clear", Request: blank[OTPDevClear], Replies: RepliesNever, NoToken: true},
-	{Action: "webauthn-startregister", Request: blank[WebAuthnStartRegister], Reply: blank[WebAuthnStartRegisterReply], NoToken: true, Settings: true},
-	{Action: "webauthn-endregister", Request: blank[WebAuthnEndRegister], Reply: blank[WebAuthnEndRegisterReply], NoToken: true, Settings: true},
+	{
+		Action: "webauthn-startregister", Request: blank[WebAuthnStartRegister], Reply: blank[WebAuthnStartRegisterReply],
+		NoToken: true, Settings: true,
+	},
+	{
+		Action: "webauthn-endregister", Request: blank[WebAuthnEndRegister], Reply: blank[WebAuthnEndRegisterReply],
+		NoToken: true, Settings: true,
+	},
 }
 
 // OTPAuthRequest asks for a new secret for an authenticator application. (meshuser.js, case 'otpauth-request')
@@ -80,8 +98,8 @@ func (e OTPAuthError) String() string {
 	return "OTPAuthError(" + strconv.Itoa(int(e)) + ")"
 }
 
-// OTPAuthSetup proves that the application knows the secret, and makes it a second factor. Not with a login token, nor with
-// [SiteLockSettings]. Event "accountchange". (meshuser.js, case 'otpauth-setup')
+// OTPAuthSetup proves that the application knows the secret, and makes it a second factor. Not with a login token, nor
+// with [SiteLockSettings]. Event "accountchange". (meshuser.js, case 'otpauth-setup')
 //
 //	{"action":"otpauth-setup","secret":"JBSWY3DPEHPK3PXP","token":"123456"}
 type OTPAuthSetup struct {
@@ -135,8 +153,9 @@ const (
 	BackupCodesClear    = 2
 )
 
-// OTPAuthGetPasswords lists the backup codes, or makes new ones, or removes them. Only for accounts that have another second
-// factor. Not with a login token; with [SiteLockSettings] it only lists. (meshuser.js, case 'otpauth-getpasswords')
+// OTPAuthGetPasswords lists the backup codes, or makes new ones, or removes them. Only for accounts that have another
+// second factor. Not with a login token; with [SiteLockSettings] it only lists. (meshuser.js, case
+// 'otpauth-getpasswords')
 //
 //	{"action":"otpauth-getpasswords","subaction":1}
 type OTPAuthGetPasswords struct {
@@ -192,8 +211,8 @@ func (d *BackupCodeDigits) UnmarshalJSONRec(raw []byte) error {
 	return nil
 }
 
-// OTPEmail switches codes by e-mail on or off. Not with a login token, nor with [SiteLockSettings]. Silence when nothing
-// changes. Event "accountchange". (meshuser.js, case 'otpemail')
+// OTPEmail switches codes by e-mail on or off. Not with a login token, nor with [SiteLockSettings]. Silence when
+// nothing changes. Event "accountchange". (meshuser.js, case 'otpemail')
 //
 //	{"action":"otpemail","enabled":true}
 type OTPEmail struct {
@@ -217,8 +236,8 @@ type OTPEmailReply struct {
 // Action is "otpemail".
 func (*OTPEmailReply) Action() string { return "otpemail" }
 
-// OTPDuo switches Duo off; it is switched on in a page. Not with a login token, nor with [SiteLockSettings]. Silence when
-// nothing changes. Event "accountchange". (meshuser.js, case 'otpduo')
+// OTPDuo switches Duo off; it is switched on in a page. Not with a login token, nor with [SiteLockSettings]. Silence
+// when nothing changes. Event "accountchange". (meshuser.js, case 'otpduo')
 //
 //	{"action":"otpduo","enabled":false}
 type OTPDuo struct {
@@ -295,8 +314,8 @@ type HardwareKey struct {
 	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// OTPHKeyRemove removes a security key. Not with a login token, nor with [SiteLockSettings]. Silent; event "accountchange".
-// (meshuser.js, case 'otp-hkey-remove')
+// OTPHKeyRemove removes a security key. Not with a login token, nor with [SiteLockSettings]. Silent; event
+// "accountchange". (meshuser.js, case 'otp-hkey-remove')
 //
 //	{"action":"otp-hkey-remove","index":2712847316}
 type OTPHKeyRemove struct {
@@ -335,8 +354,8 @@ type OTPHKeyYubikeyAddReply struct {
 // Action is "otp-hkey-yubikey-add".
 func (*OTPHKeyYubikeyAddReply) Action() string { return "otp-hkey-yubikey-add" }
 
-// OTPDevSet makes a phone with the Android agent, to which the account has full rights, a second factor: the phone asks.
-// Not with a login token. Silent. (meshuser.js, case 'otpdev-set')
+// OTPDevSet makes a phone with the Android agent, to which the account has full rights, a second factor: the phone
+// asks. Not with a login token. Silent. (meshuser.js, case 'otpdev-set')
 //
 //	{"action":"otpdev-set","nodeid":"node//..."}
 type OTPDevSet struct {
@@ -348,8 +367,8 @@ type OTPDevSet struct {
 func (*OTPDevSet) Action() string { return "otpdev-set" }
 func (*OTPDevSet) reply() *Result { return new(Result) }
 
-// OTPDevClear removes the phone of [OTPDevSet]. Not with a login token. Silent; event "accountchange". (meshuser.js, case
-// 'otpdev-clear')
+// OTPDevClear removes the phone of [OTPDevSet]. Not with a login token. Silent; event "accountchange". (meshuser.js,
+// case 'otpdev-clear')
 //
 //	{"action":"otpdev-clear"}
 type OTPDevClear struct {
@@ -360,8 +379,8 @@ type OTPDevClear struct {
 func (*OTPDevClear) Action() string { return "otpdev-clear" }
 func (*OTPDevClear) reply() *Result { return new(Result) }
 
-// WebAuthnStartRegister begins to add a WebAuthn key. Not with a login token, nor with [SiteLockSettings]. (meshuser.js, case
-// 'webauthn-startregister')
+// WebAuthnStartRegister begins to add a WebAuthn key. Not with a login token, nor with [SiteLockSettings].
+// (meshuser.js, case 'webauthn-startregister')
 //
 //	{"action":"webauthn-startregister","name":"blue key"}
 type WebAuthnStartRegister struct {
@@ -387,8 +406,8 @@ type WebAuthnStartRegisterReply struct {
 // Action is "webauthn-startregister".
 func (*WebAuthnStartRegisterReply) Action() string { return "webauthn-startregister" }
 
-// WebAuthnEndRegister gives what the browser answered to the request of a [WebAuthnStartRegisterReply]. Not with a login
-// token, nor with [SiteLockSettings]. Event "accountchange". (meshuser.js, case 'webauthn-endregister')
+// WebAuthnEndRegister gives what the browser answered to the request of a [WebAuthnStartRegisterReply]. Not with a
+// login token, nor with [SiteLockSettings]. Event "accountchange". (meshuser.js, case 'webauthn-endregister')
 //
 //	{"action":"webauthn-endregister","response":{"id":"...","response":{...}}}
 type WebAuthnEndRegister struct {

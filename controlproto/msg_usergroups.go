@@ -4,11 +4,23 @@ import "encoding/json"
 
 var userGroupActions = []Spec{
 	{Action: "usergroups", Request: blank[UserGroups], Reply: blank[UserGroupsReply], Echo: EchoTag},
-	{Action: "createusergroup", Request: blank[CreateUserGroup], Reply: blank[CreateUserGroupReply], Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied"},
-	{Action: "deleteusergroup", Request: blank[DeleteUserGroup], Reply: blank[DeleteUserGroupReply], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied"},
+	{
+		Action: "createusergroup", Request: blank[CreateUserGroup], Reply: blank[CreateUserGroupReply],
+		Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied",
+	},
+	{
+		Action: "deleteusergroup", Request: blank[DeleteUserGroup], Reply: blank[DeleteUserGroupReply],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied",
+	},
 	{Action: "editusergroup", Request: blank[EditUserGroup], Replies: RepliesNever, Site: SiteUserGroups},
-	{Action: "addusertousergroup", Request: blank[AddUserToUserGroup], Reply: blank[AddUserToUserGroupReply], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied"},
-	{Action: "removeuserfromusergroup", Request: blank[RemoveUserFromUserGroup], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied"},
+	{
+		Action: "addusertousergroup", Request: blank[AddUserToUserGroup], Reply: blank[AddUserToUserGroupReply],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied",
+	},
+	{
+		Action: "removeuserfromusergroup", Request: blank[RemoveUserFromUserGroup],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteUserGroups, Denied: "Permission denied",
+	},
 }
 
 // UserGroups asks for the user groups; without [SiteUserGroups], only for their names. (meshuser.js, case 'usergroups')
@@ -33,9 +45,9 @@ type UserGroupsReply struct {
 // Action is "usergroups".
 func (*UserGroupsReply) Action() string { return "usergroups" }
 
-// CreateUserGroup makes a user group. It takes [SiteUserGroups], and a verified address where the domain sends mail. Errors:
-// "Permission denied", "Invalid group name", "Invalid group description", "Invalid clone groupid", "Invalid domain", "Email
-// verification required". Event "createusergroup". (meshuser.js, case 'createusergroup')
+// CreateUserGroup makes a user group. It takes [SiteUserGroups], and a verified address where the domain sends mail.
+// Errors: "Permission denied", "Invalid group name", "Invalid group description", "Invalid clone groupid", "Invalid
+// domain", "Email verification required". Event "createusergroup". (meshuser.js, case 'createusergroup')
 //
 //	{"action":"createusergroup","name":"crew","responseid":"x"}
 type CreateUserGroup struct {
@@ -63,9 +75,9 @@ type CreateUserGroupReply struct {
 // Action is "createusergroup".
 func (*CreateUserGroupReply) Action() string { return "createusergroup" }
 
-// DeleteUserGroup removes a user group. It takes [SiteUserGroups]. The result is "ok", "Permission denied", "Invalid group
-// id", "Invalid domain id", "Unknown device group"; silence for one with members that is managed elsewhere. Event
-// "deleteusergroup". (meshuser.js, case 'deleteusergroup')
+// DeleteUserGroup removes a user group. It takes [SiteUserGroups]. The result is "ok", "Permission denied", "Invalid
+// group id", "Invalid domain id", "Unknown device group"; silence for one with members that is managed elsewhere.
+// Event "deleteusergroup". (meshuser.js, case 'deleteusergroup')
 //
 //	{"action":"deleteusergroup","ugrpid":"ugrp//...","responseid":"x"}
 type DeleteUserGroup struct {
@@ -106,9 +118,9 @@ type EditUserGroup struct {
 func (*EditUserGroup) Action() string { return "editusergroup" }
 func (*EditUserGroup) reply() *Result { return new(Result) }
 
-// AddUserToUserGroup adds accounts to a user group. It takes [SiteUserGroups]. The result is "ok", even for accounts and
-// groups that do not exist, or "Permission denied", "Invalid groupid", "Invalid usernames", "Invalid domain". Names that are
-// unknown come as [Notification]. Events "accountchange" and "usergroupchange". (meshuser.js,
+// AddUserToUserGroup adds accounts to a user group. It takes [SiteUserGroups]. The result is "ok", even for accounts
+// and groups that do not exist, or "Permission denied", "Invalid groupid", "Invalid usernames", "Invalid domain".
+// Names that are unknown come as [Notification]. Events "accountchange" and "usergroupchange". (meshuser.js,
 // serverCommandAddUserToUserGroup)
 //
 //	{"action":"addusertousergroup","ugrpid":"ugrp//...","usernames":["ann"],"responseid":"x"}
@@ -135,9 +147,9 @@ type AddUserToUserGroupReply struct {
 // Action is "addusertousergroup".
 func (*AddUserToUserGroupReply) Action() string { return "addusertousergroup" }
 
-// RemoveUserFromUserGroup removes an account from a user group. It takes [SiteUserGroups]. The result is "ok", even for an
-// account that does not exist, "Permission denied", "Invalid groupid", "Invalid userid". Events "accountchange" and
-// "usergroupchange". (meshuser.js, serverCommandRemoveUserFromUserGroup)
+// RemoveUserFromUserGroup removes an account from a user group. It takes [SiteUserGroups]. The result is "ok", even
+// for an account that does not exist, "Permission denied", "Invalid groupid", "Invalid userid". Events "accountchange"
+// and "usergroupchange". (meshuser.js, serverCommandRemoveUserFromUserGroup)
 //
 //	{"action":"removeuserfromusergroup","ugrpid":"ugrp//...","userid":"user//ann","responseid":"x"}
 type RemoveUserFromUserGroup struct {

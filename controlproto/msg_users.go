@@ -8,15 +8,33 @@ import (
 )
 
 var userActions = []Spec{
-	{Action: "users", Request: blank[Users], Reply: blank[UsersReply], Echo: EchoTag, Site: SiteManageUsers, Denied: "Access denied"},
+	{
+		Action: "users", Request: blank[Users], Reply: blank[UsersReply],
+		Echo: EchoTag, Site: SiteManageUsers, Denied: "Access denied",
+	},
 	{Action: "wssessioncount", Request: blank[WSSessionCount], Reply: blank[WSSessionCountReply], Echo: EchoTag},
-	{Action: "adduser", Request: blank[AddUser], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied"},
-	{Action: "adduserbatch", Request: blank[AddUserBatch], Replies: RepliesOnError, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Access denied"},
-	{Action: "edituser", Request: blank[EditUser], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers},
-	{Action: "deleteuser", Request: blank[DeleteUser], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied"},
+	{
+		Action: "adduser", Request: blank[AddUser],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied",
+	},
+	{
+		Action: "adduserbatch", Request: blank[AddUserBatch],
+		Replies: RepliesOnError, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Access denied",
+	},
+	{
+		Action: "edituser", Request: blank[EditUser],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers,
+	},
+	{
+		Action: "deleteuser", Request: blank[DeleteUser],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied",
+	},
 	{Action: "changeuserpass", Request: blank[ChangeUserPass], Replies: RepliesNever, Site: SiteManageUsers},
 	{Action: "notifyuser", Request: blank[NotifyUser], Replies: RepliesNever, Site: SiteManageUsers},
-	{Action: "userbroadcast", Request: blank[UserBroadcast], Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied"},
+	{
+		Action: "userbroadcast", Request: blank[UserBroadcast],
+		Replies: RepliesIfAsked, Echo: EchoResponseID, Site: SiteManageUsers, Denied: "Permission denied",
+	},
 	{Action: "emailuser", Request: blank[EmailUser], Replies: RepliesNever, Site: SiteManageUsers},
 	{Action: "smsuser", Request: blank[SMSUser], Replies: RepliesNever, Site: SiteManageUsers},
 	{Action: "msguser", Request: blank[MsgUser], Replies: RepliesNever, Site: SiteManageUsers},
@@ -25,8 +43,8 @@ var userActions = []Spec{
 	{Action: "previousLogins", Request: blank[PreviousLogins], Reply: blank[PreviousLoginsReply], Key: "userid"},
 }
 
-// Users asks for all accounts; with realms, for those that share one. It takes [SiteManageUsers]; without it the result is
-// "Access denied". (meshuser.js, serverCommandUsers)
+// Users asks for all accounts; with realms, for those that share one. It takes [SiteManageUsers]; without it the
+// result is "Access denied". (meshuser.js, serverCommandUsers)
 //
 //	{"action":"users","responseid":"x"}
 type Users struct {
@@ -72,10 +90,10 @@ type WSSessionCountReply struct {
 func (*WSSessionCountReply) Action() string { return "wssessioncount" }
 
 // AddUser makes an account. It takes [SiteManageUsers]; who is no full administrator can only give [SiteLocked],
-// [SiteNoNewGroups] and [SiteNoTools]. The result is "ok", "Permission denied", "Invalid username", "Invalid password",
-// "Invalid email", "Invalid domain", "Invalid site permissions", "User already exists", ..., with a number of the text in
-// "msgid"; a request without "responseid" gets errors as [Notification]. Everybody concerned gets the event
-// "accountcreate". (meshuser.js, serverCommandAddUser)
+// [SiteNoNewGroups] and [SiteNoTools]. The result is "ok", "Permission denied", "Invalid username", "Invalid
+// password", "Invalid email", "Invalid domain", "Invalid site permissions", "User already exists", ..., with a number
+// of the text in "msgid"; a request without "responseid" gets errors as [Notification]. Everybody concerned gets the
+// event "accountcreate". (meshuser.js, serverCommandAddUser)
 //
 //	{"action":"adduser","username":"ann","pass":"...","email":"ann@example.com","responseid":"x"}
 type AddUser struct {
@@ -99,8 +117,8 @@ type AddUser struct {
 func (*AddUser) Action() string { return "adduser" }
 func (*AddUser) reply() *Result { return new(Result) }
 
-// AddUserBatch makes many accounts, all or none. It takes [SiteManageUsers]. Success is silent but for the events; errors as
-// with [AddUser]. (meshuser.js, serverCommandAddUserBatch)
+// AddUserBatch makes many accounts, all or none. It takes [SiteManageUsers]. Success is silent but for the events;
+// errors as with [AddUser]. (meshuser.js, serverCommandAddUserBatch)
 //
 //	{"action":"adduserbatch","users":[{"user":"ann","pass":"...","email":"ann@example.com"}]}
 type AddUserBatch struct {
@@ -124,10 +142,10 @@ func (*AddUserBatch) Action() string { return "adduserbatch" }
 func (*AddUserBatch) reply() *Result { return new(Result) }
 
 // EditUser changes an account. Nil members stay as they are, except Quota: without it the quota is removed. It takes
-// [SiteManageUsers]; without it there is silence, or "Permission denied" when ID is the own account. Nobody changes his own
-// site rights; managers of accounts change few bits of them. The result is "ok", "Invalid userid", "User does not exists",
-// "Invalid domain", "Permission denied", "Invalid user group". A bare name must be in lower case. Event "accountchange".
-// (meshuser.js, case 'edituser')
+// [SiteManageUsers]; without it there is silence, or "Permission denied" when ID is the own account. Nobody changes
+// his own site rights; managers of accounts change few bits of them. The result is "ok", "Invalid userid", "User does
+// not exists", "Invalid domain", "Permission denied", "Invalid user group". A bare name must be in lower case. Event
+// "accountchange". (meshuser.js, case 'edituser')
 //
 //	{"action":"edituser","userid":"ann","responseid":"x","realname":"Ann Example"}
 type EditUser struct {
@@ -164,9 +182,9 @@ func (m *EditUser) Target() ID {
 	return m.ID
 }
 
-// DeleteUser removes an account with its links, login tokens and files, and ends its sessions. It takes [SiteManageUsers].
-// The result is "ok", "Permission denied", "Invalid userid", "User does not exists", "Invalid domain". Events
-// "accountremove" and changes of all that it was linked to. (meshuser.js, case 'deleteuser')
+// DeleteUser removes an account with its links, login tokens and files, and ends its sessions. It takes
+// [SiteManageUsers]. The result is "ok", "Permission denied", "Invalid userid", "User does not exists", "Invalid
+// domain". Events "accountremove" and changes of all that it was linked to. (meshuser.js, case 'deleteuser')
 //
 //	{"action":"deleteuser","userid":"ann","responseid":"x"}
 type DeleteUser struct {
@@ -181,11 +199,12 @@ func (*DeleteUser) reply() *Result { return new(Result) }
 // ChangeUserPass sets the password of another account, removes its second factors, or both. It takes [SiteManageUsers].
 // Silent; event "accountchange". (meshuser.js, case 'changeuserpass')
 //
-//	{"action":"changeuserpass","userid":"user//ann","pass":"...","hint":"","removeMultiFactor":false,"resetNextLogin":true}
+//	{"action":"changeuserpass","userid":"user//ann","pass":"...","hint":"","removeMultiFactor":false,
+//	 "resetNextLogin":true}
 type ChangeUserPass struct {
 	UserID            ID                         `json:"userid"`    // with prefix and domain
 	Password          Secret                     `json:"pass,keep"` // empty: keep it
-	Hint              string                     `json:"hint"`
+	Hint              string                     `json:"hint,keep"`
 	RemoveMultiFactor bool                       `json:"removeMultiFactor,keep"`
 	ResetNextLogin    bool                       `json:"resetNextLogin"`
 	Extra             map[string]json.RawMessage `json:"-"`
@@ -213,7 +232,8 @@ func (*NotifyUser) Action() string { return "notifyuser" }
 func (*NotifyUser) reply() *Result { return new(Result) }
 
 // UserBroadcast shows a text in all sessions of the domain as [Notification], the sender's too. It takes
-// [SiteManageUsers]. The result is "ok", "Permission denied", "Message is too long". (meshuser.js, case 'userbroadcast')
+// [SiteManageUsers]. The result is "ok", "Permission denied", "Message is too long". (meshuser.js, case
+// 'userbroadcast')
 //
 //	{"action":"userbroadcast","msg":"hello all","responseid":"x"}
 type UserBroadcast struct {
@@ -270,8 +290,8 @@ type MsgUser struct {
 func (*MsgUser) Action() string { return "msguser" }
 func (*MsgUser) reply() *Result { return new(Result) }
 
-// MeshMessenger asks somebody to chat: an account (it takes [SiteManageUsers]), which gets a [Notification], or the user of
-// a device ([ChatNotify]), where a page opens. Silent. (meshuser.js, case 'meshmessenger')
+// MeshMessenger asks somebody to chat: an account (it takes [SiteManageUsers]), which gets a [Notification], or the
+// user of a device ([ChatNotify]), where a page opens. Silent. (meshuser.js, case 'meshmessenger')
 //
 //	{"action":"meshmessenger","nodeid":"node//..."}
 type MeshMessenger struct {
@@ -321,8 +341,8 @@ func (i *UserImage) UnmarshalJSONRec(raw []byte) error {
 	return nil
 }
 
-// PreviousLogins asks for the log of logins of the own account, or with [SiteManageUsers] of another one. (meshuser.js, case
-// 'previousLogins')
+// PreviousLogins asks for the log of logins of the own account, or with [SiteManageUsers] of another one.
+// (meshuser.js, case 'previousLogins')
 //
 //	{"action":"previousLogins","userid":"user//ann"}
 type PreviousLogins struct {
@@ -336,7 +356,8 @@ func (*PreviousLogins) reply() *PreviousLoginsReply { return new(PreviousLoginsR
 
 // PreviousLoginsReply answers [PreviousLogins].
 //
-//	{"action":"previousLogins","userid":"user//ann","events":[{"t":"2026-11-23T02:00:00.000Z","m":107,"a":["127.0.0.1","Chrome","Linux"]}]}
+//	{"action":"previousLogins","userid":"user//ann","events":[{"t":"2026-11-23T02:00:00.000Z","m":107,
+//	 "a":["127.0.0.1","Chrome","Linux"]}]}
 type PreviousLoginsReply struct {
 	UserID ID                         `json:"userid"`
 	Logins []PreviousLogin            `json:"events,keep"`

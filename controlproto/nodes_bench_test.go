@@ -30,11 +30,11 @@ func manyDevices(n int) []byte {
 		}
 		fmt.Fprintf(&b, `{"type":"node","mtype":2,"_id":%q,"icon":%d,"name":"PC-%05d","rname":"PC-%05d","domain":"",`, id("node", i), 1+i%4, i, i)
 		fmt.Fprintf(&b, `"agent":{"ver":0,"id":%d,"caps":31,"core":"Nov 21 2022, 2189501291","root":true},`, 3+i%4)
-		fmt.Fprintf(&b, `"host":null,"firstconnect":%d,"ip":"198.51.100.%d","publicip":"203.0.113.%d",`, 1795333098219+i, i%250, i%250)
+		fmt.Fprintf(&b, `"host":null,"firstconnect":%d,"ip":"198.51.100.%d","publicip":"203.0.113.%d",`, 1795333098219+int64(i), i%250, i%250)
 		if i%4 != 0 {
 			b.WriteString(`"osdesc":"Microsoft Windows 11 Pro - 23H2/22631","av":[{"product":"Windows Defender","updated":true,"enabled":true}],` +
 				`"wsc":{"antiVirus":"OK","autoUpdate":"OK","firewall":"OK"},"defender":{"RealTimeProtection":true,"TamperProtected":true},`)
-			fmt.Fprintf(&b, `"users":["CORP\\user%d"],"lusers":["user%d"],"lastbootuptime":%d,`, i, i, 1795000000000+i)
+			fmt.Fprintf(&b, `"users":["CORP\\user%d"],"lusers":["user%d"],"lastbootuptime":%d,`, i, i, 1795000000000+int64(i))
 		} else {
 			b.WriteString(`"osdesc":"Debian GNU/Linux 12 (bookworm)",`)
 		}
@@ -44,7 +44,7 @@ func manyDevices(n int) []byte {
 		if i%10 == 0 {
 			fmt.Fprintf(&b, `"intelamt":{"ver":"16.1.25","state":2,"flags":4,"user":"admin","pass":1,"tls":1,"uuid":"4c4c4544-0036-5310-%04d-b4c04f4c3732"},`, i)
 		}
-		fmt.Fprintf(&b, `"conn":1,"pwr":1,"agct":%d}`, 1795333098219+i)
+		fmt.Fprintf(&b, `"conn":1,"pwr":1,"agct":%d}`, 1795333098219+int64(i))
 	}
 	b.WriteString(`]},"tag":"r1"}`)
 	return []byte(b.String())

@@ -101,8 +101,8 @@ type DeviceAMT struct {
 	State    int                        `json:"state,keep"` // 0 not activated, 1 in between, 2 activated
 	Flags    int                        `json:"flags"`      // 2 client control, 4 admin control
 	User     string                     `json:"user"`
-	Password Secret                     `json:"pass"`    // "1" when shown
-	MPSPass  Secret                     `json:"mpspass"` // "1" when shown
+	Password Secret                     `json:"pass,shown"`    // "1" when shown, a number on the wire
+	MPSPass  Secret                     `json:"mpspass,shown"` // "1" when shown, a number on the wire
 	TLS      int                        `json:"tls"`
 	SKU      json.RawMessage            `json:"sku"`
 	UUID     string                     `json:"uuid"`

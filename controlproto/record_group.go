@@ -3,6 +3,8 @@ package controlproto
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // DeviceGroup is a group of devices, "mesh" in the protocol (meshuser.js, case 'meshes').
@@ -42,12 +44,49 @@ type InviteCodes struct {
 
 // AMTPolicy says what the server does with Intel AMT in a device group.
 type AMTPolicy struct {
-	Type      int                        `json:"type,keep"` // 0 none, 1 deactivate, 2 simple, 3 full, 4 automatic
-	Password  Secret                     `json:"password"`  // "1" when shown
+	Type      int                        `json:"type,keep"`      // 0 none, 1 deactivate, 2 simple, 3 full, 4 automatic
+	Password  Secret                     `json:"password,shown"` // "1" when shown, a number on the wire
 	BadPass   int                        `json:"badpass"`
 	CIRASetup int                        `json:"cirasetup"`
 	CCM       int                        `json:"ccm"`
 	Extra     map[string]json.RawMessage `json:"-"`
+}
+
+// amtPolicy2 and amtPolicy3 are an [AMTPolicy] of the types 2 and 3, which have members that are told even when zero.
+type (
+	amtPolicy2 struct {
+		Type      int                        `json:"type,keep"`
+		Password  Secret                     `json:"password"`
+		BadPass   int                        `json:"badpass,keep"`
+		CIRASetup int                        `json:"cirasetup,keep"`
+		CCM       int                        `json:"ccm"`
+		Extra     map[string]json.RawMessage `json:"-"`
+	}
+	amtPolicy3 struct {
+		Type      int                        `json:"type,keep"`
+		Password  Secret                     `json:"password"`
+		BadPass   int                        `json:"badpass,keep"`
+		CIRASetup int                        `json:"cirasetup,keep"`
+		CCM       int                        `json:"ccm,keep"`
+		Extra     map[string]json.RawMessage `json:"-"`
+	}
+	amtPolicyAny AMTPolicy
+)
+
+// AppendJSONRec writes the JSON value.
+func (p AMTPolicy) AppendJSONRec(b []byte) ([]byte, error) {
+	switch p.Type {
+	case 2:
+		return jsonrec.Append(b, amtPolicy2(p))
+	case 3:
+		return jsonrec.Append(b, amtPolicy3(p))
+	}
+	return jsonrec.Append(b, amtPolicyAny(p))
+}
+
+// UnmarshalJSONRec reads the JSON value.
+func (p *AMTPolicy) UnmarshalJSONRec(raw []byte) error {
+	return jsonrec.Unmarshal(raw, (*amtPolicyAny)(p))
 }
 
 // IPKVM says how to reach an IP-KVM.
@@ -55,6 +94,6 @@ type IPKVM struct {
 	Model    int                        `json:"model"`
 	Host     string                     `json:"host"`
 	User     string                     `json:"user"`
-	Password Secret                     `json:"pass"` // "1" when shown
+	Password Secret                     `json:"pass,shown"` // "1" when shown, a number on the wire
 	Extra    map[string]json.RawMessage `json:"-"`
 }

@@ -30,9 +30,8 @@ type Share struct {
 	Start     time.Time                  `json:"startTime,ms"`
 	Expires   time.Time                  `json:"expireTime,ms"`
 	Duration  time.Duration              `json:"duration,mins"`
-	Recurring int                        `json:"recurring"` // 1 daily, 2 weekly
+	Recurring Recurring                  `json:"recurring"`
 	ViewOnly  bool                       `json:"viewOnly"`
-	DeviceID  ID                         `json:"nodeid"`
 	Extra     map[string]json.RawMessage `json:"-"`
 }
 

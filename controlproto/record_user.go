@@ -3,6 +3,8 @@ package controlproto
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // Links says what an account or a user group may do with what it is linked to, or whom a group or device is linked to. Links
@@ -72,4 +74,34 @@ type UserGroup struct {
 	Flags          UserFlags                  `json:"flags"`
 	MembershipType string                     `json:"membershipType"` // managed elsewhere
 	Extra          map[string]json.RawMessage `json:"-"`
+}
+
+// userGroupName is a [UserGroup] of which only the name is told; it does not even have the empty domain.
+type (
+	userGroupName struct {
+		Type           string                     `json:"type"`
+		ID             ID                         `json:"_id"`
+		Name           string                     `json:"name"`
+		Desc           string                     `json:"desc"`
+		Domain         string                     `json:"domain"`
+		Links          Links                      `json:"links"`
+		Consent        Consent                    `json:"consent"`
+		Flags          UserFlags                  `json:"flags"`
+		MembershipType string                     `json:"membershipType"`
+		Extra          map[string]json.RawMessage `json:"-"`
+	}
+	userGroupAny UserGroup
+)
+
+// AppendJSONRec writes the JSON value.
+func (g UserGroup) AppendJSONRec(b []byte) ([]byte, error) {
+	if g.Type == "" {
+		return jsonrec.Append(b, userGroupName(g))
+	}
+	return jsonrec.Append(b, userGroupAny(g))
+}
+
+// UnmarshalJSONRec reads the JSON value.
+func (g *UserGroup) UnmarshalJSONRec(raw []byte) error {
+	return jsonrec.Unmarshal(raw, (*userGroupAny)(g))
 }

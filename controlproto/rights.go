@@ -95,8 +95,11 @@ func (r RemovedRights) String() string { return Rights(r).String() }
 // without any right. (webserver.js, GetNodeRights)
 //
 // user is the account, groups are the user groups that it is in (those it links to), group and device are the ids of
-// both; an empty device asks for the rights on the group.
+// both; an empty device asks for the rights on the group. Without account there are none.
 func EffectiveRights(user *User, groups func(ID) *UserGroup, group, device ID) (rights Rights, visible bool) {
+	if user == nil {
+		return 0, false
+	}
 	add := func(links Links) {
 		for _, id := range [2]ID{device, group} {
 			if id == "" {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // ServerConfig is how a [Server] works. Mux and Accounts are required, all else has a default. Printing it shows no secret.
@@ -55,7 +57,8 @@ type ServerConfig struct {
 	// ServerIdentity proves the server to clients that ask for it ("serverAuth"). Nil refuses them.
 	ServerIdentity *ServerIdentity
 
-	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host.
+	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host. Behind a proxy that is
+	// not among them all clients have one address, and share what FailedLogins allows it.
 	TrustedProxies []netip.Prefix
 	// Limits bound messages, times and sessions.
 	Limits ServerLimits
@@ -212,3 +215,15 @@ func (cfg *ServerConfig) check() error {
 	}
 	return nil
 }
+
+// String names the type alone: package fmt looks into everything that hangs on a struct if the verb is wrong, and what the
+// embedder's accounts hold is not known here.
+func (cfg ServerConfig) String() string { return "controlproto.ServerConfig" }
+
+// Format makes every verb print String.
+func (cfg ServerConfig) Format(f fmt.State, verb rune) {
+	secret.Format(f, verb, cfg.String(), cfg.String())
+}
+
+// LogValue is what log/slog prints.
+func (cfg ServerConfig) LogValue() slog.Value { return slog.StringValue(cfg.String()) }

@@ -211,6 +211,10 @@ func joinHost(host, port string) string {
 }
 
 func plainHost(s string) bool {
+	if strings.Contains(s, ":") {
+		a, err := netip.ParseAddr(s)
+		return err == nil && a.Is6()
+	}
 	return s != "" && !strings.ContainsAny(s, "*/\\@?#%, \t[]") && len(s) <= 253
 }
 

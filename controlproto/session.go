@@ -34,7 +34,7 @@ type Session struct {
 	slots chan struct{}  // a place for each handler that runs beside the others
 	wg    sync.WaitGroup // handlers
 
-	closing sync.Once
+	closing atomic.Bool
 	gone    chan struct{} // closed when the connection is
 
 	mu     sync.Mutex
@@ -141,20 +141,21 @@ func (s *Session) Value(key any) any {
 // end ends the session: the last message is written, with what waits before it or without, then the connection is
 // closed. The first reason stays. It returns when the connection is closed.
 func (s *Session) end(last []byte, dropRest bool, code int, reason string, cause error) {
-	s.closing.Do(func() {
-		s.cancel(cause)
-		s.server.remove(s)
-		timer := time.NewTimer(s.server.cfg.Limits.CloseTime)
-		select {
-		case <-s.out.finish(last, dropRest):
-			timer.Stop()
-		case <-timer.C:
-			code = 0 // it does not read: no farewell
-		}
-		s.conn.Close(code, reason)
-		close(s.gone)
-	})
-	<-s.gone
+	if !s.closing.CompareAndSwap(false, true) {
+		<-s.gone
+		return
+	}
+	s.cancel(cause)
+	s.server.remove(s)
+	timer := time.NewTimer(s.server.cfg.Limits.CloseTime)
+	defer timer.Stop()
+	select {
+	case <-s.out.finish(last, dropRest):
+	case <-timer.C:
+		code = 0 // it does not read: no farewell
+	}
+	s.conn.Close(code, reason)
+	close(s.gone)
 }
 
 // writerGrace is how long the reader has to tell why a connection on which a write failed has ended.

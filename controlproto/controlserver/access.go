@@ -114,7 +114,7 @@ func (s *Server) visibleGroups(user controlproto.ID) []*controlproto.DeviceGroup
 }
 
 // errAmbiguous says that a device group is named by a name that two have.
-var errAmbiguous = errors.New("Duplicate device groups found") //nolint:staticcheck // the words of the protocol
+var errAmbiguous = errors.New("Duplicate device groups found") //lint:ignore ST1005 the words of the protocol
 
 // groupNamed finds a group of agents that the session's account sees by its exact name.
 func (s *Server) groupNamed(c *controlproto.Session, name string) (*controlproto.DeviceGroup, error) {

@@ -65,6 +65,11 @@ type Notes struct {
 	Text string `json:"notes"`
 }
 
+// WebState is the record of what an account's pages keep.
+type WebState struct {
+	State string `json:"state"`
+}
+
 // PowerLog is the record of what power states a device had, oldest first. Only the last ones are kept.
 type PowerLog struct {
 	Changes []PowerChange `json:"changes"`

@@ -35,6 +35,8 @@ type Config struct {
 	ManageAll []controlproto.ID
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
+	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
+	HostMemory func() (total, free int64)
 	// Wake sends wake-up packets from the server's own network. Nil: only agents do.
 	Wake func(ctx context.Context, macs []string, host string)
 	// Recordings is the folder of recorded sessions; nil: none are recorded. The embedder logs an event for each, with the

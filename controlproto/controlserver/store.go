@@ -22,6 +22,7 @@ const (
 	KindNetwork     Kind = "ifinfo"      // the report of a device; the owner is the device
 	KindLastConnect Kind = "lastconnect" // controlproto.LastConnect; the owner is the device
 	KindPower       Kind = "power"       // PowerLog of a device; the owner is the device
+	KindWebState    Kind = "webstate"    // WebState of an account
 	KindSetting     Kind = "setting"     // one of the server's own
 )
 

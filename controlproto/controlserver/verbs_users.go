@@ -381,7 +381,7 @@ func (s *Server) deleteUser(ctx context.Context, c *controlproto.Call, req *cont
 				return err
 			}
 		}
-		for _, kind := range []Kind{KindNotes, KindAccount} {
+		for _, kind := range []Kind{KindNotes, KindWebState, KindAccount} {
 			if err := tx.Remove(kind, a.ID); err != nil {
 				return err
 			}
@@ -535,4 +535,3 @@ func (s *Server) randomFloat() float64 {
 	}
 	return float64(n>>11) / (1 << 53)
 }
-

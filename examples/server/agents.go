@@ -2,69 +2,76 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
-	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/examples/server/deviceinfo"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
 // agents decides what agentproto.Server asks: who may log in, what core an agent runs, and what happens with what it
 // says.
 type agents struct {
-	store *sqlstore.Store
-	rec   *recorder
-	cores *agentproto.CoreSet // nil: agents keep the core that they have
-	log   *slog.Logger
+	store   controlserver.Store
+	records *controlserver.Server
+	rec     *recorder
+	cores   *agentproto.CoreSet // nil: agents keep the core that they have
+	log     *slog.Logger
 }
 
 // login lets an agent in if its device group exists. A device that is known stays in the group that it is in, whatever
 // group its .msh file names. It is enrolled by recorder.connected.
 func (a *agents) login(ctx context.Context, peer agentproto.Peer, info agentproto.AgentInfo) error {
-	return a.store.View(ctx, func(tx *sqlstore.Tx) error {
-		key := nodeid.MeshKey{Domain: peer.Domain, ID: info.Group}
-		device, err := tx.Device(nodeid.NodeKey{Domain: peer.Domain, ID: info.NodeID})
+	return a.store.View(ctx, func(tx controlserver.StoreTx) error {
+		id := controlproto.DeviceGroupID(nodeid.MeshKey{Domain: peer.Domain, ID: info.Group})
+		device, err := tx.Get(controlserver.KindDevice, string(controlproto.DeviceID(nodeid.NodeKey{Domain: peer.Domain, ID: info.NodeID})))
 		switch {
 		case err == nil:
-			key = device.Group
-		case !errors.Is(err, sqlstore.ErrNotFound):
+			id = controlproto.ID(device.Owner)
+		case !errors.Is(err, controlserver.ErrNotFound):
 			return err
 		}
-		group, err := tx.Group(key)
-		if errors.Is(err, sqlstore.ErrNotFound) {
+		group, err := groupRecord(tx, id)
+		if errors.Is(err, controlserver.ErrNotFound) {
 			return agentproto.Refuse("there is no such device group")
 		}
-		if err == nil && group.Type != sqlstore.AgentGroup {
+		if err == nil && group.GroupType != controlproto.GroupAgent {
 			return agentproto.Refuse("the device group takes no agents")
 		}
 		return err
 	})
 }
 
-// domain returns the domain that an agent connects to. Only a MeshCentral that was taken over has more than the default
-// one; its agents connect to /DOMAIN/agent.ashx.
-func (a *agents) domain(r *http.Request) (string, error) {
-	domain := strings.ToLower(r.PathValue("domain"))
-	if domain == "" {
-		return "", nil
+// groupRecord reads a device group that was not removed, or returns controlserver.ErrNotFound.
+func groupRecord(tx controlserver.StoreTx, id controlproto.ID) (*controlproto.DeviceGroup, error) {
+	r, err := tx.Get(controlserver.KindDeviceGroup, string(id))
+	if err != nil {
+		return nil, err
 	}
-	err := a.store.View(r.Context(), func(tx *sqlstore.Tx) error {
-		groups, err := tx.Groups()
-		if err != nil {
-			return err
-		}
-		for _, g := range groups {
-			if g.Key.Domain == domain {
-				return nil
-			}
-		}
-		return fmt.Errorf("%w: domain %.64q", sqlstore.ErrNotFound, domain)
-	})
-	return domain, err
+	g := &controlproto.DeviceGroup{}
+	if err := jsonrec.Unmarshal(r.Doc, g); err != nil {
+		return nil, fmt.Errorf("device group %s: %w", id, err)
+	}
+	if len(g.Deleted) > 0 {
+		return nil, controlserver.ErrNotFound
+	}
+	return g, nil
+}
+
+// domain returns the domain that an agent connects to.
+func (a *agents) domain(r *http.Request) (string, error) {
+	if at, ok := tenantOf(r); ok {
+		return at.ID, nil
+	}
+	return "", errNoDomain
 }
 
 // core returns the core of an agent, or nil to leave the agent the one that it has.
@@ -116,7 +123,7 @@ func (a *agents) handle(ctx context.Context, s *agentproto.Session, event agentp
 		a.coreEvent(ctx, s, event)
 	case agentproto.TagEvent:
 		if !s.Recovery() {
-			a.rec.changed(s.NodeKey(), func(d *sqlstore.Device) { d.Tag = event.Tag.Tag.String() })
+			a.rec.changed(s.NodeKey(), func(d *controlproto.Device) { deviceinfo.Tag(d, event.Tag.Tag.String()) })
 		}
 	case agentproto.MessageEvent:
 		if !s.Recovery() {
@@ -160,67 +167,80 @@ func (a *agents) coreStable(ctx context.Context, s *agentproto.Session) {
 
 // askSystem asks for a system report, unless the agent has none newer than the one that is here.
 func (a *agents) askSystem(ctx context.Context, s *agentproto.Session) error {
-	var hash string
-	err := a.store.View(ctx, func(tx *sqlstore.Tx) (err error) {
-		hash, err = tx.ReportHash(s.NodeKey(), sqlstore.SystemReport)
-		return err
+	var old report
+	err := a.store.View(ctx, func(tx controlserver.StoreTx) error {
+		r, err := tx.Get(controlserver.KindSystem, string(controlproto.DeviceID(s.NodeKey())))
+		if errors.Is(err, controlserver.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return jsonrec.Unmarshal(r.Doc, &old)
 	})
 	if err != nil {
 		return err
 	}
+	var hash string
+	if raw := old.Extra["hash"]; raw != nil {
+		if err := json.Unmarshal(raw, &hash); err != nil {
+			return err
+		}
+	}
 	return s.Send(ctx, &agentproto.GetSysInfo{Hash: hash})
 }
 
-// message takes what an agent says of itself. What belongs to parts that this server does not have is passed over.
+// message takes what an agent says of itself, and passes on what it says to operators. What belongs to parts that this
+// server does not have is passed over.
 func (a *agents) message(ctx context.Context, s *agentproto.Session, m agentproto.JSONMessage) {
 	var err error
 	switch m := m.(type) {
 	case *agentproto.CoreInfo:
-		err = a.coreInfo(s.NodeKey(), m)
+		a.rec.changed(s.NodeKey(), func(d *controlproto.Device) { deviceinfo.Core(d, m) })
 	case *agentproto.NetInfo:
 		err = a.netInfo(s.NodeKey(), m)
 	case *agentproto.SysInfo:
 		err = a.sysInfo(s.NodeKey(), m)
 	case *agentproto.SysInfoCheck:
 		err = a.askSystem(ctx, s)
+	case *agentproto.LogEvent:
+		a.logEvent(s, m)
 	default:
-		a.log.Debug("agent's message passed over", "session", s, "action", m.Action())
+		if m.Action() == "msg" {
+			err = a.toOperators(ctx, s, m)
+		} else {
+			a.log.Debug("agent's message passed over", "session", s, "action", m.Action())
+		}
 	}
 	if err != nil && s.Err() == nil {
 		a.log.Warn("agent's message not taken", "session", s, "action", m.Action(), "reason", err)
 	}
 }
 
-// fixedCaps are the capabilities that only command 3 sets.
-const fixedCaps = agentproto.CapConsole | agentproto.CapCore
-
-func (a *agents) coreInfo(key nodeid.NodeKey, m *agentproto.CoreInfo) error {
-	m.PushToken = agentproto.Secret{} // a permission, and nothing here uses it
-	doc, err := agentproto.AppendJSON(nil, m)
+// toOperators passes a message on to the sessions that it is for.
+func (a *agents) toOperators(ctx context.Context, s *agentproto.Session, m agentproto.JSONMessage) error {
+	text, err := agentproto.AppendJSON(nil, m)
 	if err != nil {
 		return err
 	}
-	a.rec.report(key, sqlstore.CoreReport, "", doc, func(d *sqlstore.Device) {
-		if m.Caps != nil {
-			d.Core = m.Value.String()
-			d.Capabilities = uint32(*m.Caps&^fixedCaps | agentproto.Capabilities(d.Capabilities)&fixedCaps)
-		}
-		if m.OSDesc != "" {
-			d.OS = m.OSDesc.String()
-		}
-		if m.Name != "" {
-			d.Name = m.Name.String()
-		}
-	})
-	return nil
+	return a.records.AgentMessage(ctx, controlproto.DeviceID(s.NodeKey()), text)
 }
 
 func (a *agents) netInfo(key nodeid.NodeKey, m *agentproto.NetInfo) error {
-	doc, err := agentproto.AppendJSON(nil, m)
+	text, err := agentproto.AppendJSON(nil, m)
 	if err != nil {
 		return err
 	}
-	a.rec.report(key, sqlstore.NetworkReport, "", doc, nil)
+	doc := &report{}
+	if err := jsonrec.Unmarshal(text, doc); err != nil {
+		return err
+	}
+	delete(doc.Extra, "action")
+	if len(doc.Extra) == 0 {
+		return nil
+	}
+	doc.Updated = time.Now()
+	a.rec.report(key, controlserver.KindNetwork, doc)
 	return nil
 }
 
@@ -228,6 +248,46 @@ func (a *agents) sysInfo(key nodeid.NodeKey, m *agentproto.SysInfo) error {
 	if err := m.Validate(); err != nil {
 		return fmt.Errorf("sysinfo: %w", err)
 	}
-	a.rec.report(key, sqlstore.SystemReport, m.Hash().String(), m.Data.Raw(), nil)
+	doc := &report{}
+	if err := jsonrec.Unmarshal(m.Data.Raw(), doc); err != nil {
+		return err
+	}
+	doc.Time = time.Now()
+	a.rec.report(key, controlserver.KindSystem, doc)
 	return nil
+}
+
+// logEvent logs what an agent did for somebody (meshagent.js, processAgentData, case 'log').
+func (a *agents) logEvent(s *agentproto.Session, m *agentproto.LogEvent) {
+	id := controlproto.DeviceID(s.NodeKey())
+	a.rec.queue <- change{key: s.NodeKey(), apply: func(tx *controlserver.Tx) error {
+		d, err := tx.Device(id)
+		if err != nil {
+			return err
+		}
+		e := &controlproto.Event{
+			Type: "node", Action: "agentlog", DeviceID: id, Domain: d.Domain, Msg: m.Msg.String(), MsgArgs: m.MsgArgs,
+			Extra: map[string]json.RawMessage{},
+		}
+		if m.MsgID != nil {
+			e.MsgID = int(*m.MsgID)
+		}
+		targets := []string{"*", string(d.Group), string(id)}
+		for i, name := range []agentproto.AgentString{m.UserID, m.XUserID} {
+			u, err := a.records.User(context.Background(), controlproto.ID(name))
+			if err != nil || u.ID.Domain() != d.Domain {
+				continue // it is a claim
+			}
+			targets = append(targets, string(u.ID))
+			if i == 0 {
+				e.UserID, e.Username = u.ID, u.Name
+			}
+		}
+		for name, text := range map[string]agentproto.AgentString{"sessionid": m.SessionID, "remoteaddr": m.RemoteAddr, "guestname": m.GuestName} {
+			if text != "" {
+				e.Extra[name] = jsonrec.AppendString(nil, text.String())
+			}
+		}
+		return tx.Event(e, targets...)
+	}}
 }

@@ -25,6 +25,7 @@ type config struct {
 	TrustedProxies []netip.Prefix
 	CertURL        string // of a proxy that terminates TLS, or of a copy of its certificate, or ""
 	LogLevel       slog.Level
+	File           fileConfig // MeshCentral's config.json
 }
 
 // admin is the administrator's login.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/certs"
@@ -24,7 +26,12 @@ type identity struct {
 	web      []agentproto.Hash
 	agents   []*agentproto.ServerIdentity // the first is the server's own
 	serverID nodeid.ServerID
-	proxy    *certs.ProxyCertificate // in front of the server, or nil
+
+	agentDER    []byte // of the first of agents
+	agentSigner crypto.Signer
+	expires     time.Time               // the TLS certificate
+	untrusted   bool                    // the TLS certificate is of the server's own root
+	proxy       *certs.ProxyCertificate // in front of the server, or nil
 }
 
 // loadIdentity reads the certificates in the data folder and makes those that are missing, for the given host.
@@ -67,6 +74,14 @@ func loadIdentity(cfg config, host string, log *slog.Logger) (*identity, error) 
 		}
 		id.agents = append(id.agents, identity)
 	}
+	id.agentDER, id.agentSigner = set.AgentServer.DER, set.AgentServer.Signer
+	if id.expires.IsZero() {
+		leaf, err := x509.ParseCertificate(set.Web.DER)
+		if err != nil {
+			return nil, err
+		}
+		id.expires, id.untrusted = leaf.NotAfter, true
+	}
 	return id, nil
 }
 
@@ -105,7 +120,7 @@ func (id *identity) useWebCert(certFile, keyFile string) error {
 	}
 	id.tls = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	id.web = certs.WebHashes(leaf.Raw)
-	id.webName = leaf.Subject.CommonName
+	id.webName, id.expires = leaf.Subject.CommonName, leaf.NotAfter
 	if len(leaf.DNSNames) > 0 {
 		id.webName = leaf.DNSNames[0]
 	}

@@ -31,6 +31,8 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/examples/server/web"
 	"github.com/meshcentral-go/sdk/nodeid"
@@ -62,7 +64,6 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	if err != nil {
 		return failed(stderr, 2, err)
 	}
-	go s.identity.run(ctx)
 	fmt.Fprint(stdout, s.welcome)
 	served := make(chan error, 1)
 	go func() { served <- s.http.ServeTLS(s.listener, "", "") }()
@@ -88,32 +89,27 @@ func failed(stderr io.Writer, status int, err error) int {
 
 // server is the parts, put together.
 type server struct {
+	*site
 	lock     *flock.Flock // of the data folder
-	log      *slog.Logger
 	listener net.Listener
-	identity *identity
-	store    *sqlstore.Store
 	recorder *recorder
 	rules    *agents
 	agents   *agentproto.Server
+	records  *controlserver.Server // what operators' actions do
+	channel  *controlproto.Server  // operators' sessions
 	pages    *web.Handler
 	http     *http.Server
+	stop     context.CancelFunc // of what runs beside
 	welcome  string
 }
 
 // open makes everything ready to serve. It listens first, and reads before it writes: with a taken port or a wrong flag
 // nothing is touched.
 func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err error) {
-	s := &server{log: log}
+	s := &server{site: &site{cfg: cfg, log: log}}
 	defer func() {
-		if err != nil && s.lock != nil {
-			err = errors.Join(err, s.lock.Close())
-		}
-		if err != nil && s.listener != nil {
-			err = errors.Join(err, s.listener.Close())
-		}
-		if err != nil && s.store != nil {
-			err = errors.Join(err, s.store.Close())
+		if err != nil {
+			err = errors.Join(err, s.abandon())
 		}
 	}()
 	listen := net.ListenConfig{KeepAlive: -1} // agentproto and http.Server look after idle connections themselves
@@ -125,7 +121,6 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if err != nil {
 		return nil, err
 	}
-
 	var cores *agentproto.CoreSet
 	if cfg.Core != "" {
 		if cores, err = agentproto.LoadCoreSet(cfg.Core); err != nil {
@@ -143,28 +138,36 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	} else if !alone {
 		return nil, fmt.Errorf("another server works on %s", cfg.Data)
 	}
-	id, err := loadIdentity(cfg, host, log)
-	if err != nil {
+	if s.identity, err = loadIdentity(cfg, host, log); err != nil {
 		return nil, err
 	}
-	s.identity = id
 	if !fixed {
-		address = net.JoinHostPort(id.host(host), port)
+		address = net.JoinHostPort(s.identity.host(host), port)
 	}
+	s.address, s.fixed = address, fixed
 	if s.store, err = sqlstore.Open(ctx, filepath.Join(cfg.Data, "meshcentral-go.sqlite")); err != nil {
 		return nil, err
 	}
 	if err := importStock(ctx, s.store, cfg.Data, log); err != nil {
 		return nil, err
 	}
-	if err := removeTemporary(ctx, s.store); err != nil {
+	if s.tenants, err = findTenants(ctx, s.store, &cfg.File); err != nil {
 		return nil, err
 	}
-	group, err := setGroup(ctx, s.store)
+
+	// Operators' actions.
+	who := &online{}
+	if s.records, err = openRecords(ctx, s.site, who); err != nil {
+		return nil, err
+	}
+	if err := removeTemporary(ctx, s.store, s.records); err != nil {
+		return nil, err
+	}
+	group, err := setGroup(ctx, s.store, s.records)
 	if err != nil {
 		return nil, err
 	}
-	files := &settings{store: s.store, serverID: id.serverID, address: address, fixed: fixed, log: log}
+	files := &settings{s.site}
 	defaultFile := filepath.Join(cfg.Data, "default.msh")
 	if err := files.save(group, defaultFile); err != nil {
 		return nil, err
@@ -172,40 +175,31 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 
 	// Agents.
 	feed := &web.Feed{}
-	online := func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) }
-	s.recorder = newRecorder(s.store, feed, online, log)
-	s.rules = &agents{store: s.store, rec: s.recorder, cores: cores, log: log}
-	s.agents, err = agentproto.NewServer(agentproto.ServerConfig{
-		Identities:     id.agents,
-		WebHashes:      id.webHashes,
-		Domain:         s.rules.domain,
-		Login:          s.rules.login,
-		Core:           s.rules.core,
-		Handler:        s.rules.serve,
-		CompressCores:  true,
-		Limits:         agentproto.Limits{Message: maxMessage},
-		TrustedProxies: cfg.TrustedProxies,
-		Logger:         log,
-		Trace:          &agentproto.Trace{BadWebHash: id.badWebHash},
-	})
-	if err != nil {
+	s.recorder = &recorder{
+		records: s.records, feed: feed, log: log,
+		online: func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) },
+		trim: func(now time.Time) error {
+			_, err := s.store.TrimEvents(context.Background(), now.Add(-cfg.File.eventsFor()), maxEvents)
+			return err
+		},
+	}
+	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, cores: cores, log: log}
+	if s.agents, err = openAgents(s); err != nil {
 		return nil, err
 	}
+	who.agents = s.agents
 
-	// Browsers.
+	// Operators and browsers.
+	if s.channel, err = openChannel(s.site, s.records, func() *web.Handler { return s.pages }); err != nil {
+		return nil, err
+	}
 	s.pages = web.New(web.Config{
-		Source: &view{store: s.store, agents: s.agents, settings: files}, Feed: feed,
-		Password: s.password, TrustedProxies: cfg.TrustedProxies, Logger: log,
+		Source: &view{store: s.store, records: s.records, agents: s.agents, tenants: s.tenants, settings: files}, Feed: feed,
+		Logins: &logins{records: s.records, channel: s.channel}, TrustedProxies: cfg.TrustedProxies, Logger: log,
 	})
-	mux := http.NewServeMux()
-	mux.Handle("GET /agent.ashx", s.agents)
-	mux.Handle("GET /{domain}/agent.ashx", s.agents)
-	mux.Handle("GET /meshsettings", files)
-	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.Handle("/", s.pages)
 	s.http = &http.Server{
-		Handler:           web.Protect(mux),
-		TLSConfig:         id.tls,
+		Handler:           s.handler(files),
+		TLSConfig:         s.identity.tls,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -215,32 +209,94 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		ErrorLog:          stdlog.New(httpErrors{log}, "", 0),
 	}
 	s.http.RegisterOnShutdown(s.pages.Close)
-	err = s.store.Update(ctx, func(tx *sqlstore.Tx) error {
-		return tx.AppendEvent(sqlstore.Event{Time: time.Now(), Kind: sqlstore.ServerStarted, Addr: s.listener.Addr().String()})
-	})
-	if err != nil {
+	if err := s.logServer(ctx, "started", "Server started"); err != nil {
 		return nil, err
 	}
 	// Last, as nothing may fail between a new password and its being printed.
-	madeAdmin, err := setAdmin(ctx, s.store, cfg.Admin)
+	madeAdmin, err := setAdmin(ctx, s.records, cfg.Admin, group.ID)
 	if err != nil {
 		return nil, err
 	}
-	s.welcome = welcome(cfg, address, defaultFile, files.path(group.Key), madeAdmin)
+	s.recorder.begin()
+	ctx, s.stop = context.WithCancel(context.Background())
+	go s.identity.run(ctx)
+	go s.tick(ctx)
+	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), madeAdmin)
 	return s, nil
 }
 
-// password finds the hash of a user's password for the pages.
-func (s *server) password(ctx context.Context, name string) (hash string, err error) {
-	err = s.store.View(ctx, func(tx *sqlstore.Tx) error {
-		u, err := tx.User(name)
-		if errors.Is(err, sqlstore.ErrNotFound) || err == nil && !u.Admin {
-			return nil
-		}
-		hash = string(u.Password)
-		return err
+// abandon closes what open has opened before it failed.
+func (s *server) abandon() (err error) {
+	if s.records != nil {
+		s.records.Close()
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	if s.listener != nil {
+		err = errors.Join(err, s.listener.Close())
+	}
+	if s.store != nil {
+		err = errors.Join(err, s.store.Close())
+	}
+	return err
+}
+
+// openAgents makes the agents' part.
+func openAgents(s *server) (*agentproto.Server, error) {
+	return agentproto.NewServer(agentproto.ServerConfig{
+		Identities:     s.identity.agents,
+		WebHashes:      s.identity.webHashes,
+		Domain:         s.rules.domain,
+		Login:          s.rules.login,
+		Core:           s.rules.core,
+		Handler:        s.rules.serve,
+		CompressCores:  true,
+		Limits:         agentproto.Limits{Message: maxMessage},
+		TrustedProxies: s.cfg.TrustedProxies,
+		Logger:         s.log,
+		Trace:          &agentproto.Trace{BadWebHash: s.identity.badWebHash},
 	})
-	return hash, err
+}
+
+// handler is everything that the server answers. Each tenant has all of it.
+func (s *server) handler(files *settings) http.Handler {
+	mux := http.NewServeMux()
+	for _, prefix := range []string{"", "/{domain}"} { // the second: a domain that there is not
+		mux.Handle("GET "+prefix+"/agent.ashx", s.agents)
+	}
+	mux.Handle("GET /meshsettings", files)
+	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	mux.Handle("/", s.pages)
+
+	// Pages of other sites are refused by all of these in the same way, but for the control channel, which says so in its
+	// own words.
+	all := http.NewServeMux()
+	for _, prefix := range []string{"", "/{domain}"} {
+		all.Handle("GET "+prefix+"/control.ashx", s.channel)
+	}
+	origins := s.channel.Origins()
+	all.Handle("/", web.Protect(mux, func(r *http.Request) error { return origins.Check(r, true) }))
+	return s.tenants.handler(all)
+}
+
+// logServer logs something that the server itself did.
+func (s *server) logServer(ctx context.Context, action, text string) error {
+	return s.records.Dispatch(ctx, &controlproto.Event{Type: "server", Action: action, Msg: text}, "*")
+}
+
+// tick does what is due from time to time.
+func (s *server) tick(ctx context.Context) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			s.records.Tick()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // httpErrors logs what http.Server complains about. Connections that are no TLS come from scanners, all day.
@@ -263,22 +319,19 @@ const (
 
 // close ends what runs, in the order in which one part uses the other, and stores what is still to be stored.
 func (s *server) close() error {
+	s.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
 	var parts sync.WaitGroup
-	var pages, agents error
+	var pages, operators, agents error
 	parts.Go(func() { pages = s.closePages() })
-	parts.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		defer cancel()
-		agents = s.agents.Shutdown(ctx) // closes the WebSockets, and waits for what agents sent
-	})
+	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
+	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
 	parts.Wait()
 	s.recorder.close()
-	return errors.Join(pages, agents,
-		s.store.Update(context.Background(), func(tx *sqlstore.Tx) error {
-			return tx.AppendEvent(sqlstore.Event{Time: time.Now(), Kind: sqlstore.ServerStopped})
-		}),
-		s.store.Close(),
-		s.lock.Close())
+	err := errors.Join(pages, operators, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
+	s.records.Close()
+	return errors.Join(err, s.store.Close(), s.lock.Close())
 }
 
 // closePages takes no new connections and waits for requests, but not for one that does not end.

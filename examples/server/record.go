@@ -3,15 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
-	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/web"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
@@ -19,7 +20,7 @@ const (
 	// settle is how long a device must be away before its going and its coming back are events. An agent that flaps
 	// would fill the table otherwise.
 	settle = time.Minute
-	// Events are kept for this long, and so many of them at most.
+	// Events are kept for this long, unless config.json says otherwise, and so many of them at most.
 	eventLifetime = 90 * 24 * time.Hour
 	maxEvents     = 500_000
 
@@ -33,13 +34,24 @@ const (
 	trimTick    = time.Hour
 )
 
-// recorder writes what happens to devices into the store, from one goroutine: what comes in while a transaction is
-// written is the next one. Pages are told once a change is stored.
+// toPages is the target of events that the pages show and no operator's session hears of: stock servers do not log when
+// devices come and go.
+const toPages = "server-pages"
+
+// Actions of such events.
+const (
+	deviceConnected    = "agentconnect"
+	deviceDisconnected = "agentdisconnect"
+)
+
+// recorder writes what happens to devices, from one goroutine: what comes in while a transaction is written is the next
+// one. Pages are told once a change is stored.
 type recorder struct {
-	store  *sqlstore.Store
-	feed   *web.Feed
-	log    *slog.Logger
-	online func(nodeid.NodeKey) (*agentproto.Session, bool)
+	records *controlserver.Server
+	trim    func(now time.Time) error // removes old events
+	feed    *web.Feed
+	log     *slog.Logger
+	online  func(nodeid.NodeKey) (*agentproto.Session, bool)
 
 	started time.Time
 	queue   chan change
@@ -52,7 +64,8 @@ type recorder struct {
 // change is something that happened to a device.
 type change struct {
 	key   nodeid.NodeKey
-	apply func(*sqlstore.Tx) error // may run twice, if the transaction that it was a part of fails
+	apply func(*controlserver.Tx) error // may run twice, if the transaction that it was a part of fails
+	after func()                        // once it is stored; may be nil
 }
 
 // departure is a device that went offline, before that becomes an event.
@@ -61,14 +74,12 @@ type departure struct {
 	reason string
 }
 
-func newRecorder(store *sqlstore.Store, feed *web.Feed, online func(nodeid.NodeKey) (*agentproto.Session, bool), log *slog.Logger) *recorder {
-	r := &recorder{
-		store: store, feed: feed, online: online, log: log,
-		started: time.Now(), queue: make(chan change, recordQueue), stop: make(chan struct{}), done: make(chan struct{}),
-		left: make(map[nodeid.NodeKey]departure),
-	}
+// begin sets the rest of the fields, and starts.
+func (r *recorder) begin() {
+	r.started, r.queue = time.Now(), make(chan change, recordQueue)
+	r.stop, r.done = make(chan struct{}), make(chan struct{})
+	r.left = make(map[nodeid.NodeKey]departure)
 	go r.run()
-	return r
 }
 
 // close writes what is still to be written. Nothing may be recorded any more.
@@ -108,7 +119,7 @@ func (r *recorder) write(first change) {
 		batch = append(batch, <-r.queue)
 	}
 	// Not the context of a request or a session: what has happened is stored even if they end.
-	err := r.store.Update(context.Background(), func(tx *sqlstore.Tx) error {
+	err := r.records.Update(context.Background(), func(tx *controlserver.Tx) error {
 		for _, c := range batch {
 			if err := c.apply(tx); err != nil {
 				return err
@@ -124,46 +135,50 @@ func (r *recorder) write(first change) {
 	keys := make([]nodeid.NodeKey, len(batch))
 	for i, c := range batch {
 		keys[i] = c.key
+		if c.after != nil {
+			c.after()
+		}
 	}
 	r.feed.Changed(keys...)
 }
 
 func (r *recorder) trimEvents(now time.Time) {
-	r.update("old events", func(tx *sqlstore.Tx) error {
-		_, err := tx.TrimEvents(now.Add(-eventLifetime), maxEvents)
-		return err
-	})
+	if err := r.trim(now); err != nil {
+		r.log.Error("old events not removed", "reason", err)
+	}
 }
 
-func (r *recorder) update(what string, f func(*sqlstore.Tx) error) {
-	if err := r.store.Update(context.Background(), f); err != nil {
+func (r *recorder) update(what string, f func(*controlserver.Tx) error) {
+	if err := r.records.Update(context.Background(), f); err != nil {
 		r.log.Error("not stored", "what", what, "reason", err)
 	}
 }
 
 // writeDepartures makes events of departures.
 func (r *recorder) writeDepartures(due func(departure) bool) {
-	var events []sqlstore.Event
+	gone := make(map[nodeid.NodeKey]departure)
 	for key, d := range r.left {
 		if due(d) {
 			delete(r.left, key)
-			events = append(events, sqlstore.Event{Time: d.at, Device: key, Kind: sqlstore.DeviceDisconnected, Detail: d.reason})
+			gone[key] = d
 		}
 	}
-	if len(events) == 0 {
+	if len(gone) == 0 {
 		return
 	}
-	r.update("events", func(tx *sqlstore.Tx) error {
-		for _, e := range events {
-			d, err := tx.Device(e.Device)
-			if errors.Is(err, sqlstore.ErrNotFound) {
+	r.update("events", func(tx *controlserver.Tx) error {
+		for key, d := range gone {
+			device, err := tx.Device(controlproto.DeviceID(key))
+			if errors.Is(err, controlserver.ErrNotFound) {
 				continue
 			}
-			if err != nil {
-				return err
+			if err == nil {
+				err = tx.LogPower(device.ID, d.at, controlproto.PowerUnknown)
 			}
-			e.Name, e.Addr = d.Name, d.Addr
-			if err := tx.AppendEvent(e); err != nil {
+			if err == nil {
+				err = seen(tx, device, deviceDisconnected, d.at, d.reason)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -171,120 +186,204 @@ func (r *recorder) writeDepartures(due func(departure) bool) {
 	})
 }
 
+// seen logs that a device came or went, for the pages. It is told when that was, not when it was written.
+func seen(tx *controlserver.Tx, d *controlproto.Device, action string, at time.Time, detail string) error {
+	e := &controlproto.Event{Type: "node", Action: action, DeviceID: d.ID, GroupID: d.Group, Domain: d.Domain, Extra: map[string]json.RawMessage{}}
+	for name, text := range map[string]string{"name": d.Name, "addr": d.IP, "detail": detail, "at": at.UTC().Format(time.RFC3339Nano)} {
+		if text != "" {
+			e.Extra[name] = jsonrec.AppendString(nil, text)
+		}
+	}
+	return tx.Event(e, toPages)
+}
+
 // connected records a login. A device that is not known yet is enrolled in the group that it names, which the login
 // has checked.
 func (r *recorder) connected(s *agentproto.Session) {
-	key, info, peer := s.NodeKey(), s.Info(), s.Peer()
-	r.queue <- change{key, func(tx *sqlstore.Tx) error {
-		d, err := tx.Device(key)
-		known := err == nil
-		if err != nil && !errors.Is(err, sqlstore.ErrNotFound) {
+	id, peer := controlproto.DeviceID(s.NodeKey()), s.Peer()
+	var before controlserver.State
+	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
+		d := newDevice(s)
+		added, err := tx.Enrol(d)
+		if err == nil && !added {
+			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
+				loggedIn(known, s)
+				d = known
+				return nil
+			})
+		}
+		if err != nil {
 			return err
 		}
-		name := cmp.Or(info.PreferredName.String(), info.Name.String(), nameless(key))
-		event := sqlstore.Event{Time: s.Since(), Device: key, Kind: sqlstore.DeviceConnected, Addr: peer.Addr.String()}
-		switch {
-		case !known:
-			d = sqlstore.Device{
-				Key: key, Group: nodeid.MeshKey{Domain: key.Domain, ID: info.Group}, Name: name,
-				Icon: uint32(info.Platform), Temporary: s.Temporary(), Created: s.Since().UTC(),
-			}
-			event.Kind = sqlstore.DeviceAdded
-		case !r.wasAway(d, s.Since()):
-			event.Kind = ""
-		}
-		d.Host, d.AgentID, d.AgentVersion = info.Name.String(), uint32(info.AgentID), info.AgentVersion
-		d.Capabilities = uint32(info.Capabilities)
-		d.Connected, d.Addr = s.Since().UTC(), peer.Addr.String()
-		if err := tx.PutDevice(d); err != nil {
+		var last controlproto.LastConnect
+		rev, err := tx.Document(controlserver.KindLastConnect, string(id), &last)
+		if err != nil {
 			return err
 		}
-		delete(r.left, key)
-		if event.Kind == "" {
+		// It takes the place of a connection to this process.
+		replaces := last.Cause == 1 && !last.Time.Before(r.started)
+		if before = (controlserver.State{}); replaces {
+			before = connected(s)
+		}
+		away := !added && r.wasAway(last, s.Since())
+		last = controlproto.LastConnect{Time: s.Since(), Addr: peer.Addr.String(), Cause: 1, Type: controlproto.ConnAgent}
+		if err := tx.PutDocument(controlserver.KindLastConnect, string(id), string(id), rev, &last); err != nil {
+			return err
+		}
+		delete(r.left, s.NodeKey())
+		if !added && !away {
 			return nil
 		}
-		event.Name = d.Name
-		return tx.AppendEvent(event)
-	}}
+		if err := tx.LogPower(id, s.Since(), controlproto.PowerOn); err != nil || added {
+			return err // that it was added is an event
+		}
+		return seen(tx, d, deviceConnected, s.Since(), "")
+	}, func() { r.tell(id, before, connected(s)) }}
+}
+
+// tell says how a device is connected to whoever listens.
+func (r *recorder) tell(id controlproto.ID, before, now controlserver.State) {
+	err := r.records.TellState(context.Background(), id, before, now)
+	if err != nil && !errors.Is(err, controlserver.ErrNotFound) {
+		r.log.Warn("operators not told", "device", id, "reason", err)
+	}
+}
+
+// newDevice is the record of a device that logs in for the first time (meshagent.js, completeAgentConnection2).
+func newDevice(s *agentproto.Session) *controlproto.Device {
+	key, info := s.NodeKey(), s.Info()
+	d := &controlproto.Device{
+		Type: controlproto.KindDevice, ID: controlproto.DeviceID(key), Domain: key.Domain,
+		Group:    controlproto.DeviceGroupID(nodeid.MeshKey{Domain: key.Domain, ID: info.Group}),
+		MeshType: controlproto.GroupAgent, Icon: controlproto.Icon(info.Platform),
+		Name:         cmp.Or(info.PreferredName.String(), info.Name.String(), nameless(key)),
+		FirstConnect: s.Since(),
+		Agent:        &controlproto.DeviceAgent{Caps: controlproto.AgentCaps(info.Capabilities)},
+	}
+	loggedIn(d, s)
+	return d
+}
+
+// temporary marks a device that is removed when its session ends: it was enrolled by a temporary agent.
+const temporary = controlproto.AgentCaps(agentproto.CapTemporary)
+
+// loggedIn takes over what an agent says at every login.
+func loggedIn(d *controlproto.Device, s *agentproto.Session) {
+	info := s.Info()
+	if d.Agent == nil {
+		d.Agent = &controlproto.DeviceAgent{}
+	}
+	d.RName, d.IP = info.Name.String(), s.Peer().Addr.String()
+	d.Agent.ID, d.Agent.Version = int(info.AgentID), int(info.AgentVersion)
+	// What the core reported stays until it reports something else, which it does when it starts.
+	const fixed = controlproto.AgentCaps(agentproto.CapConsole | agentproto.CapCore)
+	if caps := controlproto.AgentCaps(info.Capabilities); d.Agent.Caps&fixed != caps&fixed {
+		d.Agent.Caps = caps&^temporary | d.Agent.Caps&temporary
+	}
 }
 
 // wasAway reports whether a device that is back was gone for long enough to speak of it.
-func (r *recorder) wasAway(d sqlstore.Device, now time.Time) bool {
-	if !d.Connected.After(d.Disconnected) {
-		return now.Sub(d.Disconnected) >= settle
+func (r *recorder) wasAway(last controlproto.LastConnect, now time.Time) bool {
+	if last.Cause != 1 {
+		return now.Sub(last.Time) >= settle
 	}
 	// Nothing tells that it went: this connection takes the place of one, or the server before this one was killed.
-	return d.Connected.Before(r.started) && now.Sub(r.started) >= settle
+	return last.Time.Before(r.started) && now.Sub(r.started) >= settle
 }
 
 // disconnected records the end of a session, which is now.
 func (r *recorder) disconnected(s *agentproto.Session) {
 	key, at, reason := s.NodeKey(), time.Now(), s.Err()
-	r.queue <- change{key, func(tx *sqlstore.Tx) error {
+	id := controlproto.DeviceID(key)
+	gone := false
+	r.queue <- change{key, func(tx *controlserver.Tx) error {
+		gone = false
 		if now, ok := r.online(key); ok && now.Generation() > s.Generation() {
 			return nil // it is back already
 		}
-		d, err := tx.Device(key)
-		if errors.Is(err, sqlstore.ErrNotFound) {
+		d, err := tx.Device(id)
+		if errors.Is(err, controlserver.ErrNotFound) {
 			return nil // removed meanwhile
 		}
 		if err != nil {
 			return err
 		}
-		if d.Temporary {
-			if _, err := tx.DeleteDevice(key); err != nil {
-				return err
-			}
-			return tx.AppendEvent(sqlstore.Event{Time: at, Device: key, Kind: sqlstore.DeviceRemoved, Name: d.Name, Addr: d.Addr})
+		gone = true
+		if d.Agent != nil && d.Agent.Caps&temporary != 0 {
+			return tx.RemoveDevice(nil, id)
 		}
-		d.Disconnected = at.UTC()
 		if !errors.Is(reason, agentproto.ErrShutdown) { // the agents that a restart of this server sends away are no news
 			r.left[key] = departure{at, reason.Error()}
 		}
-		return tx.PutDevice(d)
+		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: d.IP, Type: controlproto.ConnAgent})
+	}, func() {
+		if gone {
+			r.tell(id, connected(s), controlserver.State{})
+		}
 	}}
 }
 
 // changed records what a device says of itself.
-func (r *recorder) changed(key nodeid.NodeKey, edit func(*sqlstore.Device)) {
-	r.queue <- change{key, func(tx *sqlstore.Tx) error { return editDevice(tx, key, edit) }}
-}
-
-// report records a document about a device, beside a change of the device itself if edit is not nil. hash tells
-// versions of the document apart; if it is empty, one is made.
-func (r *recorder) report(key nodeid.NodeKey, kind sqlstore.ReportKind, hash string, doc []byte, edit func(*sqlstore.Device)) {
-	if len(doc) > maxReport {
-		r.log.Warn("agent's report not kept: it is too large", "node", key, "kind", kind, "bytes", len(doc))
-		return
-	}
-	if hash == "" {
-		sum := sha256.Sum256(doc)
-		hash = hex.EncodeToString(sum[:])
-	}
-	rep := sqlstore.Report{Device: key, Kind: kind, Time: time.Now(), Hash: hash, Doc: doc}
-	r.queue <- change{key, func(tx *sqlstore.Tx) error {
-		if edit != nil {
-			if err := editDevice(tx, key, edit); err != nil {
-				return err
-			}
-		}
-		if old, err := tx.ReportHash(key, kind); err != nil || old == hash {
-			return err // agents repeat themselves at every login
-		}
-		return tx.PutReport(rep)
+func (r *recorder) changed(key nodeid.NodeKey, edit func(*controlproto.Device)) {
+	r.queue <- change{key: key, apply: func(tx *controlserver.Tx) error {
+		return tx.ChangeDevice(controlproto.DeviceID(key), func(d *controlproto.Device) error {
+			edit(d)
+			return nil
+		})
 	}}
 }
 
-// editDevice changes a record, if that makes a difference.
-func editDevice(tx *sqlstore.Tx, key nodeid.NodeKey, edit func(*sqlstore.Device)) error {
-	d, err := tx.Device(key)
-	if err != nil {
-		return err
+// report records a document about a device, unless it says the same as the one that is here: agents repeat themselves at
+// every login.
+func (r *recorder) report(key nodeid.NodeKey, kind controlserver.Kind, doc *report) {
+	id := controlproto.DeviceID(key)
+	if n := doc.size(); n > maxReport {
+		r.log.Warn("agent's report not kept: it is too large", "node", key, "kind", kind, "bytes", n)
+		return
 	}
-	before := d
-	edit(&d)
-	if d == before {
-		return nil
+	r.queue <- change{key: key, apply: func(tx *controlserver.Tx) error {
+		var old report
+		rev, err := tx.Document(kind, string(id), &old)
+		if err != nil || rev != 0 && old.same(doc) {
+			return err
+		}
+		text, err := jsonrec.Append(nil, doc)
+		if err != nil {
+			return err
+		}
+		if kind == controlserver.KindSystem {
+			return tx.SaveSystem(id, text)
+		}
+		return tx.SaveNetwork(id, text)
+	}}
+}
+
+// report is what a device says of its hardware or its network.
+type report struct {
+	Time    time.Time                  `json:"time,ms"`       // of hardware
+	Updated time.Time                  `json:"updateTime,ms"` // of the network
+	Extra   map[string]json.RawMessage `json:"-"`
+}
+
+func (r *report) size() (n int) {
+	for name, value := range r.Extra {
+		n += len(name) + len(value)
 	}
-	return tx.PutDevice(d)
+	return n
+}
+
+// same compares all but the times, or the hashes if there are some.
+func (r *report) same(o *report) bool {
+	if hash := r.Extra["hash"]; hash != nil || o.Extra["hash"] != nil {
+		return string(hash) == string(o.Extra["hash"])
+	}
+	if len(r.Extra) != len(o.Extra) {
+		return false
+	}
+	for name, value := range r.Extra {
+		if string(value) != string(o.Extra[name]) {
+			return false
+		}
+	}
+	return true
 }

@@ -2,42 +2,34 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 
 	"github.com/meshcentral-go/sdk/certs"
-	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
 // settings hands out .msh files, which tell an agent its server and its device group. Who knows the id of a group may
 // have its file: the id alone lets an agent enrol.
-type settings struct {
-	store    *sqlstore.Store
-	serverID nodeid.ServerID
-	address  string // host:port of the server
-	fixed    bool   // whether it is for everyone; else the file names the address that it was asked for at
-	log      *slog.Logger
-}
+type settings struct{ *site }
 
-// ServeHTTP answers GET /meshsettings?id=GROUP, where the group is the 64 characters of its id or mesh//ID (webserver.js,
-// handleMeshSettingsRequest).
+// ServeHTTP answers GET /meshsettings?id=GROUP, where the group is the 64 characters of its id or mesh/DOMAIN/ID
+// (webserver.js, handleMeshSettingsRequest).
 func (s *settings) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	group, err := s.group(r.Context(), r.URL.Query().Get("id"))
-	if errors.Is(err, sqlstore.ErrNotFound) {
+	group, err := s.group(r.Context(), r, r.URL.Query().Get("id"))
+	if errors.Is(err, controlserver.ErrNotFound) {
 		http.Error(w, "Unauthorized", http.StatusUnauthorized) // as the stock server says it
 		return
 	}
 	var file *certs.MSH
 	if err == nil {
-		file, err = s.file(group, s.addressFor(r))
+		file, err = s.file(group, s.addressFor(group.Domain, r.Host))
 	}
 	if err != nil {
 		s.log.Error("no .msh file", "reason", err)
@@ -49,62 +41,61 @@ func (s *settings) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(file.AppendTo(nil))
 }
 
-// group returns the group of agents with an id in any of its forms, or sqlstore.ErrNotFound.
-func (s *settings) group(ctx context.Context, id string) (g sqlstore.Group, err error) {
+// group returns the group of agents with an id in any of its forms, in the domain of the request, or
+// controlserver.ErrNotFound.
+func (s *settings) group(ctx context.Context, r *http.Request, id string) (g *controlproto.DeviceGroup, err error) {
+	t, ok := tenantOf(r)
+	if !ok {
+		return nil, controlserver.ErrNotFound
+	}
 	key, err := nodeid.ParseMeshKey(id)
 	if err != nil {
 		mesh, err := nodeid.ParseMeshID(id)
 		if err != nil {
-			return g, sqlstore.ErrNotFound
+			return nil, controlserver.ErrNotFound
 		}
-		key = nodeid.MeshKey{ID: mesh}
+		key = nodeid.MeshKey{Domain: t.ID, ID: mesh}
 	}
-	err = s.store.View(ctx, func(tx *sqlstore.Tx) error {
-		g, err = tx.Group(key)
-		if err == nil && g.Type != sqlstore.AgentGroup {
-			return sqlstore.ErrNotFound
+	if key.Domain != t.ID {
+		return nil, controlserver.ErrNotFound
+	}
+	err = s.store.View(ctx, func(tx controlserver.StoreTx) error {
+		g, err = groupRecord(tx, controlproto.DeviceGroupID(key))
+		if err == nil && g.GroupType != controlproto.GroupAgent {
+			return controlserver.ErrNotFound
 		}
 		return err
 	})
 	return g, err
 }
 
-// addressFor returns the host and port that the agent of whoever sent r shall connect to.
-func (s *settings) addressFor(r *http.Request) string {
-	u, err := url.Parse("https://" + r.Host)
-	if s.fixed || err != nil || u.Hostname() == "" || u.User != nil {
-		return s.address
-	}
-	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
-}
-
 // path is where the .msh file of a group is.
-func (s *settings) path(group nodeid.MeshKey) string {
-	return "/meshsettings?id=" + url.QueryEscape(shortID(group))
-}
-
-// shortID is the bare id of a group in the default domain, and the whole key in another.
-func shortID(group nodeid.MeshKey) string {
-	if group.Domain == "" {
-		return group.ID.String()
+func (s *settings) path(group controlproto.ID) string {
+	base := "/"
+	if t := s.tenants[group.Domain()]; t != nil {
+		base = t.base()
 	}
-	return group.String()
+	return base + "meshsettings?id=" + url.QueryEscape(group.Name())
 }
 
-func (s *settings) file(group sqlstore.Group, address string) (*certs.MSH, error) {
+func (s *settings) file(group *controlproto.DeviceGroup, address string) (*certs.MSH, error) {
+	key, err := group.ID.DeviceGroupKey()
+	if err != nil {
+		return nil, err
+	}
 	u := url.URL{Scheme: "wss", Host: address, Path: "/agent.ashx"}
-	if group.Key.Domain != "" {
-		u.Path = "/" + group.Key.Domain + u.Path
+	if t := s.tenants[group.Domain]; t != nil {
+		u.Path = t.base() + "agent.ashx"
 	}
 	return certs.NewMSH(certs.MSHConfig{
 		MeshName: group.Name,
-		MeshID:   group.Key.ID,
-		Servers:  []certs.MSHServer{{URL: u.String(), ID: s.serverID}},
+		MeshID:   key.ID,
+		Servers:  []certs.MSHServer{{URL: u.String(), ID: s.identity.serverID}},
 	})
 }
 
 // save writes the .msh file of a group into the data folder, unless it is there already.
-func (s *settings) save(group sqlstore.Group, path string) error {
+func (s *settings) save(group *controlproto.DeviceGroup, path string) error {
 	file, err := s.file(group, s.address)
 	if err != nil {
 		return err

@@ -8,43 +8,53 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
-	"github.com/meshcentral-go/sdk/examples/server/web"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
 // setAdmin sees to it that there is an administrator: the given one, or one with a new password if there is none. The
-// new one is returned, so that the password can be told once.
-func setAdmin(ctx context.Context, store *sqlstore.Store, given *admin) (made *admin, err error) {
-	err = store.Update(ctx, func(tx *sqlstore.Tx) error {
-		if given == nil {
-			users, err := tx.Users()
-			if err != nil {
-				return err
+// new one is returned, so that the password can be told once. An administrator who is new manages the given group.
+func setAdmin(ctx context.Context, records *controlserver.Server, given *admin, group controlproto.ID) (made *admin, err error) {
+	if given == nil {
+		for a := range records.Accounts("") {
+			if a.SiteRights.Full() {
+				return nil, nil
 			}
-			for _, u := range users {
-				if u.Admin {
-					return nil
-				}
-			}
-			made = &admin{"admin", agentproto.NewSecret(newPassword())}
-			given = made
 		}
-		u, err := tx.User(given.Name)
-		if err != nil && !errors.Is(err, sqlstore.ErrNotFound) {
-			return err
-		}
-		if err == nil && u.Admin && web.CheckPassword(string(u.Password), given.Password.Reveal()) {
-			return nil
-		}
-		if err != nil {
-			u = sqlstore.User{Name: given.Name, Created: time.Now().UTC()}
-		}
-		u.Admin, u.Password = true, sqlstore.PasswordHash(web.HashPassword(given.Password.Reveal()))
-		return tx.PutUser(u)
-	})
+		made = &admin{"admin", agentproto.NewSecret(newPassword())}
+		given = made
+	}
+	id := controlproto.UserID("", given.Name)
+	right, err := records.CheckPassword(ctx, id, controlproto.NewSecret(given.Password.Reveal()))
 	if err != nil {
 		return nil, err
+	}
+	hash := controlproto.NewSecret(controlserver.HashPassword(given.Password.Reveal()))
+	now := time.Now()
+	err = records.Update(ctx, func(tx *controlserver.Tx) error {
+		err := tx.EditAccount(id, func(a *controlserver.Account) error {
+			a.SiteRights = controlproto.SiteFull
+			if !right {
+				a.PasswordHash, a.StockSalt, a.StockHash = hash, controlproto.Secret{}, controlproto.Secret{}
+				a.PassChange = now.Unix()
+			}
+			return nil
+		})
+		if !errors.Is(err, controlserver.ErrNotFound) {
+			return err
+		}
+		a := &controlserver.Account{Type: controlproto.KindUser, PasswordHash: hash}
+		a.ID, a.Name, a.Created, a.SiteRights, a.PassChange = id, given.Name, now, controlproto.SiteFull, now.Unix()
+		if err := tx.AddAccount(a); err != nil {
+			return err
+		}
+		return tx.Link(id, a.Name, group, controlproto.FullRights)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("administrator: %w", err)
 	}
 	return made, nil
 }
@@ -55,58 +65,107 @@ func newPassword() string {
 	return t[:5] + "-" + t[5:10] + "-" + t[10:15] + "-" + t[15:20]
 }
 
-// defaultGroup is the setting with the key of the group that default.msh is for.
+// defaultGroup is the setting with the id of the group that default.msh is for.
 const defaultGroup = "default group"
 
 // setGroup returns the group that default.msh is for: the one that it was for before, or any that takes agents, or a
 // new one.
-func setGroup(ctx context.Context, store *sqlstore.Store) (group sqlstore.Group, err error) {
-	err = store.Update(ctx, func(tx *sqlstore.Tx) error {
-		groups, err := tx.Groups()
-		if err != nil {
-			return err
+func setGroup(ctx context.Context, store *sqlstore.Store, records *controlserver.Server) (group *controlproto.DeviceGroup, err error) {
+	var known string
+	err = store.View(ctx, func(tx controlserver.StoreTx) (err error) {
+		known, _, err = setting(tx, defaultGroup)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("first device group: %w", err)
+	}
+	for g := range records.Groups("") {
+		if g.GroupType == controlproto.GroupAgent && (group == nil || string(g.ID) == known) {
+			group = g
 		}
-		key, _, err := tx.Setting(defaultGroup)
-		if err != nil {
-			return err
-		}
-		for _, g := range groups {
-			if g.Type == sqlstore.AgentGroup && (group.Key.IsZero() || g.Key.String() == key) {
-				group = g
-			}
-		}
-		if group.Key.IsZero() {
+	}
+	err = records.Update(ctx, func(tx *controlserver.Tx) error {
+		if group == nil {
 			id, err := nodeid.NewMeshID(rand.Reader)
 			if err != nil {
 				return err
 			}
-			group = sqlstore.Group{
-				Key: nodeid.MeshKey{ID: id}, Name: "default", Type: sqlstore.AgentGroup, Created: time.Now().UTC(),
+			group = &controlproto.DeviceGroup{
+				Type: controlproto.KindDeviceGroup, ID: controlproto.DeviceGroupID(nodeid.MeshKey{ID: id}), Name: "default",
+				GroupType: controlproto.GroupAgent, Created: time.Now(),
 			}
-			if err := tx.PutGroup(group); err != nil {
+			if err := tx.AddGroup(group); err != nil {
 				return err
 			}
 		}
-		return tx.SetSetting(defaultGroup, group.Key.String())
+		if string(group.ID) == known {
+			return nil
+		}
+		var old sqlstore.Setting
+		rev, err := tx.Document(controlserver.KindSetting, defaultGroup, &old)
+		if err != nil {
+			return err
+		}
+		return tx.PutDocument(controlserver.KindSetting, defaultGroup, "", rev, &sqlstore.Setting{Value: string(group.ID)})
 	})
 	if err != nil {
-		return group, fmt.Errorf("first device group: %w", err)
+		return nil, fmt.Errorf("first device group: %w", err)
 	}
 	return group, nil
 }
 
 // removeTemporary removes the devices of temporary agents that were online when the server was killed.
-func removeTemporary(ctx context.Context, store *sqlstore.Store) error {
-	return store.Update(ctx, func(tx *sqlstore.Tx) error {
-		devices, err := tx.TemporaryDevices()
-		if err != nil {
-			return err
+func removeTemporary(ctx context.Context, store *sqlstore.Store, records *controlserver.Server) error {
+	var left []controlproto.ID
+	err := store.View(ctx, func(tx controlserver.StoreTx) error {
+		devices, err := tx.List(controlserver.KindDevice, controlserver.Query{})
+		for _, r := range devices {
+			var d controlproto.Device
+			if err := jsonrec.Unmarshal(r.Doc, &d); err != nil {
+				return fmt.Errorf("device %s: %w", r.ID, err)
+			}
+			if d.Agent != nil && d.Agent.Caps&temporary != 0 {
+				left = append(left, d.ID)
+			}
 		}
-		for _, d := range devices {
-			if _, err := tx.DeleteDevice(d.Key); err != nil {
+		return err
+	})
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return records.Update(ctx, func(tx *controlserver.Tx) error {
+		for _, id := range left {
+			if err := tx.RemoveDevice(nil, id); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// setting reads one of the server's own settings.
+func setting(tx controlserver.StoreTx, name string) (value string, ok bool, err error) {
+	r, err := tx.Get(controlserver.KindSetting, name)
+	if errors.Is(err, controlserver.ErrNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	var s sqlstore.Setting
+	err = jsonrec.Unmarshal(r.Doc, &s)
+	return s.Value, err == nil, err
+}
+
+// putSetting writes one.
+func putSetting(tx controlserver.StoreTx, name, value string) error {
+	r, err := tx.Get(controlserver.KindSetting, name)
+	if err != nil && !errors.Is(err, controlserver.ErrNotFound) {
+		return err
+	}
+	r.Kind, r.ID = controlserver.KindSetting, name
+	if r.Doc, err = jsonrec.Append(nil, &sqlstore.Setting{Value: value}); err != nil {
+		return err
+	}
+	return tx.Put(r)
 }

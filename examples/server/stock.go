@@ -6,24 +6,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
-	"github.com/meshcentral-go/sdk/nodeid"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 const (
 	stockDatabase = "meshcentral.db"
-	stockImported = "stock database imported" // setting
+	// Settings: what of it was taken over. Earlier versions of this program took groups and devices alone.
+	stockImported = "stock database imported"
+	stockAccounts = "stock accounts imported"
 )
 
-// importStock takes the device groups and devices over from the database of a MeshCentral server, once, if the data
-// folder is that of one. It only reads that database. Groups and devices that are here already stay as they are.
+// stockTypes are the types of documents that are read as a whole; the others of use are the devices' reports, which may be
+// large.
+var stockTypes = []string{"user", "ugrp", "mesh", "node", "logintoken", "deviceshare", "note"}
+
+// importStock takes accounts, groups, devices and what belongs to them over from the database of a MeshCentral server,
+// once, if the data folder is that of one. It only reads that database. What is here already stays as it is.
 func importStock(ctx context.Context, store *sqlstore.Store, folder string, log *slog.Logger) error {
 	path := filepath.Join(folder, stockDatabase)
 	f, err := os.Open(path)
@@ -34,172 +43,324 @@ func importStock(ctx context.Context, store *sqlstore.Store, folder string, log 
 		return err
 	}
 	defer f.Close()
-	return store.Update(ctx, func(tx *sqlstore.Tx) error {
-		if _, done, err := tx.Setting(stockImported); err != nil || done {
+	return store.Update(ctx, func(tx controlserver.StoreTx) error {
+		if _, done, err := setting(tx, stockAccounts); err != nil || done {
 			return err
 		}
-		docs, lines, bad, err := readNeDB(f, func(typ string) bool { return typ == "mesh" || typ == "node" })
+		_, before, err := setting(tx, stockImported)
+		if err != nil {
+			return err
+		}
+		docs, lines, bad, err := readNeDB(f, func(id, typ string) bool {
+			return slices.Contains(stockTypes, typ) || id == loginKeySetting || id == inviteKeySetting
+		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		if lines > 0 && bad == lines {
 			return fmt.Errorf("%s: no line is a JSON document; a database that was encrypted by dbEncryptKey can not be taken over", path)
 		}
-		groups, devices, skipped, err := putStock(tx, docs)
-		if err != nil {
+		i := &stockImport{tx: tx, again: before, counts: map[controlserver.Kind]int{}}
+		if err := i.all(docs); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
-		if _, err := os.Stat(filepath.Join(folder, "config.json")); err == nil {
-			log.Warn("MeshCentral's config.json is not read: what it says, such as the port, is to be said by flags")
+		if _, _, err := scanNeDB(f, i.report); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		log.Info("MeshCentral's database imported", "file", path, "groups", groups, "devices", devices, "skipped", skipped, "badLines", bad)
-		return tx.SetSetting(stockImported, time.Now().UTC().Format(time.RFC3339))
+		log.Info("MeshCentral's database imported", "file", path, "accounts", i.counts[controlserver.KindAccount],
+			"userGroups", i.counts[controlserver.KindUserGroup], "groups", i.counts[controlserver.KindDeviceGroup],
+			"devices", i.counts[controlserver.KindDevice], "tokens", i.counts[controlserver.KindLoginToken],
+			"shares", i.counts[controlserver.KindShare], "notes", i.counts[controlserver.KindNotes], "skipped", i.skipped, "badLines", bad)
+		if len(i.noPassword) > 0 {
+			log.Warn("accounts whose only second factor this server does not have can not log in until they get a new password",
+				"accounts", i.noPassword)
+		}
+		now := time.Now().UTC().Format(time.RFC3339)
+		return errors.Join(putSetting(tx, stockImported, now), putSetting(tx, stockAccounts, now))
 	})
 }
 
-// putStock stores the documents that are groups and devices. skipped is how many are neither usable nor here already.
-func putStock(tx *sqlstore.Tx, docs map[string]json.RawMessage) (groups, devices, skipped int, err error) {
-	var nodes []sqlstore.Device
+// stockImport is one run of importStock.
+type stockImport struct {
+	tx         controlserver.StoreTx
+	again      bool // groups and devices were imported before, without links
+	counts     map[controlserver.Kind]int
+	skipped    int      // neither usable nor here already
+	noPassword []string // names of accounts
+}
+
+// all stores what is in the documents, owners first.
+func (i *stockImport) all(docs map[string]json.RawMessage) error {
+	for _, name := range []string{loginKeySetting, inviteKeySetting} {
+		if err := i.key(name, docs[name]); err != nil {
+			return err
+		}
+	}
+	byType := map[string][]string{}
 	for id, doc := range docs {
-		var d stockDocument
-		if !d.parse(doc) {
-			skipped++
-			continue
+		var head struct {
+			Type string `json:"type"`
 		}
-		switch d.Type {
-		case "mesh":
-			g, ok := d.group(id)
-			if !ok {
-				skipped++
-				continue
+		if err := jsonrec.Unmarshal(doc, &head); err == nil && id != loginKeySetting && id != inviteKeySetting {
+			byType[head.Type] = append(byType[head.Type], id)
+		}
+	}
+	take := map[string]func(id string, doc []byte) (bool, error){
+		"user": i.account, "ugrp": i.userGroup, "mesh": i.group, "node": i.device, "logintoken": i.token, "deviceshare": i.share, "note": i.note,
+	}
+	for _, typ := range stockTypes {
+		ids := byType[typ]
+		slices.Sort(ids)
+		for _, id := range ids {
+			used, err := take[typ](id, docs[id])
+			if err != nil {
+				return fmt.Errorf("%.100q: %w", id, err)
 			}
-			if _, err := tx.Group(g.Key); !errors.Is(err, sqlstore.ErrNotFound) {
-				if err != nil {
-					return 0, 0, 0, err
-				}
-				continue
-			}
-			if err := tx.PutGroup(g); err != nil {
-				return 0, 0, 0, err
-			}
-			groups++
-		case "node":
-			if node, ok := d.device(id); ok {
-				nodes = append(nodes, node)
-			} else {
-				skipped++
+			if !used {
+				i.skipped++
 			}
 		}
 	}
-	for _, node := range nodes { // after all groups
-		_, groupErr := tx.Group(node.Group)
-		_, err := tx.Device(node.Key)
-		switch {
-		case errors.Is(groupErr, sqlstore.ErrNotFound):
-			skipped++
-			continue
-		case groupErr != nil:
-			return 0, 0, 0, groupErr
-		case err == nil:
-			continue
-		case !errors.Is(err, sqlstore.ErrNotFound):
-			return 0, 0, 0, err
-		}
-		if err := tx.PutDevice(node); err != nil {
-			return 0, 0, 0, err
-		}
-		devices++
+	return nil
+}
+
+// exists tells whether a record is here.
+func (i *stockImport) exists(kind controlserver.Kind, id string) (bool, error) {
+	_, err := i.tx.Get(kind, id)
+	if errors.Is(err, controlserver.ErrNotFound) {
+		return false, nil
 	}
-	return groups, devices, skipped, nil
+	return err == nil, err
 }
 
-// stockDocument has the fields of both kinds of documents that are of use here.
-type stockDocument struct {
-	Type string `json:"type"`
-	Name string `json:"name"`
-
-	// of a group
-	MType    float64         `json:"mtype"`
-	Desc     string          `json:"desc"`
-	Creation float64         `json:"creation"` // milliseconds
-	Deleted  json.RawMessage `json:"deleted"`  // a date
-
-	// of a device
-	MeshID       string  `json:"meshid"`
-	RName        string  `json:"rname"`
-	Icon         float64 `json:"icon"`
-	IP           string  `json:"ip"`
-	OSDesc       string  `json:"osdesc"`
-	FirstConnect float64 `json:"firstconnect"` // milliseconds
-	Agent        struct {
-		ID   float64 `json:"id"`
-		Ver  float64 `json:"ver"`
-		Caps float64 `json:"caps"`
-		Core string  `json:"core"`
-		Tag  string  `json:"tag"`
-	} `json:"agent"`
-}
-
-// parse reads a document. A field of another type than expected stays empty.
-func (d *stockDocument) parse(doc json.RawMessage) bool {
-	var wrongType *json.UnmarshalTypeError
-	err := json.Unmarshal(doc, d)
-	return err == nil || errors.As(err, &wrongType)
-}
-
-func (d *stockDocument) group(id string) (g sqlstore.Group, ok bool) {
-	key, err := nodeid.ParseMeshKey(id)
-	if err != nil || len(d.Deleted) > 0 && string(d.Deleted) != "null" {
-		return g, false
+// put stores a record unless there is one. It returns true for used.
+func (i *stockImport) put(kind controlserver.Kind, id, owner string, v any) (bool, error) {
+	if known, err := i.exists(kind, id); err != nil || known {
+		return true, err
 	}
-	g = sqlstore.Group{
-		Key:         key,
-		Name:        cmp.Or(cleanName(d.Name), "group without a name"),
-		Type:        sqlstore.GroupType(d.MType),
-		Description: agentproto.CleanAgentText(d.Desc, 4096).String(),
-		Created:     stockTime(d.Creation),
-	}
-	return g, slices.Contains([]sqlstore.GroupType{sqlstore.AMTGroup, sqlstore.AgentGroup, sqlstore.LocalGroup}, g.Type)
-}
-
-func (d *stockDocument) device(id string) (n sqlstore.Device, ok bool) {
-	key, err := nodeid.ParseNodeKey(id)
+	doc, err := jsonrec.Append(nil, v)
 	if err != nil {
-		return n, false
+		return false, nil // it can not be written as it was read; never seen
 	}
-	group, err := nodeid.ParseMeshKey(d.MeshID)
-	if err != nil || group.Domain != key.Domain {
-		return n, false
-	}
-	caps := uint32(d.Agent.Caps)
-	return sqlstore.Device{
-		Key: key, Group: group,
-		Name:         cmp.Or(cleanName(d.Name), cleanName(d.RName), nameless(key)),
-		Host:         cleanName(d.RName),
-		Icon:         uint32(d.Icon),
-		AgentID:      uint32(d.Agent.ID),
-		AgentVersion: uint32(d.Agent.Ver),
-		Capabilities: caps,
-		Core:         cleanLine(d.Agent.Core),
-		OS:           cleanLine(d.OSDesc),
-		Tag:          cleanLine(d.Agent.Tag),
-		Temporary:    agentproto.Capabilities(caps).Has(agentproto.CapTemporary),
-		Created:      stockTime(d.FirstConnect),
-		Addr:         cleanName(d.IP),
-	}, true
+	i.counts[kind]++
+	return true, i.tx.Put(controlserver.Record{Kind: kind, ID: id, Owner: owner, Doc: doc})
 }
 
-// stockTime reads milliseconds since 1970. What is no time of the last or the next centuries is none.
-func stockTime(ms float64) time.Time {
-	if !(ms > 0 && ms < 1e13) {
-		return time.Time{}
+// key takes over a key of cookies, so that links and logins that were given out go on.
+func (i *stockImport) key(name string, doc []byte) error {
+	var k struct {
+		Key controlproto.Secret `json:"key"`
 	}
-	return time.UnixMilli(int64(ms)).UTC()
+	if doc == nil || jsonrec.Unmarshal(doc, &k) != nil {
+		return nil
+	}
+	key, err := controlproto.ParseCookieKey(k.Key.Reveal())
+	if err != nil {
+		return nil // this server makes one of its own
+	}
+	if _, known, err := setting(i.tx, name); err != nil || known {
+		return err
+	}
+	return putSetting(i.tx, name, key.Hex())
 }
 
-// The texts of that database are of agents, and were stored as they came.
-func cleanName(s string) string { return agentproto.CleanAgentString(s, 255).String() }
-func cleanLine(s string) string { return agentproto.CleanAgentString(s, 1024).String() }
+// ofKind checks the id of a document.
+func ofKind(text, kind string) (controlproto.ID, bool) {
+	id := controlproto.ID(text)
+	return id, id.Valid() && id.Kind() == kind && len(text) <= 512
+}
 
-// nameless is what a device is called that does not say its name.
-func nameless(key nodeid.NodeKey) string { return "device " + key.ID.String()[:8] }
+// unescaped takes back what the stock server does to the keys of objects in its database (common.js, escapeFieldName).
+func unescaped(s string) string {
+	return strings.NewReplacer("%2E", ".", "%24", "$", "%2C", ",", "%25", "%").Replace(s)
+}
+
+func unescapedLinks(links controlproto.Links) controlproto.Links {
+	if len(links) == 0 {
+		return nil
+	}
+	out := make(controlproto.Links, len(links))
+	for id, l := range links {
+		l.Extra = nil
+		out[controlproto.ID(unescaped(string(id)))] = l
+	}
+	return out
+}
+
+func (i *stockImport) group(text string, doc []byte) (bool, error) {
+	id, ok := ofKind(text, controlproto.KindDeviceGroup)
+	g := &controlproto.DeviceGroup{}
+	if err := jsonrec.Unmarshal(doc, g); err != nil || !ok || len(g.Deleted) > 0 {
+		return false, nil
+	}
+	types := []controlproto.GroupType{controlproto.GroupAMT, controlproto.GroupAgent, controlproto.GroupLocal, controlproto.GroupIPKVM}
+	if _, err := id.DeviceGroupKey(); err != nil || !slices.Contains(types, g.GroupType) {
+		return false, nil
+	}
+	g.Type, g.ID, g.Domain, g.Extra = controlproto.KindDeviceGroup, id, id.Domain(), nil
+	g.Name, g.Desc, g.Links = cmp.Or(cleanName(g.Name), "group without a name"), cleanText(g.Desc), unescapedLinks(g.Links)
+	r, err := i.tx.Get(controlserver.KindDeviceGroup, text)
+	if errors.Is(err, controlserver.ErrNotFound) && !i.again {
+		return i.put(controlserver.KindDeviceGroup, text, "", g)
+	}
+	if err != nil || !i.again {
+		return true, notFoundIsFine(err)
+	}
+	// It was imported before links were.
+	known := &controlproto.DeviceGroup{}
+	if err := jsonrec.Unmarshal(r.Doc, known); err != nil {
+		return true, err
+	}
+	for who, l := range g.Links {
+		if _, linked := known.Links[who]; linked {
+			continue
+		}
+		if known.Links == nil {
+			known.Links = controlproto.Links{}
+		}
+		known.Links[who] = l
+	}
+	if r.Doc, err = jsonrec.Append(nil, known); err != nil {
+		return true, err
+	}
+	return true, i.tx.Put(r)
+}
+
+func notFoundIsFine(err error) error {
+	if errors.Is(err, controlserver.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (i *stockImport) device(text string, doc []byte) (bool, error) {
+	d, ok := stockDevice(text, doc)
+	if !ok {
+		return false, nil
+	}
+	if known, err := i.exists(controlserver.KindDevice, text); err != nil || known || i.again {
+		return true, err
+	}
+	if group, err := i.exists(controlserver.KindDeviceGroup, string(d.Group)); err != nil || !group {
+		return false, err
+	}
+	return i.put(controlserver.KindDevice, text, string(d.Group), d)
+}
+
+// stockDevice reads the document of a device.
+func stockDevice(text string, doc []byte) (*controlproto.Device, bool) {
+	id, ok := ofKind(text, controlproto.KindDevice)
+	key, err := id.DeviceKey()
+	d := &controlproto.Device{}
+	if jsonrec.Unmarshal(doc, d) != nil || !ok || err != nil || d.Group.Kind() != controlproto.KindDeviceGroup || d.Group.Domain() != id.Domain() {
+		return nil, false
+	}
+	// Not kept: what is true only now, and members that are not of the common ones, among which are credentials that
+	// operators stored for the device.
+	d.Conn, d.Power, d.AgentSince, d.CIRASince, d.Sessions = 0, 0, time.Time{}, time.Time{}, nil
+	d.SSH, d.RDP, d.PushToken, d.Extra = 0, 0, 0, nil
+	if d.AMT != nil {
+		d.AMT.Extra = nil
+	}
+	d.Type, d.ID, d.Domain, d.Links = controlproto.KindDevice, id, id.Domain(), unescapedLinks(d.Links)
+	for _, s := range []*string{&d.RName, &d.Host, &d.IP} {
+		*s = cleanName(*s)
+	}
+	d.Name = cmp.Or(cleanName(d.Name), d.RName, nameless(key))
+	d.OSDesc, d.Desc = cleanLine(d.OSDesc), cleanText(d.Desc)
+	if d.Agent != nil {
+		d.Agent.Core, d.Agent.Tag, d.Agent.Extra = cleanLine(d.Agent.Core), cleanLine(d.Agent.Tag), nil
+	}
+	for _, list := range [][]string{d.Users, d.LocalUsers, d.Tags} {
+		for n, s := range list {
+			list[n] = cleanName(s)
+		}
+	}
+	return d, true
+}
+
+// report stores what devices reported: documents whose id is two letters and the device's id.
+func (i *stockImport) report(l nedbLine) error {
+	kind, ok := map[string]controlserver.Kind{
+		"si": controlserver.KindSystem, "if": controlserver.KindNetwork, "lc": controlserver.KindLastConnect,
+	}[l.id[:min(2, len(l.id))]]
+	if !ok {
+		return nil
+	}
+	id, ok := ofKind(l.id[2:], controlproto.KindDevice)
+	if !ok {
+		return nil
+	}
+	if here, err := i.exists(controlserver.KindDevice, string(id)); err != nil || !here {
+		return err
+	}
+	r, err := i.tx.Get(kind, string(id))
+	if errors.Is(err, controlserver.ErrNotFound) {
+		r, err = controlserver.Record{Kind: kind, ID: string(id), Owner: string(id)}, nil
+	}
+	if err != nil || r.Rev != 0 && i.again {
+		return err
+	}
+	if l.deleted {
+		return notFoundIsFine(i.tx.Delete(kind, string(id)))
+	}
+	if len(l.doc) > maxReport {
+		return nil
+	}
+	var v any
+	if kind == controlserver.KindLastConnect {
+		last := &controlproto.LastConnect{}
+		if jsonrec.Unmarshal(l.doc, last) != nil {
+			return nil
+		}
+		last.Extra = nil
+		v = last
+	} else {
+		doc := &report{}
+		if jsonrec.Unmarshal(l.doc, doc) != nil {
+			return nil
+		}
+		for _, name := range []string{"_id", "type", "domain", "nodeid", "meshid"} {
+			delete(doc.Extra, name)
+		}
+		if net := doc.Extra["netif2"]; net != nil {
+			doc.Extra["netif2"] = unescapedMembers(net)
+		}
+		v = doc
+	}
+	if r.Doc, err = jsonrec.Append(nil, v); err != nil {
+		return nil
+	}
+	return i.tx.Put(r)
+}
+
+// unescapedMembers is an object with the names of its members as they were.
+func unescapedMembers(object json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return object
+	}
+	out := make(map[string]json.RawMessage, len(members))
+	for name, value := range members {
+		out[unescaped(name)] = value
+	}
+	text, err := jsonrec.Append(nil, out)
+	if err != nil {
+		return object
+	}
+	return text
+}
+
+func (i *stockImport) note(text string, doc []byte) (bool, error) {
+	var n struct {
+		Value string `json:"value"`
+	}
+	about, ok := strings.CutPrefix(text, "nt")
+	if jsonrec.Unmarshal(doc, &n) != nil || !ok || !controlproto.ID(about).Valid() {
+		return false, nil
+	}
+	return i.put(controlserver.KindNotes, about, "", &controlserver.Notes{Text: n.Value})
+}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/certs"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/internal/interop"
 )
@@ -72,20 +74,21 @@ func (s *running) msh(t *testing.T) []byte {
 }
 
 // device stops the server and returns the only device in its database.
-func (s *running) device(t *testing.T) sqlstore.Device {
+func (s *running) device(t *testing.T) (only *controlproto.Device) {
 	t.Helper()
 	s.Stop()
 	require.Zero(t, s.ExitCode(), "a stopped server has lost nothing")
 	store, err := sqlstore.Open(t.Context(), filepath.Join(s.data, "meshcentral-go.sqlite"))
 	require.NoError(t, err)
 	defer store.Close()
-	var devices []sqlstore.Device
-	require.NoError(t, store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		devices, err = tx.Devices(10)
+	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		devices, err := tx.List(controlserver.KindDevice, controlserver.Query{})
+		require.NoError(t, err)
+		require.Len(t, devices, 1)
+		only, err = device(devices[0])
 		return err
 	}))
-	require.Len(t, devices, 1)
-	return devices[0]
+	return only
 }
 
 // waitOnline waits until the log tells of a login in the given form.
@@ -104,9 +107,9 @@ func TestNativeAgent(t *testing.T) {
 	s.WaitLog(t, `msg="core pushed"`)
 	s.waitOnline(t, false)
 	first := s.device(t)
-	require.Contains(t, first.OS, "Linux", "the core has reported")
-	require.NotEmpty(t, first.Core)
-	require.Equal(t, uint32(agentproto.AgentLinux64), first.AgentID)
+	require.Contains(t, first.OSDesc, "Linux", "the core has reported")
+	require.NotEmpty(t, first.Agent.Core)
+	require.EqualValues(t, agentproto.AgentLinux64, first.Agent.ID)
 
 	pid := agent.Pid()
 	s.start(t) // the agent comes back by itself
@@ -118,8 +121,8 @@ func TestNativeAgent(t *testing.T) {
 	agent.Restart(t) // and once more in a new process, which starts its core only when told to
 	s.WaitLog(t, "agent offline")
 	second := s.device(t)
-	require.Equal(t, first.Key, second.Key)
-	require.Contains(t, second.OS, "Linux")
+	require.Equal(t, first.ID, second.ID)
+	require.Contains(t, second.OSDesc, "Linux")
 }
 
 // TestMigration takes over from a stock server: its data folder, its port. The agent notices nothing.
@@ -138,7 +141,7 @@ func TestMigration(t *testing.T) {
 	require.NotContains(t, s.Log(), "core pushed", "the stock server gave it the same core")
 	require.True(t, agent.Running())
 	device := s.device(t)
-	require.Equal(t, enrolled.ID, device.Key.String())
+	require.Equal(t, enrolled.ID, device.ID.String())
 	require.Equal(t, group, device.Group.String(), "in the group where it was")
 	require.Equal(t, enrolled.Name, device.Name)
 	for name, hash := range before {

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -34,12 +35,18 @@ type Control struct {
 // Control opens a session as the administrator. It is closed when the test ends.
 func (s *Server) Control(t testing.TB) *Control {
 	t.Helper()
+	return DialControl(t, s.ControlURL(), s.TLSConfig(t), User, Password)
+}
+
+// DialControl opens a session on any server's control channel, by its wss:// URL. It is closed when the test ends.
+func DialControl(t testing.TB, url string, config *tls.Config, user, password string) *Control {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), controlTimeout)
 	defer cancel()
-	dialer := websocket.Dialer{TLSClientConfig: s.TLSConfig(t)}
+	dialer := websocket.Dialer{TLSClientConfig: config}
 	encode := base64.StdEncoding.EncodeToString
-	ws, resp, err := dialer.DialContext(ctx, s.ControlURL(), http.Header{
-		"X-Meshauth": {encode([]byte(User)) + "," + encode([]byte(Password))},
+	ws, resp, err := dialer.DialContext(ctx, url, http.Header{
+		"X-Meshauth": {encode([]byte(user)) + "," + encode([]byte(password))},
 	})
 	if err != nil {
 		if resp != nil {

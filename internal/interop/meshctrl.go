@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,34 +37,16 @@ func (s *Server) MeshctrlJSON(t testing.TB, v any, args ...string) {
 // TryMeshctrl is Meshctrl for a call that may fail. What was printed is
 // returned with an error too.
 func (s *Server) TryMeshctrl(ctx context.Context, args ...string) (string, error) {
-	install, err := installPackage(ctx)
-	if err != nil {
-		return "", err
+	got, err := s.MeshctrlClient().Run(ctx, args...)
+	if err == nil && got.Code != 0 {
+		err = fmt.Errorf("interop: meshctrl %s: exit status %d", strings.Join(args, " "), got.Code)
 	}
-	// To a file: the client exits without flushing, which cuts off a pipe.
-	out, err := os.CreateTemp("", "meshctrl-*")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(out.Name())
-	defer out.Close()
-	cmd := exec.Command("node", append([]string{filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
-	cmd.Args = append(cmd.Args, "--url", "wss://"+s.Addr(), "--loginuser", User, "--loginpass", Password)
-	cmd.Dir = install
-	cmd.Stdout, cmd.Stderr = out, out
-	p, err := startProcess(cmd, nil, false)
-	if err != nil {
-		return "", err
-	}
-	err = p.waitOrKill(ctx)
-	printed, readErr := os.ReadFile(out.Name())
-	if err == nil {
-		err = readErr
-	}
-	if err != nil {
-		return string(printed), fmt.Errorf("interop: meshctrl %s: %w", strings.Join(args, " "), err)
-	}
-	return string(printed), nil
+	return got.Output, err
+}
+
+// MeshctrlClient returns the stock command-line client, logging in as the administrator.
+func (s *Server) MeshctrlClient() MeshctrlClient {
+	return MeshctrlClient{URL: "wss://" + s.Addr(), User: User, Password: Password}
 }
 
 // CreateGroup makes a device group and returns its id, "mesh//" and 64 characters.

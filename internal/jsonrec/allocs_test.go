@@ -4,7 +4,8 @@ package jsonrec
 
 import "testing"
 
-// TestAllocs: checking and appending to a buffer that is large enough need no memory. The race detector would add its own.
+// TestAllocs: checking and appending to a buffer that is large enough need no memory. The race detector would add its
+// own.
 func TestAllocs(t *testing.T) {
 	text := []byte(deviceText(1))
 	none := func(what string, most float64, f func()) {

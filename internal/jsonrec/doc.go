@@ -16,6 +16,7 @@
 //
 //	keep   written also when zero
 //	null   written as null when zero
+//	shown  secret.Text that is "1" is written as the number 1, by which servers show that a secret is there
 //	sec    time.Time as whole seconds since 1970; 0 is the empty time
 //	ms     time.Time as milliseconds since 1970; 0 is the empty time
 //	iso    time.Time as text, "2006-01-02T15:04:05.000Z"
@@ -34,10 +35,17 @@
 //
 // # Reading
 //
+// A member of the wrong shape leaves its field zero and goes to Extra, from where it is written again; without a field Extra
+// it is dropped. A name in Extra whose field is not zero is an error on writing.
+//
+// Strings take numbers and booleans as their text; numbers take quoted ones; integers take floats that are whole; masks
+// of 32 bits take negative numbers, which JavaScript's bit operators make; booleans take 0, 1, "true" and "false"; times
+// take numbers and text alike.
+//
 // Null counts as absent; in an array it is left out, and in one of numbers or booleans it is zero. Of a name that is there
 // twice, the last one counts. Fields whose members are absent stay as they are; Extra is set anew. Bytes that are no UTF-8
-// become U+FFFD. Values nested deeper than MaxDepth are an error, as are arrays of so many empty elements that their Go form would
-// be far larger than the text.
+// become U+FFFD. Values nested deeper than MaxDepth are an error, as is text whose Go form would be some 64 times larger, such as
+// arrays of very many empty objects. Whoever reads from strangers calls Check first.
 package jsonrec
 
 import "encoding/json"

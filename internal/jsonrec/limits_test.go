@@ -119,10 +119,21 @@ func TestDepth(t *testing.T) {
 func TestBudget(t *testing.T) {
 	many := []byte(`{"nodes":{"a":[` + strings.Repeat(`{},`, 1<<20) + `{}]}}`)
 	require.ErrorIs(t, Unmarshal(many, &nodes{}), ErrLimit)
-	for _, item := range []string{`{"x":1}`, `{"words":{}}`} {
-		var list []all
-		text := []byte(`[` + strings.Repeat(item+`,`, 1<<17) + `{}]`)
-		require.ErrorIs(t, Unmarshal(text, &list), ErrLimit, item)
+	for _, c := range []struct {
+		item string
+		list any
+	}{
+		{`{"x":1}`, new([]all)}, // Extra
+		{`{}`, new([]raws)},     // maps
+		{`{}`, new([]*all)},     // pointers
+		{`"":{}`, new(map[key]raws)},
+	} {
+		open, shut := "[", "]"
+		if c.item[0] == '"' {
+			open, shut = "{", "}"
+		}
+		text := []byte(open + strings.Repeat(c.item+`,`, 1<<17) + c.item + shut)
+		require.ErrorIs(t, Unmarshal(text, c.list), ErrLimit, "%T", c.list)
 	}
 	few := []byte(`{"nodes":{"a":[` + strings.Repeat(`{},`, 1000) + `{}]}}`)
 	require.NoError(t, Unmarshal(few, &nodes{}))

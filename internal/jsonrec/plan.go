@@ -74,11 +74,7 @@ type plan struct {
 
 // isNumber says whether null in an array is a zero.
 func (p *plan) isNumber() bool {
-	switch p.op {
-	case opBool, opInt, opUint, opFloat:
-		return true
-	}
-	return false
+	return p.op == opBool || p.op == opInt || p.op == opUint || p.op == opFloat
 }
 
 // field is a field of a struct.
@@ -90,6 +86,7 @@ type field struct {
 	at    int // index, where it is of one number, or -1
 	keep  bool
 	null  bool // zero is written as null
+	shown bool // of secrets: "1" is written as a number
 }
 
 // of gives the field's value.
@@ -308,6 +305,10 @@ func (b *planner) addFields(p *plan, t reflect.Type, index []int, depth map[stri
 				f.keep = true
 			case "null":
 				f.keep, f.null = true, true
+			case "shown":
+				if f.shown = sf.Type == typeSecret; !f.shown {
+					return fmt.Errorf("%w: %v.%s: the option %q is for secrets", ErrType, t, sf.Name, option)
+				}
 			case "", "omitempty", "omitzero":
 			default:
 				var ok bool

@@ -267,6 +267,9 @@ type element struct {
 // checked when the elements are read. false means that the array does not end with a bracket of its kind.
 func elements(list []element, data []byte, i int) ([]element, bool) {
 	level, empty, text := 0, true, 0
+	if list == nil {
+		list = make([]element, 0, 8)
+	}
 	for i++; i < len(data); {
 		switch c := data[i]; c {
 		case '"':

@@ -1,28 +1,32 @@
 package sqlstore_test
 
 import (
-	"errors"
-	"path/filepath"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 )
 
 // BenchmarkLogin is what one login of a known device asks of the store.
 func BenchmarkLogin(b *testing.B) {
-	s, err := sqlstore.Open(b.Context(), filepath.Join(b.TempDir(), "store.sqlite"))
-	require.NoError(b, err)
-	defer s.Close()
-	g := sqlstore.Group{Name: "g", Type: sqlstore.AgentGroup}
-	d := newDevice(g, 1)
-	require.NoError(b, s.Update(b.Context(), func(tx *sqlstore.Tx) error { return errors.Join(tx.PutGroup(g), tx.PutDevice(d)) }))
+	s := openStore(b)
+	d := controlserver.Record{Kind: controlserver.KindDevice, ID: "node//1", Owner: "mesh//1", Doc: []byte(`"` + strings.Repeat("x", 700) + `"`)}
+	require.NoError(b, s.Update(b.Context(), func(tx controlserver.StoreTx) error { return tx.Put(d) }))
+	edit := func(tx controlserver.StoreTx) error {
+		d, err := tx.Get(d.Kind, d.ID)
+		if err != nil {
+			return err
+		}
+		return tx.Put(d)
+	}
 	b.Run("look up", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			require.NoError(b, s.View(b.Context(), func(tx *sqlstore.Tx) error {
-				_, err := tx.Device(d.Key)
+			require.NoError(b, s.View(b.Context(), func(tx controlserver.StoreTx) error {
+				_, err := tx.Get(d.Kind, d.ID)
 				return err
 			}))
 		}
@@ -30,18 +34,15 @@ func BenchmarkLogin(b *testing.B) {
 	b.Run("write", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			require.NoError(b, s.Update(b.Context(), func(tx *sqlstore.Tx) error { return tx.PutDevice(d) }))
+			require.NoError(b, s.Update(b.Context(), edit))
 		}
 	})
 	b.Run("write in a batch of 100", func(b *testing.B) {
 		b.ReportAllocs()
 		for range (b.N + 99) / 100 {
-			require.NoError(b, s.Update(b.Context(), func(tx *sqlstore.Tx) error {
+			require.NoError(b, s.Update(b.Context(), func(tx controlserver.StoreTx) error {
 				for range 100 {
-					if _, err := tx.Device(d.Key); err != nil {
-						return err
-					}
-					if err := tx.PutDevice(d); err != nil {
+					if err := edit(tx); err != nil {
 						return err
 					}
 				}
@@ -49,4 +50,29 @@ func BenchmarkLogin(b *testing.B) {
 			}))
 		}
 	})
+}
+
+// BenchmarkEvents asks a log of 100,000 events for the last ones that somebody may see, who sees nearly all or nearly none.
+func BenchmarkEvents(b *testing.B) {
+	s := openStore(b)
+	require.NoError(b, s.Update(b.Context(), func(tx controlserver.StoreTx) error {
+		for i := range 100_000 {
+			e := controlserver.LoggedEvent{Targets: []string{"*", fmt.Sprintf("node//%d", i%5000)}, Doc: []byte(`{}`)}
+			if err := tx.AppendEvent(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for name, targets := range map[string][]string{"all": {"*", "user//admin"}, "few": {"user//bob", "node//17"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				require.NoError(b, s.View(b.Context(), func(tx controlserver.StoreTx) error {
+					list, err := tx.Events(controlserver.EventQuery{Targets: targets, Limit: 20})
+					require.Len(b, list, 20)
+					return err
+				}))
+			}
+		})
+	}
 }

@@ -1,81 +1,159 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/meshcentral-go/sdk/nodeid"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 )
 
-// EventKind names what happened.
-type EventKind string
-
-const (
-	// DeviceAdded is the first login of a device.
-	DeviceAdded EventKind = "device added"
-	// DeviceConnected is a device that came online and had been gone for a while.
-	DeviceConnected EventKind = "device connected"
-	// DeviceDisconnected is a device that went offline and did not come back soon.
-	DeviceDisconnected EventKind = "device disconnected"
-	// DeviceRemoved is a temporary device whose session ended.
-	DeviceRemoved EventKind = "device removed"
-	// ServerStarted is this server's start.
-	ServerStarted EventKind = "server started"
-	// ServerStopped is its orderly end.
-	ServerStopped EventKind = "server stopped"
-)
-
-// Event is an entry of the log that operators read.
-type Event struct {
-	ID     int64          `json:"-"` // given by AppendEvent, in rising order
-	Time   time.Time      `json:"-"`
-	Device nodeid.NodeKey `json:"-"` // zero if it is not about a device
-	Kind   EventKind      `json:"-"`
-	Name   string         `json:"name,omitempty"` // of the device at that time
-	Addr   string         `json:"addr,omitempty"`
-	Detail string         `json:"detail,omitempty"`
-}
-
-func scanEvent(row scanner) (e Event, err error) {
-	var ms int64
-	var device string
-	var doc []byte
-	if err := row.Scan(&e.ID, &ms, &device, &e.Kind, &doc); err != nil {
-		return e, err
+// AppendEvent implements [controlserver.StoreTx].
+func (t *tx) AppendEvent(e controlserver.LoggedEvent) error {
+	targets := e.Targets
+	if targets == nil {
+		targets = []string{}
 	}
-	e.Time = fromMillis(ms)
-	if device != "" {
-		if e.Device, err = nodeid.ParseNodeKey(device); err != nil {
-			return e, err
+	text, err := json.Marshal(targets)
+	if err != nil {
+		return wrap("event", err)
+	}
+	res, err := t.tx.ExecContext(t.ctx, `INSERT INTO event (time, domain, action, user, device, targets, doc)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, e.Time.UnixMilli(), e.Domain, e.Action, e.User, e.Device, string(text), string(e.Doc))
+	if err != nil {
+		return wrap("event", err)
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return wrap("event", err)
+	}
+	for _, target := range targets {
+		if _, err := t.exec("event", "INSERT OR IGNORE INTO event_target (target, event) VALUES (?, ?)", target, id); err != nil {
+			return err
 		}
 	}
-	return e, json.Unmarshal(doc, &e)
+	return nil
 }
 
-// AppendEvent adds an event. Its ID is not looked at.
-func (t *Tx) AppendEvent(e Event) error {
-	device := ""
-	if !e.Device.IsZero() {
-		device = e.Device.String()
+// condition is the part of a query that columns of the table answer.
+func condition(q controlserver.EventQuery) (where string, args []any) {
+	where, args = "domain = ?", []any{q.Domain}
+	and := func(text string, arg any) { where, args = where+" AND "+text, append(args, arg) }
+	if q.User != "" {
+		and("user <> '' AND user = ?", q.User)
 	}
-	_, err := t.exec("event", "INSERT INTO event (time, device, kind, doc) VALUES (?, ?, ?, ?)",
-		millis(e.Time), device, e.Kind, document(e))
+	if q.Device != "" {
+		and("device <> '' AND device = ?", q.Device)
+	}
+	if q.Action != "" {
+		and("action = ?", q.Action)
+	}
+	if !q.Since.IsZero() {
+		and("time >= ?", q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		and("time < ?", q.Until.UnixMilli())
+	}
+	return where, args
+}
+
+const eventColumns = "time, domain, action, user, device, targets, doc"
+
+func scanEvent(rows *sql.Rows) (e controlserver.LoggedEvent, err error) {
+	var ms int64
+	var targets string
+	if err := rows.Scan(&ms, &e.Domain, &e.Action, &e.User, &e.Device, &targets, &e.Doc); err != nil {
+		return e, err
+	}
+	e.Time = time.UnixMilli(ms).UTC()
+	return e, json.Unmarshal([]byte(targets), &e.Targets)
+}
+
+// Events implements [controlserver.StoreTx].
+func (t *tx) Events(q controlserver.EventQuery) ([]controlserver.LoggedEvent, error) {
+	where, args := condition(q)
+	if len(q.Targets) == 0 {
+		limit, args := limited(q.Limit, args)
+		return list(t, "events", scanEvent, "SELECT "+eventColumns+" FROM event WHERE "+where+" ORDER BY id DESC"+limit, args...)
+	}
+	ids, err := t.eventIDs(q, where, args)
+	if err != nil {
+		return nil, err
+	}
+	var events []controlserver.LoggedEvent
+	for chunk := range slices.Chunk(ids, 500) { // SQLite bounds the arguments of a statement
+		part, err := list(t, "events", scanEvent, "SELECT "+eventColumns+" FROM event WHERE id IN (?"+
+			strings.Repeat(", ?", len(chunk)-1)+") ORDER BY id DESC", chunk...)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, part...)
+	}
+	return events, nil
+}
+
+// eventIDs finds events by target, the newest first. It asks for one target after the other, as many events as are wanted
+// in all: each question is answered from an index in the right order, however long the log is and however few events of
+// it one may see.
+func (t *tx) eventIDs(q controlserver.EventQuery, where string, args []any) ([]any, error) {
+	found := make(map[int64]struct{})
+	for _, target := range q.Targets {
+		limit, args := limited(q.Limit, append([]any{target}, args...))
+		ids, err := list(t, "events", func(rows *sql.Rows) (id int64, err error) { return id, rows.Scan(&id) },
+			"SELECT event FROM event_target JOIN event ON id = event WHERE target = ? AND "+where+" ORDER BY event DESC"+limit, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			found[id] = struct{}{}
+		}
+	}
+	ids := make([]int64, 0, len(found))
+	for id := range found {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	if q.Limit > 0 && len(ids) > q.Limit {
+		ids = ids[:q.Limit]
+	}
+	list := make([]any, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	return list, nil
+}
+
+func limited(limit int, args []any) (string, []any) {
+	if limit <= 0 {
+		return "", args
+	}
+	return " LIMIT ?", append(args, limit)
+}
+
+// RemoveEvents implements [controlserver.StoreTx].
+func (t *tx) RemoveEvents(q controlserver.EventQuery) error {
+	where, args := condition(q)
+	if len(q.Targets) > 0 {
+		where += " AND EXISTS (SELECT 1 FROM event_target WHERE event = event.id AND target IN (?" +
+			strings.Repeat(", ?", len(q.Targets)-1) + "))"
+		for _, target := range q.Targets {
+			args = append(args, target)
+		}
+	}
+	_, err := t.exec("events", "DELETE FROM event WHERE "+where, args...)
 	return err
 }
 
-// Events returns the last events, the newest first, up to limit of them.
-func (t *Tx) Events(limit int) ([]Event, error) {
-	return list(t, "events", scanEvent, "SELECT id, time, device, kind, doc FROM event ORDER BY id DESC LIMIT ?", limit)
-}
-
-// DeviceEvents returns the last events of a device, the newest first, up to limit of them.
-func (t *Tx) DeviceEvents(device nodeid.NodeKey, limit int) ([]Event, error) {
-	return list(t, "events", scanEvent,
-		"SELECT id, time, device, kind, doc FROM event WHERE device = ? ORDER BY id DESC LIMIT ?", device.String(), limit)
-}
-
-// TrimEvents removes the events before a time, and the oldest beyond a number. It tells how many.
-func (t *Tx) TrimEvents(before time.Time, keep int) (int64, error) {
-	return t.exec("events", `DELETE FROM event WHERE time < ?
-		OR id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?)`, millis(before), keep)
+// TrimEvents removes the events of all domains before a time, and the oldest beyond a number. It tells how many.
+func (s *Store) TrimEvents(ctx context.Context, before time.Time, keep int) (removed int64, err error) {
+	err = transact(ctx, s.write, func(store controlserver.StoreTx) (err error) {
+		removed, err = store.(*tx).exec("events", `DELETE FROM event WHERE time < ?
+			OR id <= (SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?)`, before.UnixMilli(), keep)
+		return err
+	})
+	return removed, err
 }

@@ -17,6 +17,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// conversions are what a step does after its script, where SQL is not enough.
+var conversions = map[int]func(context.Context, *sql.Tx) error{2: fromFirst}
+
 // migrate brings a database up to date. Its number is SQLite's user_version.
 func migrate(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Glob(migrations, "migrations/*.sql") // sorted
@@ -55,6 +58,11 @@ func step(ctx context.Context, db *sql.DB, file string, version int) error {
 	defer tx.Rollback()
 	if _, err := tx.ExecContext(ctx, string(script)); err != nil {
 		return err
+	}
+	if convert := conversions[version]; convert != nil {
+		if err := convert(ctx, tx); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
 		return err

@@ -1,9 +1,6 @@
 package web
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 type devicesData struct {
 	User   string
@@ -19,18 +16,19 @@ type groupData struct {
 }
 
 func (h *Handler) devicesPage(w http.ResponseWriter, r *http.Request) {
-	groups, err := h.cfg.Source.Groups(r.Context())
+	who, _ := h.Session(r)
+	groups, err := h.cfg.Source.Groups(r.Context(), who.User)
 	if err != nil {
 		h.failed(w, r, err)
 		return
 	}
-	devices, total, err := h.cfg.Source.Devices(r.Context(), maxRows)
+	devices, total, err := h.cfg.Source.Devices(r.Context(), who.User, maxRows)
 	if err != nil {
 		h.failed(w, r, err)
 		return
 	}
-	data := devicesData{Shown: len(devices), Total: total, Online: h.cfg.Source.Online()}
-	data.User, _ = h.sessions.user(r, time.Now())
+	data := devicesData{Shown: len(devices), Total: total, Online: h.cfg.Source.Online(r.Context(), who.User)}
+	data.User = who.Name
 	byGroup := make(map[string][]Device)
 	for _, d := range devices {
 		byGroup[d.Group] = append(byGroup[d.Group], d)
@@ -47,11 +45,11 @@ type eventsData struct {
 }
 
 func (h *Handler) eventsPage(w http.ResponseWriter, r *http.Request) {
-	events, err := h.cfg.Source.Events(r.Context(), maxEvents)
+	who, _ := h.Session(r)
+	events, err := h.cfg.Source.Events(r.Context(), who.User, maxEvents)
 	if err != nil {
 		h.failed(w, r, err)
 		return
 	}
-	user, _ := h.sessions.user(r, time.Now())
-	h.render(w, r, http.StatusOK, "events.html", eventsData{user, events})
+	h.render(w, r, http.StatusOK, "events.html", eventsData{who.Name, events})
 }

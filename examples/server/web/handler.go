@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"embed"
+	"errors"
 	"html/template"
 	"io/fs"
 	"log/slog"
@@ -14,33 +15,56 @@ import (
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
-// Config is what the pages need. Source, Feed and Password are required.
+// Config is what the pages need. Source, Feed and Logins are required.
 type Config struct {
 	// Source is what they show.
 	Source Source
 	// Feed tells what changed.
 	Feed *Feed
-	// Password returns the hash of a user's password (see [HashPassword]), or "" if there is no such user.
-	Password func(ctx context.Context, user string) (hash string, err error)
+	// Logins decides who may log in.
+	Logins Logins
 	// TrustedProxies are the addresses of proxies whose headers tell a browser's address.
 	TrustedProxies []netip.Prefix
 	// Logger gets logins and errors. Nil drops them.
 	Logger *slog.Logger
 }
 
-// Source is what the pages show.
+// Source is what the pages show to a user.
 type Source interface {
-	// Groups returns all device groups, in the order in which they are shown.
-	Groups(ctx context.Context) ([]Group, error)
+	// Groups returns the device groups that the user sees, in the order in which they are shown.
+	Groups(ctx context.Context, user string) ([]Group, error)
 	// Devices returns devices in the order in which they are shown, not more than limit, and how many there are.
-	Devices(ctx context.Context, limit int) (devices []Device, total int, err error)
-	// Device returns one device; ok is false if it does not exist any more.
-	Device(ctx context.Context, key nodeid.NodeKey) (d Device, ok bool, err error)
+	Devices(ctx context.Context, user string, limit int) (devices []Device, total int, err error)
+	// Device returns one device; ok is false if the user does not see it, or it does not exist any more.
+	Device(ctx context.Context, user string, key nodeid.NodeKey) (d Device, ok bool, err error)
 	// Online returns how many devices are online.
-	Online() int
+	Online(ctx context.Context, user string) int
 	// Events returns the last events, the newest first, not more than limit.
-	Events(ctx context.Context, limit int) ([]Event, error)
+	Events(ctx context.Context, user string, limit int) ([]Event, error)
 }
+
+// Logins decides who may log in. Requests may come to pages below another path than the root, as those of a tenant.
+type Logins interface {
+	// Password tells whether a name and a password are somebody's, and whose.
+	Password(ctx context.Context, r *http.Request, name, password string) (who Login, ok bool, err error)
+	// Code checks the second factor of somebody whose password was right.
+	Code(ctx context.Context, r *http.Request, who Login, code string) (ok bool, err error)
+	// Valid tells whether a session from some time on still counts, for pages at the path of the request.
+	Valid(r *http.Request, who Login, since time.Time) bool
+	// Base is the path of the pages as the browser knows it, with a slash at the end.
+	Base(r *http.Request) string
+}
+
+// Login is who logs in.
+type Login struct {
+	User  string // id, for Source
+	Name  string // shown
+	Token string // name of the login token that was used, if one was
+	Code  bool   // a code is needed too
+}
+
+// ErrTooMany is returned by [Logins] when somebody tries too often.
+var ErrTooMany = errors.New("web: too many attempts")
 
 // Group is a device group.
 type Group struct {
@@ -86,6 +110,7 @@ type Handler struct {
 	mux      *http.ServeMux
 	pages    *template.Template
 	sessions *sessions
+	pending  *sessions                       // logins that lack the code
 	attempts ratelimit.Limiter[netip.Prefix] // logins of one address
 	hashing  chan struct{}
 	streams  chan struct{}
@@ -103,9 +128,9 @@ func New(cfg Config) *Handler {
 		cfg: cfg, log: cfg.Logger,
 		mux:      http.NewServeMux(),
 		pages:    template.Must(template.New("").Funcs(template.FuncMap{"when": when}).ParseFS(files, "pages/*.html")),
-		sessions: newSessions(),
-		hashing:  make(chan struct{}, maxHashing),
-		streams:  make(chan struct{}, maxStreams),
+		sessions: newSessions(), pending: newSessions(),
+		hashing: make(chan struct{}, maxHashing),
+		streams: make(chan struct{}, maxStreams),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if h.log == nil {
@@ -133,7 +158,7 @@ func (h *Handler) Close() { h.cancel() }
 // authenticated serves those who are logged in and sends everyone else to the login.
 func (h *Handler) authenticated(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := h.sessions.user(r, time.Now()); ok {
+		if _, ok := h.Session(r); ok {
 			next(w, r)
 			return
 		}
@@ -141,8 +166,26 @@ func (h *Handler) authenticated(next http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "not logged in", http.StatusForbidden)
 			return
 		}
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		h.redirect(w, r, "login")
 	}
+}
+
+// redirect leads to a page, named without a slash in front.
+func (h *Handler) redirect(w http.ResponseWriter, r *http.Request, page string) {
+	http.Redirect(w, r, h.cfg.Logins.Base(r)+page, http.StatusSeeOther)
+}
+
+// Session returns who sent a request, if he is logged in.
+func (h *Handler) Session(r *http.Request) (Login, bool) {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return Login{}, false
+	}
+	v, ok := h.sessions.find(c.Value, time.Now())
+	if !ok || !h.cfg.Logins.Valid(r, v.who, v.begun) {
+		return Login{}, false
+	}
+	return v.who, true
 }
 
 // render writes a page. A template that fails does so in the middle; the browser then sees a cut page.

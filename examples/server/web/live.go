@@ -68,7 +68,8 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) {
 		h.failed(w, r, err)
 		return
 	}
-	msg, err := h.everything(r.Context())
+	who, _ := h.Session(r)
+	msg, err := h.everything(r.Context(), who.User)
 	for err == nil {
 		if err = out.send(msg); err != nil {
 			break
@@ -76,7 +77,7 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) {
 		if err = h.nextChange(r, sub, &out); err != nil {
 			break
 		}
-		msg, err = h.changes(r.Context(), sub)
+		msg, err = h.changes(r.Context(), who.User, sub)
 	}
 	if r.Context().Err() == nil && !errors.Is(err, errLoggedOut) && !errors.Is(err, errStream) {
 		h.log.Error("live page failed", "reason", err)
@@ -97,7 +98,7 @@ func (h *Handler) nextChange(r *http.Request, sub *subscription, out *stream) er
 		if r.Context().Err() != nil {
 			return r.Context().Err()
 		}
-		if _, ok := h.sessions.user(r, time.Now()); !ok {
+		if _, ok := h.Session(r); !ok {
 			return errLoggedOut
 		}
 		if err != nil {
@@ -117,23 +118,23 @@ func (h *Handler) nextChange(r *http.Request, sub *subscription, out *stream) er
 	}
 }
 
-func (h *Handler) everything(ctx context.Context) (liveMessage, error) {
-	devices, _, err := h.cfg.Source.Devices(ctx, maxRows)
-	msg := liveMessage{All: true, Devices: make([]liveRow, 0, len(devices)), Online: h.cfg.Source.Online()}
+func (h *Handler) everything(ctx context.Context, user string) (liveMessage, error) {
+	devices, _, err := h.cfg.Source.Devices(ctx, user, maxRows)
+	msg := liveMessage{All: true, Devices: make([]liveRow, 0, len(devices)), Online: h.cfg.Source.Online(ctx, user)}
 	for _, d := range devices {
 		msg.Devices = append(msg.Devices, newLiveRow(d))
 	}
 	return msg, err
 }
 
-func (h *Handler) changes(ctx context.Context, sub *subscription) (liveMessage, error) {
+func (h *Handler) changes(ctx context.Context, user string, sub *subscription) (liveMessage, error) {
 	keys := sub.take()
 	if len(keys) > maxRows {
-		return h.everything(ctx)
+		return h.everything(ctx, user)
 	}
-	msg := liveMessage{Devices: []liveRow{}, Online: h.cfg.Source.Online()}
+	msg := liveMessage{Devices: []liveRow{}, Online: h.cfg.Source.Online(ctx, user)}
 	for _, key := range keys {
-		d, ok, err := h.cfg.Source.Device(ctx, key)
+		d, ok, err := h.cfg.Source.Device(ctx, user, key)
 		if err != nil {
 			return msg, err
 		}

@@ -2,9 +2,9 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/ratelimit"
@@ -19,6 +19,7 @@ const maxHashing = 2
 
 type loginData struct {
 	User  string
+	Step  string // token of a login that lacks the code
 	Error string
 }
 
@@ -32,54 +33,83 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "bad form", http.StatusBadRequest)
 		return
 	}
-	user, password := r.PostForm.Get("user"), r.PostForm.Get("password")
+	form := loginData{User: r.PostForm.Get("user"), Step: r.PostForm.Get("step")}
 	addr := realip.From(r, h.cfg.TrustedProxies)
 	if !h.attempts.Allow(subscriber(addr), time.Now()) {
-		h.log.Warn("login refused: too many attempts", "addr", addr)
-		w.Header().Set("Retry-After", "60")
-		h.render(w, r, http.StatusTooManyRequests, "login.html", loginData{user, "Too many attempts. Try again in a minute."})
+		h.tooMany(w, r, addr, form)
 		return
 	}
-	ok, err := h.check(r.Context(), user, password)
-	if err != nil {
+	var who Login
+	var ok bool
+	var err error
+	if form.Step != "" {
+		who, ok, err = h.code(r, form.Step, r.PostForm.Get("code"))
+		form.Error = "Wrong code."
+	} else {
+		who, ok, err = h.password(r.Context(), r, form.User, r.PostForm.Get("password"))
+		form.Error = "Wrong name or password."
+	}
+	switch {
+	case errors.Is(err, ErrTooMany):
+		h.tooMany(w, r, addr, form)
+	case errors.Is(err, errStepOver):
+		h.render(w, r, http.StatusForbidden, "login.html", loginData{User: form.User, Error: "That took too long. Log in again."})
+	case err != nil:
 		h.failed(w, r, err)
-		return
+	case !ok:
+		h.log.Warn("login failed", "user", clip(form.User), "addr", addr)
+		h.render(w, r, http.StatusForbidden, "login.html", form)
+	case who.Code && form.Step == "":
+		step := h.pending.begin(who, time.Now(), codeLifetime)
+		h.render(w, r, http.StatusOK, "login.html", loginData{User: form.User, Step: step})
+	default:
+		h.log.Info("logged in", "user", clip(who.User), "addr", addr)
+		token := h.sessions.begin(who, time.Now(), sessionLifetime)
+		http.SetCookie(w, cookie(token, int(sessionLifetime/time.Second)))
+		h.redirect(w, r, "")
 	}
-	if !ok {
-		h.log.Warn("login failed", "user", clip(user), "addr", addr)
-		h.render(w, r, http.StatusForbidden, "login.html", loginData{user, "Wrong name or password."})
-		return
-	}
-	h.log.Info("logged in", "user", clip(user), "addr", addr)
-	h.sessions.begin(w, user, time.Now())
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// nobody is a hash to compare with when there is no such user, so that the time tells nothing about that.
-var nobody = sync.OnceValue(func() string { return HashPassword("") })
+func (h *Handler) tooMany(w http.ResponseWriter, r *http.Request, addr netip.Addr, form loginData) {
+	h.log.Warn("login refused: too many attempts", "addr", addr)
+	w.Header().Set("Retry-After", "60")
+	form.Error = "Too many attempts. Try again in a minute."
+	h.render(w, r, http.StatusTooManyRequests, "login.html", form)
+}
 
-// check reports whether a password is a user's.
-func (h *Handler) check(ctx context.Context, user, password string) (bool, error) {
+// password reports whether a password is somebody's. As a hash takes memory and time, few are checked at once.
+func (h *Handler) password(ctx context.Context, r *http.Request, user, password string) (Login, bool, error) {
 	select {
 	case h.hashing <- struct{}{}:
 		defer func() { <-h.hashing }()
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return Login{}, false, context.Cause(ctx)
 	}
-	hash, err := h.cfg.Password(ctx, user)
-	if err != nil {
-		return false, err
+	return h.cfg.Logins.Password(ctx, r, user, password)
+}
+
+// errStepOver says that a login was not finished in time.
+var errStepOver = errors.New("web: login took too long")
+
+// code reports whether a code is the second factor of a login that lacks it.
+func (h *Handler) code(r *http.Request, step, code string) (Login, bool, error) {
+	v, ok := h.pending.find(step, time.Now())
+	if !ok || !h.cfg.Logins.Valid(r, v.who, v.begun) {
+		return Login{}, false, errStepOver
 	}
-	if hash == "" {
-		CheckPassword(nobody(), password)
-		return false, nil
+	ok, err := h.cfg.Logins.Code(r.Context(), r, v.who, code)
+	if ok && err == nil {
+		h.pending.end(step)
 	}
-	return CheckPassword(hash, password), nil
+	return v.who, ok, err
 }
 
 func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
-	h.sessions.end(w, r)
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	if c, err := r.Cookie(cookieName); err == nil {
+		h.sessions.end(c.Value)
+	}
+	http.SetCookie(w, cookie("", -1))
+	h.redirect(w, r, "login")
 }
 
 // subscriber is what attempts are counted for: an IPv4 address, or the /64 that an IPv6 subscriber has.

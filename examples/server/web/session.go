@@ -12,6 +12,7 @@ const (
 	// cookieName begins with what makes browsers insist on Secure, Path=/ and no Domain, so that no other host can set it.
 	cookieName      = "__Host-session"
 	sessionLifetime = 12 * time.Hour
+	codeLifetime    = 5 * time.Minute // from the password to the code
 	maxSessions     = 1024
 )
 
@@ -22,22 +23,22 @@ type sessions struct {
 }
 
 type session struct {
-	user    string
-	expires time.Time
+	who            Login
+	begun, expires time.Time
 }
 
 func newSessions() *sessions { return &sessions{byID: make(map[[sha256.Size]byte]session)} }
 
-// begin starts a session and gives the browser its cookie.
-func (s *sessions) begin(w http.ResponseWriter, user string, now time.Time) {
-	token := rand.Text() // 128 bits or more
+// begin starts a session for some time and returns its token.
+func (s *sessions) begin(who Login, now time.Time, lifetime time.Duration) (token string) {
+	token = rand.Text() // 128 bits or more
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.byID) >= maxSessions {
 		s.sweep(now)
 	}
-	s.byID[sha256.Sum256([]byte(token))] = session{user, now.Add(sessionLifetime)}
-	http.SetCookie(w, cookie(token, int(sessionLifetime/time.Second)))
+	s.byID[sha256.Sum256([]byte(token))] = session{who, now, now.Add(lifetime)}
+	return token
 }
 
 // sweep drops the sessions that expired, and if there are still too many, the one that will expire next.
@@ -56,26 +57,19 @@ func (s *sessions) sweep(now time.Time) {
 	}
 }
 
-// user returns who sent a request.
-func (s *sessions) user(r *http.Request, now time.Time) (string, bool) {
-	c, err := r.Cookie(cookieName)
-	if err != nil {
-		return "", false
-	}
+// find returns the session with a token.
+func (s *sessions) find(token string, now time.Time) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.byID[sha256.Sum256([]byte(c.Value))]
-	return v.user, ok && now.Before(v.expires)
+	v, ok := s.byID[sha256.Sum256([]byte(token))]
+	return v, ok && now.Before(v.expires)
 }
 
-// end ends the session that a request belongs to.
-func (s *sessions) end(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
-		s.mu.Lock()
-		delete(s.byID, sha256.Sum256([]byte(c.Value)))
-		s.mu.Unlock()
-	}
-	http.SetCookie(w, cookie("", -1))
+// end ends the session with a token.
+func (s *sessions) end(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, sha256.Sum256([]byte(token)))
 }
 
 func cookie(token string, maxAge int) *http.Cookie {

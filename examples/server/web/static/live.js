@@ -45,7 +45,7 @@ function remove(id) {
 }
 
 const state = document.getElementById("state");
-const source = new EventSource("/live");
+const source = new EventSource("live");
 source.onmessage = (event) => {
   const message = JSON.parse(event.data);
   if (message.all) {

@@ -1,0 +1,185 @@
+package controlserver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+)
+
+// accountVerbs change one's own account.
+func (s *Server) accountVerbs(m *controlproto.Mux) {
+	controlproto.On(m, s.changePassword)
+	controlproto.On(m, s.changeEmail)
+	controlproto.On(m, s.changeLang)
+	controlproto.On(m, s.removePhone)
+	controlproto.On(m, s.removeMessaging)
+	controlproto.On(m, s.changeMeshNotify)
+	controlproto.On(m, s.changeUserNotify)
+	controlproto.On(m, s.twoFactorCookie)
+}
+
+// editSelf changes the session's account, with an event if something changed.
+func (s *Server) editSelf(ctx context.Context, c *controlproto.Call, msgID int, text string, f func(*Account) error) error {
+	id := c.Session.UserID()
+	return s.Update(ctx, func(tx *Tx) error {
+		e, err := read[Account](tx, KindAccount, id)
+		if err != nil {
+			return err
+		}
+		if err := f(e.Value); err != nil {
+			return err
+		}
+		doc, err := encode(e.Value)
+		if err != nil || string(doc) == string(e.rec.Doc) {
+			return err
+		}
+		if err := put(tx, e); err != nil {
+			return err
+		}
+		a := e.Value
+		return tx.tell(managerTargets(a, string(id)), a.Public(), controlproto.Event{
+			Type: "user", Action: "accountchange", Domain: a.Domain, MsgID: msgID, MsgArgs: args(a.Name),
+			Msg: strings.ReplaceAll(text, "{}", a.Name),
+		}, detail{"account", a.Public()})
+	})
+}
+
+// accountNotice tells the session what became of a change of its account.
+func (s *Server) accountNotice(ctx context.Context, c *controlproto.Call, msgID int, text string) error {
+	return c.Session.Send(ctx, &controlproto.Notification{
+		Value: text, Title: "Account Settings", TitleID: controlproto.TitleAccountSettings, MsgID: msgID, Tag: "ServerNotify",
+		ID: s.randomFloat(),
+	})
+}
+
+// changePassword takes the old password and sets a new one.
+func (s *Server) changePassword(ctx context.Context, c *controlproto.Call, req *controlproto.ChangePassword) error {
+	next := req.NewPassword.Reveal()
+	if badLength(next, 1, 256) || !s.domains[c.Session.Domain()].Password.allow(next) {
+		return nil
+	}
+	ok, err := s.CheckPassword(ctx, c.Session.UserID(), req.OldPassword)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.accountNotice(ctx, c, 21, "Current password not correct.")
+	}
+	hash := controlproto.NewSecret(HashPassword(next))
+	err = s.editSelf(ctx, c, 74, "Account password changed: {}", func(a *Account) error {
+		a.PasswordHash, a.StockSalt, a.StockHash = hash, controlproto.Secret{}, controlproto.Secret{}
+		a.PasswordHint = controlproto.NewSecret(cut(req.Hint, 250))
+		a.PassChange = s.cfg.Now().Unix()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.accountNotice(ctx, c, 20, "Password changed.")
+}
+
+// changeEmail sets the account's address. It is not verified: this package sends no mail.
+func (s *Server) changeEmail(ctx context.Context, c *controlproto.Call, req *controlproto.ChangeEmail) error {
+	address := strings.ToLower(req.Email)
+	if !validEmail(address) {
+		return nil
+	}
+	for _, a := range s.accountsOf(c.Session.Domain()) {
+		if a.Email == address && a.ID != c.Session.UserID() && a.EmailVerified {
+			return s.accountNotice(ctx, c, 13, "Failed to change email address, another account already using: "+address+".")
+		}
+	}
+	return s.editSelf(ctx, c, 87, "Changed email of user {} to "+address, func(a *Account) error {
+		if a.Email != address {
+			a.Email, a.EmailVerified = address, false
+		}
+		return nil
+	})
+}
+
+// changeLang sets the account's language.
+func (s *Server) changeLang(ctx context.Context, c *controlproto.Call, req *controlproto.ChangeLang) error {
+	if badLength(req.Language, 1, 6) {
+		return nil
+	}
+	return s.editSelf(ctx, c, 3, "Changed language of {}", func(a *Account) error {
+		if a.Language = req.Language; req.Language == "*" {
+			a.Language = ""
+		}
+		return nil
+	})
+}
+
+func (s *Server) removePhone(ctx context.Context, c *controlproto.Call, _ *controlproto.RemovePhone) error {
+	return s.editSelf(ctx, c, 97, "Removed phone number of user {}", func(a *Account) error { a.Phone = ""; return nil })
+}
+
+func (s *Server) removeMessaging(ctx context.Context, c *controlproto.Call, _ *controlproto.RemoveMessaging) error {
+	return s.editSelf(ctx, c, 157, "Removed messaging handle of user {}", func(a *Account) error { a.MessageHandle = ""; return nil })
+}
+
+// changeMeshNotify says of what in a device group the account wants to hear.
+func (s *Server) changeMeshNotify(ctx context.Context, c *controlproto.Call, req *controlproto.ChangeMeshNotify) error {
+	if badLength(string(req.GroupID), 8, 134) {
+		return refused("Invalid group identifier")
+	}
+	g, _ := s.groupFor(c.Session, req.GroupID)
+	if g == nil {
+		return refused("Access denied")
+	}
+	return s.editSelf(ctx, c, 73, "Device group notification changed", func(a *Account) error {
+		if l, ok := a.Links[g.ID]; ok {
+			l.Notify = req.Notify
+			a.Links[g.ID] = l
+			return nil
+		}
+		a.notify(g.ID, req.Notify)
+		return nil
+	})
+}
+
+// notify sets what an account hears of something that it has no link of its own to.
+func (a *Account) notify(id controlproto.ID, n controlproto.Notify) {
+	if n == 0 {
+		if delete(a.Notify, id); len(a.Notify) == 0 {
+			a.Notify = nil
+		}
+		return
+	}
+	if a.Notify == nil {
+		a.Notify = map[controlproto.ID]controlproto.Notify{}
+	}
+	a.Notify[id] = n
+}
+
+// changeUserNotify says of what of a device the account wants to hear.
+func (s *Server) changeUserNotify(ctx context.Context, c *controlproto.Call, req *controlproto.ChangeUserNotify) error {
+	d, _, err := s.deviceFor(ctx, c.Session, req.DeviceID)
+	if errors.Is(err, ErrNotFound) {
+		return refused("Invalid device identifier")
+	}
+	if err != nil {
+		return err
+	}
+	return s.editSelf(ctx, c, 130, "User notifications changed", func(a *Account) error {
+		a.notify(d.ID, req.Notify)
+		return nil
+	})
+}
+
+// twoFactorCookie makes this device one that is not asked for a second factor.
+func (s *Server) twoFactorCookie(ctx context.Context, c *controlproto.Call, _ *controlproto.GetTwoFactorCookie) error {
+	d := s.domains[c.Session.Domain()]
+	// Only a login that has shown the second factor can vouch for a device.
+	if d.NoTwoFactor || !slices.Contains([]controlproto.LoginKind{controlproto.LoginPassword, controlproto.LoginInBand, controlproto.LoginSession}, c.Session.Login().Kind) {
+		return nil
+	}
+	cookie, err := s.loginCodec().Encode(controlproto.TwoFactorCookie(c.Session.UserID(), d.twoFactorAge()))
+	if err != nil {
+		return err
+	}
+	return c.Reply(ctx, &controlproto.GetTwoFactorCookieReply{Cookie: cookie})
+}

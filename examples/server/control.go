@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
+	"github.com/meshcentral-go/sdk/examples/server/web"
+)
+
+// site is what the operators' part of the server is told of the rest.
+type site struct {
+	cfg      config
+	store    *sqlstore.Store
+	tenants  tenants
+	identity *identity
+	address  string // host:port of the server
+	fixed    bool   // whether that is so for everyone
+	loginKey controlproto.CookieKey
+	log      *slog.Logger
+}
+
+// openRecords makes what operators' actions do: package controlserver over the store and the agents that are online.
+func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Server, error) {
+	login, err := cookieKey(ctx, s.store, loginKeySetting, s.cfg.File.LoginCookieKey)
+	if err != nil {
+		return nil, err
+	}
+	invite, err := cookieKey(ctx, s.store, inviteKeySetting, s.cfg.File.InviteCookieKey)
+	if err != nil {
+		return nil, err
+	}
+	s.loginKey = login
+	return controlserver.New(controlserver.Config{
+		Store: s.store, Router: who, Presence: who,
+		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
+		LoginKey: &login, InviteKey: &invite,
+		ManageAll: s.cfg.File.ManageAll, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
+		Logger: s.log,
+	})
+}
+
+// openChannel makes the control channel.
+func openChannel(s *site, records *controlserver.Server, pages func() *web.Handler) (*controlproto.Server, error) {
+	hashes := func(name string) (list [][]byte) {
+		for _, h := range s.identity.webHashes(name) {
+			list = append(list, h[:])
+		}
+		return list
+	}
+	return controlproto.NewServer(controlproto.ServerConfig{
+		Mux: records.Mux(),
+		Domain: func(r *http.Request) (string, bool) {
+			t, ok := tenantOf(r)
+			if !ok {
+				return "", false
+			}
+			return t.ID, true
+		},
+		Accounts: records, Tokens: records, Factors: records,
+		SessionUser: func(r *http.Request) (controlproto.ID, string, bool) {
+			l, ok := pages().Session(r)
+			return controlproto.ID(l.User), l.Token, ok
+		},
+		CookieKeys: []controlproto.CookieKey{s.loginKey}, CookieIP: s.cfg.File.CookieIP, CookieEncoding: s.cfg.File.CookieEncoding,
+		URLKeys:        func(domain string) []controlproto.Secret { return s.cfg.File.domain(domain).URLKeys },
+		Origins:        s.cfg.File.Origins,
+		ServerIdentity: &controlproto.ServerIdentity{Certificate: s.identity.agentDER, Signer: s.identity.agentSigner, WebHashes: hashes},
+		TrustedProxies: s.cfg.TrustedProxies,
+		Limits:         controlproto.ServerLimits{UserSessions: s.cfg.File.MaxUserSessions, Sessions: s.cfg.File.MaxSessions},
+		FailedLogins:   s.cfg.File.FailedLogins,
+		Opened:         records.Opened, Closed: records.Closed,
+		Logger: s.log,
+	})
+}
+
+// Names under which MeshCentral keeps its keys, and this server too.
+const (
+	loginKeySetting  = "LoginCookieEncryptionKey"
+	inviteKeySetting = "InvitationLinkEncryptionKey"
+)
+
+// cookieKey is the given key, or the one that is stored, or a new one, which is stored.
+func cookieKey(ctx context.Context, store *sqlstore.Store, name string, given *controlproto.CookieKey) (key controlproto.CookieKey, err error) {
+	if given != nil {
+		return *given, nil
+	}
+	err = store.Update(ctx, func(tx controlserver.StoreTx) error {
+		text, ok, err := setting(tx, name)
+		if err != nil {
+			return err
+		}
+		if ok {
+			key, err = controlproto.ParseCookieKey(text)
+			return err
+		}
+		if key, err = controlproto.NewCookieKey(nil); err != nil {
+			return err
+		}
+		return putSetting(tx, name, key.Hex())
+	})
+	if err != nil {
+		return key, fmt.Errorf("%s: %w", name, err)
+	}
+	return key, nil
+}
+
+// info is what a session is told of the server.
+func (s *site) info(domain string) controlproto.ServerDetails {
+	host, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		host = s.address
+	}
+	t := s.tenants[domain]
+	if t != nil && t.DNS != "" {
+		host = t.DNS
+	}
+	n, _ := strconv.Atoi(port) // 0 is none
+	d := controlproto.ServerDetails{
+		Name: host, Port: n, AgentURL: "mc://" + net.JoinHostPort(host, port), AgentCertHash: s.identity.serverID.String(), CertExpires: s.identity.expires,
+		IdleLogout: true,
+	}
+	if t != nil && t.base() != "/" {
+		d.DomainSuffix = strings.TrimPrefix(t.base(), "/")
+		d.AgentURL += strings.TrimSuffix(t.base(), "/")
+	}
+	if len(s.identity.web) > 0 {
+		d.TLSHash = strings.ToUpper(fmt.Sprintf("%x", s.identity.web[0][:]))
+	}
+	if s.identity.untrusted {
+		d.Features |= controlproto.FeatureUntrustedCert
+	}
+	return d
+}
+
+// baseURL is where links in answers lead to.
+func (s *site) baseURL(domain, host string) string {
+	u := url.URL{Scheme: "https", Host: s.publicHost(domain, host), Path: "/"}
+	if t := s.tenants[domain]; t != nil {
+		u.Path = t.base()
+	}
+	return u.String()
+}
+
+// publicHost returns the host, with a port unless it is that of HTTPS, by which a tenant is reached: what the client that
+// asks used, unless the configuration tells.
+func (s *site) publicHost(domain, asked string) string {
+	host, port, err := net.SplitHostPort(s.addressFor(domain, asked))
+	if err != nil {
+		return asked
+	}
+	if port == "443" {
+		if strings.Contains(host, ":") {
+			return "[" + host + "]"
+		}
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// addressFor returns the host and port that agents and browsers of whoever came by asked shall connect to.
+func (s *site) addressFor(domain, asked string) string {
+	address := s.address
+	u, err := url.Parse("https://" + asked)
+	if !s.fixed && err == nil && u.Hostname() != "" && u.User == nil {
+		port := u.Port()
+		if port == "" {
+			port = "443"
+		}
+		address = net.JoinHostPort(u.Hostname(), port)
+	}
+	if t := s.tenants[domain]; t != nil && t.DNS != "" {
+		if _, port, err := net.SplitHostPort(address); err == nil {
+			return net.JoinHostPort(t.DNS, port)
+		}
+	}
+	return address
+}
+
+// logins lets people log in to the pages, with what the control channel takes: name and password, or a login token, and a
+// code if the account has a second factor.
+type logins struct {
+	records *controlserver.Server
+	channel *controlproto.Server
+}
+
+var _ web.Logins = (*logins)(nil)
+
+// Password implements [web.Logins].
+func (l *logins) Password(ctx context.Context, r *http.Request, name, password string) (who web.Login, ok bool, err error) {
+	t, known := tenantOf(r)
+	if !known {
+		return who, false, nil
+	}
+	secret := controlproto.NewSecret(password)
+	if strings.HasPrefix(name, "~t:") {
+		id, token, err := l.records.CheckLoginToken(ctx, t.ID, name, secret)
+		if errors.Is(err, controlproto.ErrBadCredentials) {
+			return who, false, nil
+		}
+		if err != nil {
+			return who, false, err
+		}
+		u, err := l.account(ctx, id)
+		if u == nil || err != nil {
+			return who, false, err
+		}
+		return web.Login{User: string(id), Name: u.Name, Token: token}, true, nil
+	}
+	id := controlproto.UserID(t.ID, name)
+	done, allowed := l.channel.Attempt(l.request(r).RemoteAddr, id)
+	if !allowed {
+		return who, false, web.ErrTooMany
+	}
+	ok, err = l.records.CheckPassword(ctx, id, secret)
+	done(ok)
+	if err != nil || !ok {
+		return who, false, err
+	}
+	u, err := l.account(ctx, id)
+	if u == nil || err != nil {
+		return who, false, err
+	}
+	f, err := l.records.Factors(ctx, u, l.request(r))
+	return web.Login{User: string(id), Name: u.Name, Code: f.Required}, err == nil, err
+}
+
+func (l *logins) request(r *http.Request) *controlproto.LoginRequest {
+	return l.channel.LoginRequest(r)
+}
+
+// account returns an account that may log in, or nil.
+func (l *logins) account(ctx context.Context, id controlproto.ID) (*controlproto.User, error) {
+	u, err := l.records.User(ctx, id)
+	if errors.Is(err, controlproto.ErrNoUser) || err == nil && u.SiteRights.Restricted(controlproto.SiteLocked) {
+		return nil, nil
+	}
+	return u, err
+}
+
+// Code implements [web.Logins].
+func (l *logins) Code(ctx context.Context, r *http.Request, who web.Login, code string) (bool, error) {
+	u, err := l.account(ctx, controlproto.ID(who.User))
+	if u == nil || err != nil {
+		return false, err
+	}
+	done, allowed := l.channel.Attempt(l.request(r).RemoteAddr, u.ID)
+	if !allowed {
+		return false, web.ErrTooMany
+	}
+	ok, err := l.records.CheckToken(ctx, u, controlproto.NewSecret(code))
+	done(ok)
+	return ok, err
+}
+
+// Valid implements [web.Logins].
+func (l *logins) Valid(r *http.Request, who web.Login, since time.Time) bool {
+	t, ok := tenantOf(r)
+	if !ok || controlproto.ID(who.User).Domain() != t.ID {
+		return false
+	}
+	u, err := l.account(r.Context(), controlproto.ID(who.User))
+	return u != nil && err == nil && !(u.PassChange > since.Unix())
+}
+
+// Base implements [web.Logins].
+func (l *logins) Base(r *http.Request) string {
+	if t, ok := tenantOf(r); ok {
+		return t.base()
+	}
+	return "/"
+}

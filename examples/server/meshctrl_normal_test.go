@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// normaliser replaces what differs between two servers that do the same: ids, times, addresses, cookies. It knows the
+// ids that the scenario has captured, and gives them their names, so that an id in the wrong place is seen.
+type normaliser struct {
+	names []string       // captured values and what replaces them, alternately, long ones first
+	ports map[int]string // the server's own, with what replaces them
+	now   time.Time
+}
+
+// newNormaliser returns one for a peer's captures. Times are told relative to now, which is the same for both peers.
+func newNormaliser(ports map[int]string, vars map[string]string, now time.Time) normaliser {
+	values := make(map[string]string)
+	for name, value := range vars {
+		if prefix, bare, ok := cutID(value); ok {
+			values[prefix+bare] = "{" + name + "}"
+			values[bare] = "{" + name + "/}"
+		} else if len(value) >= 6 {
+			values[value] = "{" + name + "}"
+		}
+	}
+	long := slices.SortedFunc(maps.Keys(values), func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	n := normaliser{ports: ports, now: now}
+	for _, value := range long {
+		n.names = append(n.names, value, values[value])
+	}
+	return n
+}
+
+// cutID splits node//xxx after the second slash.
+func cutID(id string) (prefix, bare string, ok bool) {
+	parts := strings.SplitN(id, "/", 3)
+	if len(parts) != 3 || len(parts[2]) < 32 {
+		return "", "", false
+	}
+	return id[:len(id)-len(parts[2])], parts[2], true
+}
+
+var (
+	longWord  = regexp.MustCompile(`[A-Za-z0-9@$]{40,}=*`)
+	hexWord   = regexp.MustCompile(`^(0x)?[0-9A-Fa-f]{96}$`)
+	loginName = regexp.MustCompile(`~t:[A-Za-z0-9@$]{16}`)
+	isoTime   = regexp.MustCompile(`\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	localTime = regexp.MustCompile(`\b\d{1,2}/\d{1,2}/\d{4}, \d{1,2}:\d\d:\d\d [AP]M`)
+	epoch     = regexp.MustCompile(`\b1[6-9]\d{8}(\d{3})?(\.\d+)?\b`)
+	loopback  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	digits    = regexp.MustCompile(`\b\d+\b`)
+)
+
+// text normalises a piece of text.
+func (n normaliser) text(s string) string {
+	s = strings.ReplaceAll(s, "\r", "")
+	s = strings.ReplaceAll(s, "%24", "$") // so a stock server's database has the dollars of ids in keys, and its events do
+	for i := 0; i < len(n.names); i += 2 {
+		s = strings.ReplaceAll(s, n.names[i], n.names[i+1])
+	}
+	s = longWord.ReplaceAllStringFunc(s, func(w string) string {
+		switch {
+		case hexWord.MatchString(w):
+			return "{hash}"
+		case len(w) == 64:
+			return "{id}"
+		}
+		return "{cookie}"
+	})
+	s = loginName.ReplaceAllString(s, "{login name}")
+	s = isoTime.ReplaceAllStringFunc(s, func(w string) string {
+		t, err := time.Parse(time.RFC3339, w)
+		if err != nil {
+			return w
+		}
+		return n.time("iso", t)
+	})
+	s = localTime.ReplaceAllStringFunc(s, func(w string) string {
+		t, err := time.ParseInLocation("1/2/2006, 3:04:05 PM", w, time.Local)
+		if err != nil {
+			return w
+		}
+		return n.time("local", t)
+	})
+	s = epoch.ReplaceAllStringFunc(s, func(w string) string {
+		f, err := strconv.ParseFloat(w, 64)
+		if err != nil {
+			return w
+		}
+		if text, ok := n.number(f); ok {
+			return text
+		}
+		return w
+	})
+	s = digits.ReplaceAllStringFunc(s, func(w string) string {
+		if port, err := strconv.Atoi(w); err == nil && n.ports[port] != "" {
+			return n.ports[port]
+		}
+		return w
+	})
+	return loopback.ReplaceAllString(s, "127.0.0.1:{client port}")
+}
+
+// number replaces a number that is a time of these years, in seconds or milliseconds, or one of the server's ports.
+func (n normaliser) number(f float64) (string, bool) {
+	switch {
+	case f == math.Trunc(f) && f < 1<<16 && n.ports[int(f)] != "":
+		return n.ports[int(f)], true
+	case f > 0 && f < 1:
+		return "{random}", true
+	case f >= 1.6e9 && f < 2e9:
+		return n.time("s", time.UnixMilli(int64(f*1000))), true
+	case f >= 1.6e12 && f < 2e12:
+		return n.time("ms", time.UnixMilli(int64(f))), true
+	}
+	return "", false
+}
+
+// time tells a time by its distance, in steps of five minutes: the servers do not do everything in the same second.
+func (n normaliser) time(form string, t time.Time) string {
+	const step = 5
+	away := math.Round(t.Sub(n.now).Minutes()/step) * step
+	if away == 0 || away == -step {
+		return "{" + form + " now}"
+	}
+	return fmt.Sprintf("{%s now%+.0fm}", form, away)
+}
+
+// json normalises a decoded JSON value.
+func (n normaliser) json(v any, anyOrder bool) any {
+	switch v := v.(type) {
+	case string:
+		return n.text(v)
+	case float64:
+		if text, ok := n.number(v); ok {
+			return text
+		}
+		return v
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = n.json(v[i], anyOrder)
+		}
+		if anyOrder {
+			slices.SortFunc(list, func(a, b any) int { return strings.Compare(indented(a), indented(b)) })
+		}
+		return list
+	case map[string]any:
+		return n.object(v, anyOrder)
+	}
+	return v
+}
+
+// object normalises a JSON object. Keys that become the same, being ids of which the scenario knows nothing, are numbered
+// in the order of their values.
+func (n normaliser) object(v map[string]any, anyOrder bool) map[string]any {
+	byKey := make(map[string][]any)
+	for key, value := range v {
+		key = n.text(key)
+		byKey[key] = append(byKey[key], n.json(value, anyOrder))
+	}
+	object := make(map[string]any, len(v))
+	for key, values := range byKey {
+		slices.SortFunc(values, func(a, b any) int { return strings.Compare(indented(a), indented(b)) })
+		for i, value := range values {
+			if i > 0 {
+				object[fmt.Sprintf("%s #%d", key, i+1)] = value
+			} else {
+				object[key] = value
+			}
+		}
+	}
+	if v["action"] == "wssessioncount" && v["count"] != nil {
+		object["count"] = "{count}" // a stock server sees the end of a session late
+	}
+	return object
+}
+
+// output normalises what meshctrl printed, into lines. JSON, or several JSON values one after the other, gets its keys
+// sorted. With anyOrder the lines, or the elements of all arrays, are sorted too. Events with the action without are left out.
+func (n normaliser) output(printed string, anyOrder bool, without string) []string {
+	printed, watching := strings.CutPrefix(printed, "Connected. Press ctrl-c to end.\n")
+	if values, ok := jsonValues(printed); ok {
+		var lines []string
+		if watching {
+			lines = append(lines, "Connected.")
+		}
+		for _, v := range values {
+			if without != "" && eventAction(v) == without {
+				continue
+			}
+			lines = append(lines, strings.Split(indented(n.json(v, anyOrder)), "\n")...)
+		}
+		return lines
+	}
+	lines := strings.Split(strings.TrimRight(n.text(printed), "\n"), "\n")
+	if anyOrder {
+		slices.Sort(lines)
+	}
+	return lines
+}
+
+// eventAction returns the action of an event.
+func eventAction(v any) any {
+	message, _ := v.(map[string]any)
+	event, _ := message["event"].(map[string]any)
+	return event["action"]
+}
+
+// jsonValues decodes text that holds nothing but objects and arrays.
+func jsonValues(printed string) ([]any, bool) {
+	trimmed := bytes.TrimSpace([]byte(printed))
+	if len(trimmed) == 0 || (trimmed[0] != '{' && trimmed[0] != '[') {
+		return nil, false
+	}
+	decoder := json.NewDecoder(bytes.NewReader(trimmed))
+	var values []any
+	for {
+		var v any
+		err := decoder.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			return values, true
+		}
+		if err != nil {
+			return nil, false
+		}
+		values = append(values, v)
+	}
+}
+
+// indented is JSON for people, with the keys sorted.
+func indented(v any) string {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return err.Error()
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,15 @@
+-- The rows of a server of version 1, with the tables of 0001: an administrator, groups in two domains, a device that reported, one that
+-- was imported and never seen, a temporary one, events.
+INSERT INTO setting VALUES ('default group', 'mesh//PtPqToWjq8QJOg$MztsuYaRiJlql5IKv@LtuwY2twcjVG8MRqfr2mp3C3UcN@Rr@');
+INSERT INTO user VALUES ('Admin', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$aGFzaA', '{"admin":true,"created":"2026-01-02T03:04:05.678Z"}');
+INSERT INTO device_group VALUES ('mesh//PtPqToWjq8QJOg$MztsuYaRiJlql5IKv@LtuwY2twcjVG8MRqfr2mp3C3UcN@Rr@', 'lab', '{"type":2,"description":"first floor","created":"2026-01-02T03:04:05.678Z"}');
+INSERT INTO device_group VALUES ('mesh/customer1/1111111111111111111111111111111111111111111111111111111111111111', 'amt', '{"type":1,"created":"2026-01-02T03:04:05Z"}');
+INSERT INTO device VALUES ('node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'mesh//PtPqToWjq8QJOg$MztsuYaRiJlql5IKv@LtuwY2twcjVG8MRqfr2mp3C3UcN@Rr@', 'front desk', '{"host":"vm","icon":1,"agentId":6,"capabilities":30,"core":"Nov 21 2022, 2189501291","os":"Debian GNU/Linux 12 (bookworm)","tag":"rack 5","created":"2026-01-02T03:04:05.678Z","connected":"2026-01-03T00:00:00Z","disconnected":"2026-01-02T23:00:00Z","addr":"192.0.2.7"}');
+INSERT INTO device VALUES ('node/customer1/2222222222222222222222222222222222222222222222222222222222222222', 'mesh/customer1/1111111111111111111111111111111111111111111111111111111111111111', 'amt', '{"created":"0001-01-01T00:00:00Z"}');
+INSERT INTO device VALUES ('node//3333333333333333333333333333333333333333333333333333333333333333', 'mesh//PtPqToWjq8QJOg$MztsuYaRiJlql5IKv@LtuwY2twcjVG8MRqfr2mp3C3UcN@Rr@', 'assistant', '{"temporary":true,"capabilities":8,"created":"2026-01-02T03:04:05Z","connected":"2026-01-02T03:04:05Z","disconnected":"2026-01-02T04:00:00Z","addr":"192.0.2.8"}');
+INSERT INTO report VALUES ('node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'sysinfo', 1767398400000, 'ab12', '{"hash":"ab12","hardware":{"linux":{}}}');
+INSERT INTO report VALUES ('node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'netinfo', 1767398400000, 'cd', '{"action":"netinfo","netif2":{"eth0":[{"address":"192.0.2.7"}]}}');
+INSERT INTO report VALUES ('node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'coreinfo', 1767398400000, 'ef', '{"action":"coreinfo","caps":30,"value":"Nov 21 2022, 2189501291","osdesc":"Debian GNU/Linux 12 (bookworm)","root":true,"name":"not the last word","users":["alice"],"lastbootuptime":1767390000000}');
+INSERT INTO event (time, device, kind, doc) VALUES (1767323045678, '', 'server started', '{"addr":"127.0.0.1:8443"}');
+INSERT INTO event (time, device, kind, doc) VALUES (1767323045679, 'node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'device added', '{"name":"front desk","addr":"192.0.2.7"}');
+INSERT INTO event (time, device, kind, doc) VALUES (1767394800000, 'node//ob01W9$ObL$ktEIB06elNYt1p3ZmWDY5mmbCRWPtg3MFRF9nVq@OBCqoRMqJRMz8', 'device disconnected', '{"name":"front desk","addr":"192.0.2.7","detail":"agentproto: closed"}');

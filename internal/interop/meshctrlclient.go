@@ -1,0 +1,113 @@
+package interop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// MeshctrlClient is the stock command-line client with a server to talk to and a
+// login. The server need not be a stock one.
+type MeshctrlClient struct {
+	URL      string // wss://host:port, with /domain or ?key=
+	User     string
+	Password string
+	Token    string // of the second factor
+	// LoginKey is the server's key of 160 hexadecimal digits, or a login cookie.
+	LoginKey string
+	// Dir is the folder to run in, which some commands read from and write to.
+	// Empty means the package's.
+	Dir string
+}
+
+// MeshctrlResult is what the client did.
+type MeshctrlResult struct {
+	Output string // standard output and standard error
+	Code   int    // exit status, -1 if the client was killed
+}
+
+// Run runs the client until it ends by itself, and kills it when ctx ends
+// first: the client has no time limit of its own and waits for ever when a
+// server answers nothing. That it was killed is an error that wraps the
+// context's; an exit status other than 0 is none.
+func (c MeshctrlClient) Run(ctx context.Context, args ...string) (MeshctrlResult, error) {
+	cmd, err := c.command(ctx, args)
+	if err != nil {
+		return MeshctrlResult{Code: -1}, err
+	}
+	// To a file: the client exits without flushing, which cuts off a pipe.
+	out, err := os.CreateTemp("", "meshctrl-*")
+	if err != nil {
+		return MeshctrlResult{Code: -1}, err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	p, err := startProcess(cmd, nil, false)
+	if err != nil {
+		return MeshctrlResult{Code: -1}, err
+	}
+	err = p.waitOrKill(ctx)
+	printed, readErr := os.ReadFile(out.Name())
+	result := MeshctrlResult{Output: string(printed), Code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		err = nil
+	}
+	if err == nil {
+		err = readErr
+	}
+	if err != nil {
+		err = fmt.Errorf("interop: meshctrl %s: %w", strings.Join(args, " "), err)
+	}
+	return result, err
+}
+
+// RunUntil runs the client, which is expected not to end by itself, until it has
+// printed ready, calls then, and ends the client when it has printed until, or
+// with an error when ctx ends. It returns what was printed.
+func (c MeshctrlClient) RunUntil(ctx context.Context, ready string, then func(), until string, args ...string) (string, error) {
+	cmd, err := c.command(ctx, args)
+	if err != nil {
+		return "", err
+	}
+	log := newLogBuffer()
+	p, err := startProcess(cmd, log, false)
+	if err != nil {
+		return "", err
+	}
+	defer p.stop(0)
+	if err := log.wait(ctx, p.done, 0, ready); err != nil {
+		return log.String(), fmt.Errorf("interop: meshctrl %s did not print %q: %w", strings.Join(args, " "), ready, err)
+	}
+	mark := log.mark()
+	then()
+	if err := log.wait(ctx, p.done, mark, until); err != nil {
+		return log.String(), fmt.Errorf("interop: meshctrl %s did not print %q: %w", strings.Join(args, " "), until, err)
+	}
+	return log.String(), nil
+}
+
+func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, error) {
+	install, err := installPackage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("node", append([]string{filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
+	for _, option := range []struct{ name, value string }{
+		{"--url", c.URL}, {"--loginuser", c.User}, {"--loginpass", c.Password}, {"--token", c.Token}, {"--loginkey", c.LoginKey},
+	} {
+		if option.value != "" {
+			cmd.Args = append(cmd.Args, option.name, option.value)
+		}
+	}
+	cmd.Dir = c.Dir
+	if cmd.Dir == "" {
+		cmd.Dir = install
+	}
+	return cmd, nil
+}
