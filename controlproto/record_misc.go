@@ -20,6 +20,7 @@ type LoginTokenRecord struct {
 //
 //	{"publicid":"...","userid":"user//admin","guestName":"bob","p":2,"consent":1,"startTime":0,"expireTime":0,"url":"https://..."}
 type Share struct {
+	DeviceID  ID                         `json:"nodeid"` // only in the list of a group
 	Kind      ShareKind                  `json:"p"`
 	PublicID  string                     `json:"publicid"`
 	UserID    ID                         `json:"userid"`

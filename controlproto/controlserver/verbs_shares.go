@@ -238,7 +238,7 @@ func (s *Server) createDeviceShareLink(ctx context.Context, c *controlproto.Call
 func (s *Server) setShareTime(sh *controlproto.Share, req *controlproto.CreateDeviceShareLink) {
 	switch {
 	case req.Recurring != controlproto.RecurringNever:
-		sh.Start, sh.Duration, sh.Recurring = req.Start, *req.Expire, int(req.Recurring)
+		sh.Start, sh.Duration, sh.Recurring = req.Start, *req.Expire, req.Recurring
 	case req.Expire == nil:
 		sh.Start, sh.Expires = req.Start, req.End
 	case *req.Expire > 0:
@@ -251,9 +251,9 @@ func (s *Server) setShareTime(sh *controlproto.Share, req *controlproto.CreateDe
 func shareAdded(d *controlproto.Device, sh *controlproto.Share) controlproto.Event {
 	e := controlproto.Event{Type: "node", Action: "addedDeviceShare", GroupID: d.Group, DeviceID: d.ID, Domain: d.Domain, MsgArgs: args(sh.GuestName)}
 	switch {
-	case sh.Recurring == int(controlproto.RecurringDaily):
+	case sh.Recurring == controlproto.RecurringDaily:
 		e.MsgID, e.Msg = 138, "Added device share "+sh.GuestName+" recurring daily."
-	case sh.Recurring == int(controlproto.RecurringWeekly):
+	case sh.Recurring == controlproto.RecurringWeekly:
 		e.MsgID, e.Msg = 139, "Added device share "+sh.GuestName+" recurring weekly."
 	case !sh.Expires.IsZero():
 		e.MsgID, e.Msg = 101, "Added device share: "+sh.GuestName+"."
