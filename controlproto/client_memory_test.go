@@ -105,4 +105,3 @@ func TestClientNodesServer(t *testing.T) {
 	_, _ = os.Stdout.WriteString(s.URL + "\n")
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until the other process closes it
 }
-
