@@ -158,4 +158,4 @@ type ResultError struct {
 }
 
 // Error quotes the result.
-func (e *ResultError) Error() string { return fmt.Sprintf("%.64q refused: %.256q", e.Action, e.Result) }
+func (e *ResultError) Error() string { return fmt.Sprintf("refused: %.256q", e.Result) }

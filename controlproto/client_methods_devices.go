@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -24,11 +26,30 @@ func (c *Client) Devices(ctx context.Context, f DeviceFilter) ([]Device, error) 
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Device, 0, r.Count())
-	for d := range r.All() {
-		list = append(list, *d)
+	return r.list(), nil
+}
+
+// list returns the devices with their groups filled in. Those of a single group, which may be 10,000, are not copied.
+func (r *NodesReply) list() []Device {
+	list := make([][]Device, 0, len(r.Devices))
+	for id, devices := range r.Devices {
+		for i := range devices {
+			devices[i].Group = id
+		}
+		list = append(list, devices)
 	}
-	return list, nil
+	if len(list) == 1 {
+		return list[0]
+	}
+	slices.SortFunc(list, func(a, b []Device) int { return strings.Compare(groupOf(a), groupOf(b)) })
+	return slices.Concat(list...)
+}
+
+func groupOf(devices []Device) string {
+	if len(devices) == 0 {
+		return ""
+	}
+	return string(devices[0].Group)
 }
 
 // DeviceDetails tells all that the server knows of devices, or of all devices if none is named. Hardware and network take

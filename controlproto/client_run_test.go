@@ -48,7 +48,7 @@ func TestRunCommands(t *testing.T) {
 		}
 		require.Equal(t, []got{
 			{id: "node//c", out: "c\n"},
-			{id: "node//b", err: `controlproto: request "runcommands": "runcommands" refused: "Agent not connected"`, when: time.Second},
+			{id: "node//b", err: `controlproto: request "runcommands": refused: "Agent not connected"`, when: time.Second},
 			{id: "node//a", out: "0123456", cut: true, when: 2 * time.Second},
 			{id: "node//d", err: `controlproto: request "runcommands": the agent is busy with another command`, when: 6 * time.Second},
 			{id: "node//e", err: `controlproto: request "runcommands": no reply: context deadline exceeded`, when: time.Minute},

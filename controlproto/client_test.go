@@ -3,6 +3,7 @@ package controlproto
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -231,7 +232,7 @@ func TestDoStrayReply(t *testing.T) {
 				require.ErrorContains(t, err, `"report"`)
 				var timeout interface{ Timeout() bool }
 				require.ErrorAs(t, err, &timeout)
-				require.Equal(t, test.want == ErrNoReply, timeout.Timeout())
+				require.Equal(t, errors.Is(test.want, ErrNoReply), timeout.Timeout())
 
 				second := start(t.Context(), c, &Report{})
 				synctest.Wait()

@@ -385,12 +385,19 @@ func (s *authSequence) code(ctx context.Context, u *User, f Factors, token Secre
 		if strings.HasPrefix(text, trustedDevicePrefix) {
 			break // it was no good; not a guess, but an old one
 		}
+		now := s.cfg.Now()
+		if !s.limiter.wrong.Allow(u.ID, now) {
+			return refuse(CloseBanned, CloseMsgBanned, errors.New("controlproto: too many wrong codes")), true
+		}
 		release, err := s.enter(ctx)
 		if err != nil {
 			return failed(internalError{err}, authStep{}), false
 		}
 		ok, err := s.cfg.Factors.CheckToken(ctx, u, token)
 		release()
+		if ok || err != nil {
+			s.limiter.wrong.Return(u.ID, now)
+		}
 		switch {
 		case err != nil:
 			return failed(internalError{fmt.Errorf("controlproto: second factor: %w", err)}, authStep{}), false

@@ -57,7 +57,8 @@ type ServerConfig struct {
 	// ServerIdentity proves the server to clients that ask for it ("serverAuth"). Nil refuses them.
 	ServerIdentity *ServerIdentity
 
-	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host.
+	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host. Behind a proxy that is
+	// not among them all clients have one address, and share what FailedLogins allows it.
 	TrustedProxies []netip.Prefix
 	// Limits bound messages, times and sessions.
 	Limits ServerLimits

@@ -110,6 +110,9 @@ type FailedLogins struct {
 	// PerAccount bounds failures per name, of an account or not, from all addresses together. A name that has reached it
 	// takes no password for a while; logins without a password go on. Default 100 in 10 minutes.
 	PerAccount LoginRate
+	// WrongCodes bounds wrong codes of a second factor per account. Only who knows the password comes so far, so it can be
+	// strict. Default 10 in an hour.
+	WrongCodes LoginRate
 	// Codes bounds how many codes are sent to one account. Default 5 in 10 minutes.
 	Codes LoginRate
 	// Delay is how long a login with wrong credentials takes at least, whether the account exists or not. It should be
@@ -120,6 +123,7 @@ type FailedLogins struct {
 func (f FailedLogins) withDefaults() FailedLogins {
 	setDefault(&f.PerAddress, LoginRate{Events: 10, Window: 10 * time.Minute})
 	setDefault(&f.PerAccount, LoginRate{Events: 100, Window: 10 * time.Minute})
+	setDefault(&f.WrongCodes, LoginRate{Events: 10, Window: time.Hour})
 	setDefault(&f.Codes, LoginRate{Events: 5, Window: 10 * time.Minute})
 	setDefault(&f.Delay, time.Second)
 	return f
@@ -129,12 +133,13 @@ func (f FailedLogins) withDefaults() FailedLogins {
 type loginLimiter struct {
 	address ratelimit.Limiter[netip.Addr]
 	account ratelimit.Limiter[ID]
-	codes   ratelimit.Limiter[ID]
+	wrong   ratelimit.Limiter[ID] // codes
+	codes   ratelimit.Limiter[ID] // that were sent
 }
 
 func newLoginLimiter(f FailedLogins) *loginLimiter {
 	l := new(loginLimiter)
-	l.address.Rate, l.account.Rate, l.codes.Rate = f.PerAddress, f.PerAccount, f.Codes
+	l.address.Rate, l.account.Rate, l.wrong.Rate, l.codes.Rate = f.PerAddress, f.PerAccount, f.WrongCodes, f.Codes
 	return l
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,6 +269,7 @@ func TestHandlerPanic(t *testing.T) {
 
 // Handlers of a session run one after the other; those of concurrent actions beside them, as many as there is room for.
 func TestHandlerOrder(t *testing.T) {
+	var mu sync.Mutex
 	running, most := 0, 0
 	gate := make(chan struct{})
 	var order []string
@@ -275,10 +277,14 @@ func TestHandlerOrder(t *testing.T) {
 		c.Limits.Concurrent = 2
 		c.Mux.Concurrent("runcommands")
 		c.Mux.Handle("runcommands", func(context.Context, *Call) error {
+			mu.Lock()
 			running++
 			most = max(most, running)
+			mu.Unlock()
 			<-gate
+			mu.Lock()
 			running--
+			mu.Unlock()
 			return nil
 		})
 		c.Mux.Handle("nodes", func(_ context.Context, c *Call) error {

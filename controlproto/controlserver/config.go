@@ -1,9 +1,11 @@
 package controlserver
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -35,6 +37,11 @@ type Config struct {
 	InterUser []controlproto.ID
 	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
 	HostMemory func() (total, free int64)
+	// Wake sends wake-up packets from the server's own network. Nil: only agents do.
+	Wake func(ctx context.Context, macs []string, host string)
+	// Recordings is the folder of recorded sessions; nil: none are recorded. The embedder logs an event for each, with the
+	// target "recording" and the name of its file in "filename".
+	Recordings fs.FS
 	// EventsFor is how long events are kept; 0 is for ever. The embedder calls Server.Prune from time to time.
 	EventsFor time.Duration
 

@@ -20,6 +20,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.serverVerbs,
 		s.detailVerbs,
 		s.noteVerbs,
+		s.shareVerbs,
+		s.powerVerbs,
+		s.eventVerbs,
 	} {
 		register(m)
 	}

@@ -16,7 +16,7 @@ const (
 	KindDeviceGroup Kind = "mesh"        // controlproto.DeviceGroup
 	KindDevice      Kind = "node"        // controlproto.Device; the owner is its device group
 	KindLoginToken  Kind = "logintoken"  // LoginToken; the owner is the account
-	KindShare       Kind = "share"       // controlproto.Share; the owner is the device
+	KindShare       Kind = "share"       // controlproto.Share, with the time that it was "made"; the owner is the device
 	KindNotes       Kind = "notes"       // Notes; the id is that of what they are about
 	KindSystem      Kind = "sysinfo"     // the report of a device; the owner is the device
 	KindNetwork     Kind = "ifinfo"      // the report of a device; the owner is the device
