@@ -20,14 +20,15 @@ import (
 
 // site is what the operators' part of the server is told of the rest.
 type site struct {
-	cfg      config
-	store    *sqlstore.Store
-	tenants  tenants
-	identity *identity
-	address  string // host:port of the server
-	fixed    bool   // whether that is so for everyone
-	loginKey controlproto.CookieKey
-	log      *slog.Logger
+	cfg       config
+	store     *sqlstore.Store
+	tenants   tenants
+	identity  *identity
+	address   string // host:port of the server
+	fixed     bool   // whether that is so for everyone
+	loginKey  controlproto.CookieKey
+	inviteKey controlproto.CookieKey
+	log       *slog.Logger
 }
 
 // openRecords makes what operators' actions do: package controlserver over the store and the agents that are online.
@@ -40,7 +41,7 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 	if err != nil {
 		return nil, err
 	}
-	s.loginKey = login
+	s.loginKey, s.inviteKey = login, invite
 	return controlserver.New(controlserver.Config{
 		Store: s.store, Router: who, Presence: who,
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,

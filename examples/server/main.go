@@ -276,6 +276,11 @@ func (s *server) handler(files *settings) http.Handler {
 		mux.Handle("GET "+prefix+"/agent.ashx", s.agents)
 	}
 	mux.Handle("GET /meshsettings", files)
+	agents := &programs{settings: files, folder: s.cfg.Core}
+	mux.Handle("GET /meshagents", agents)
+	links := &guests{settings: files, records: s.records, programs: agents, pages: s.pages}
+	mux.HandleFunc("GET /agentinvite", links.invite)
+	mux.HandleFunc("GET /sharing", links.share)
 	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.Handle("/", s.pages)
 

@@ -207,6 +207,11 @@ func (h *Handler) Session(r *http.Request) (Login, bool) {
 	return v.who, true
 }
 
+// Render writes one of the pages that this package has for others: invite.html, share.html and refused.html.
+func (h *Handler) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
+	h.render(w, r, status, page, data)
+}
+
 // render writes a page. A template that fails does so in the middle; the browser then sees a cut page.
 func (h *Handler) render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
