@@ -20,14 +20,15 @@ import (
 
 // site is what the operators' part of the server is told of the rest.
 type site struct {
-	cfg      config
-	store    *sqlstore.Store
-	tenants  tenants
-	identity *identity
-	address  string // host:port of the server
-	fixed    bool   // whether that is so for everyone
-	loginKey controlproto.CookieKey
-	log      *slog.Logger
+	cfg       config
+	store     *sqlstore.Store
+	tenants   tenants
+	identity  *identity
+	address   string // host:port of the server
+	fixed     bool   // whether that is so for everyone
+	loginKey  controlproto.CookieKey
+	inviteKey controlproto.CookieKey
+	log       *slog.Logger
 }
 
 // openRecords makes what operators' actions do: package controlserver over the store and the agents that are online.
@@ -40,7 +41,7 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 	if err != nil {
 		return nil, err
 	}
-	s.loginKey = login
+	s.loginKey, s.inviteKey = login, invite
 	return controlserver.New(controlserver.Config{
 		Store: s.store, Router: who, Presence: who,
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
@@ -73,7 +74,7 @@ func openChannel(s *site, records *controlserver.Server, pages func() *web.Handl
 			return controlproto.ID(l.User), l.Token, ok
 		},
 		CookieKeys: []controlproto.CookieKey{s.loginKey}, CookieIP: s.cfg.File.CookieIP, CookieEncoding: s.cfg.File.CookieEncoding,
-		URLKeys:        func(domain string) []controlproto.Secret { return s.cfg.File.domain(domain).URLKeys },
+		URLKeys:        s.cfg.File.urlKeys,
 		Origins:        s.cfg.File.Origins,
 		ServerIdentity: &controlproto.ServerIdentity{Certificate: s.identity.agentDER, Signer: s.identity.agentSigner, WebHashes: hashes},
 		TrustedProxies: s.cfg.TrustedProxies,
@@ -192,6 +193,7 @@ func (s *site) addressFor(domain, asked string) string {
 type logins struct {
 	records *controlserver.Server
 	channel *controlproto.Server
+	keys    func(domain string) []controlproto.Secret
 }
 
 var _ web.Logins = (*logins)(nil)
@@ -273,10 +275,27 @@ func (l *logins) Valid(r *http.Request, who web.Login, since time.Time) bool {
 	return u != nil && err == nil && !(u.PassChange > since.Unix())
 }
 
-// Base implements [web.Logins].
-func (l *logins) Base(r *http.Request) string {
-	if t, ok := tenantOf(r); ok {
-		return t.base()
+// Place implements [web.Logins].
+func (l *logins) Place(r *http.Request) web.Place {
+	t, ok := tenantOf(r)
+	if !ok {
+		return web.Place{Base: "/"}
 	}
-	return "/"
+	at := web.Place{Base: t.base(), Title: t.Title}
+	if keys := l.keys(t.ID); len(keys) > 0 {
+		at.Closed = !hasKey(r, keys)
+		if !at.Closed {
+			at.Key = r.URL.Query().Get("key")
+		}
+	}
+	return at
+}
+
+// hasKey tells whether one of the keys is in the URL.
+func hasKey(r *http.Request, keys []controlproto.Secret) bool {
+	given, found := controlproto.NewSecret(r.URL.Query().Get("key")), len(keys) == 0
+	for _, k := range keys {
+		found = k.Equal(given) || found
+	}
+	return found
 }

@@ -57,6 +57,9 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		return failed(stderr, 2, err)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))
+	for _, w := range cfg.File.Warnings {
+		log.Warn("config.json: " + w)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
@@ -66,7 +69,13 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	}
 	fmt.Fprint(stdout, s.welcome)
 	served := make(chan error, 1)
-	go func() { served <- s.http.ServeTLS(s.listener, "", "") }()
+	go func() {
+		if cfg.File.TLSOffload {
+			served <- s.http.Serve(s.listener)
+		} else {
+			served <- s.http.ServeTLS(s.listener, "", "")
+		}
+	}()
 	select {
 	case err = <-served: // not asked for
 	case <-ctx.Done():
@@ -195,7 +204,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	}
 	s.pages = web.New(web.Config{
 		Source: &view{store: s.store, records: s.records, agents: s.agents, tenants: s.tenants, settings: files}, Feed: feed,
-		Logins: &logins{records: s.records, channel: s.channel}, TrustedProxies: cfg.TrustedProxies, Logger: log,
+		Logins: &logins{s.records, s.channel, cfg.File.urlKeys}, TrustedProxies: cfg.TrustedProxies, Logger: log,
 	})
 	s.http = &http.Server{
 		Handler:           s.handler(files),
@@ -253,6 +262,7 @@ func openAgents(s *server) (*agentproto.Server, error) {
 		Handler:        s.rules.serve,
 		CompressCores:  true,
 		Limits:         agentproto.Limits{Message: maxMessage},
+		KeepAlive:      s.cfg.File.KeepAlive,
 		TrustedProxies: s.cfg.TrustedProxies,
 		Logger:         s.log,
 		Trace:          &agentproto.Trace{BadWebHash: s.identity.badWebHash},
@@ -266,6 +276,11 @@ func (s *server) handler(files *settings) http.Handler {
 		mux.Handle("GET "+prefix+"/agent.ashx", s.agents)
 	}
 	mux.Handle("GET /meshsettings", files)
+	agents := &programs{settings: files, folder: s.cfg.Core}
+	mux.Handle("GET /meshagents", agents)
+	links := &guests{settings: files, records: s.records, programs: agents, pages: s.pages}
+	mux.HandleFunc("GET /agentinvite", links.invite)
+	mux.HandleFunc("GET /sharing", links.share)
 	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.Handle("/", s.pages)
 
