@@ -162,6 +162,26 @@ func (p *meshctrlPeer) startAgent(group string) *interop.Agent {
 	return interop.StartAgent(p.t, p.msh(p.vars[group]), interop.AgentOptions{})
 }
 
+// removeGroups removes all device groups.
+func (p *meshctrlPeer) removeGroups() {
+	p.t.Helper()
+	client, err := p.client("")
+	require.NoError(p.t, err)
+	ctx, cancel := context.WithTimeout(p.t.Context(), ctlLimit)
+	defer cancel()
+	result, err := client.Run(ctx, "listdevicegroups", "--json")
+	require.NoError(p.t, err)
+	var groups []struct {
+		ID string `json:"_id"`
+	}
+	require.NoError(p.t, json.Unmarshal([]byte(result.Output), &groups), "%s: %s", p.name, result.Output)
+	for _, g := range groups {
+		result, err := client.Run(ctx, "removedevicegroup", "--id", g.ID)
+		require.NoError(p.t, err)
+		require.Equal(p.t, "ok\n", result.Output, "removedevicegroup of %s", p.name)
+	}
+}
+
 // waitDevice waits until a device of a captured device group is as expected.
 func (p *meshctrlPeer) waitDevice(group string, match func(interop.Device) bool) interop.Device {
 	p.t.Helper()
