@@ -30,6 +30,7 @@ var tables = map[controlserver.Kind]string{
 	controlserver.KindNetwork:     "network_info",
 	controlserver.KindLastConnect: "last_connect",
 	controlserver.KindPower:       "power",
+	controlserver.KindWebState:    "web_state",
 	controlserver.KindSetting:     "setting",
 }
 
