@@ -22,6 +22,9 @@ func (s *Server) serverInfo(c *controlproto.Session) controlproto.ServerDetails 
 	if s.cfg.WANOnly {
 		i.Features |= controlproto.FeatureWANOnly
 	}
+	if s.cfg.Files == nil {
+		i.Features |= controlproto.FeatureNoServerFiles
+	}
 	if !d.NoLoginTokens {
 		i.Features2 |= controlproto.Feature2LoginTokens
 	}
