@@ -24,6 +24,9 @@ CREATE TABLE power        (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER
 CREATE TABLE web_state    (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 CREATE TABLE setting      (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 
+-- Kinds without a table of their own: id is the kind, a line end, and the id.
+CREATE TABLE other        (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+
 -- Owners have many records of these kinds.
 CREATE INDEX node_owner        ON node (owner, id);
 CREATE INDEX login_token_owner ON login_token (owner, id);
