@@ -9,7 +9,8 @@ import (
 var (
 	// ErrNoUser is an account that does not exist.
 	ErrNoUser = errors.New("controlproto: no such account")
-	// ErrBadCredentials is a login token that does not exist, has expired, or has another secret.
+	// ErrBadCredentials is a login with credentials that are not taken: a client's, or, of [LoginTokens], a token that does
+	// not exist, has expired, or has another secret. Servers do not tell a wrong password from an unknown account.
 	ErrBadCredentials = errors.New("controlproto: bad credentials")
 	// ErrServerShutdown ends sessions because the server shuts down.
 	ErrServerShutdown = errors.New("controlproto: server is shutting down")
