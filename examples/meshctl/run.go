@@ -55,7 +55,6 @@ func (a *app) root() *cobra.Command {
 			"Devices, device groups and user groups are named by their id, whole, bare or in hexadecimal digits, or by a\n" +
 			"name that only one of them has. Where several devices are possible, commas separate them.\n\n" +
 			"Exit codes: 0 done, 1 refused, 2 usage, 3 no connection or no answer.",
-		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
@@ -88,14 +87,14 @@ func (a *app) root() *cobra.Command {
 
 func (a *app) addGlobalFlags(f *pflag.FlagSet) {
 	g := &a.flags
-	f.StringVar(&g.url, "url", "", "address of the server, wss://`HOST`[:port][/domain][?key=...]; wss://localhost if nothing says another")
+	f.StringVar(&g.url, "url", "", "`ADDRESS` of the server, wss://host[:port][/domain][?key=...]; wss://localhost if nothing says another")
 	f.StringVar(&g.user, "loginuser", "", "login `NAME`, or that of a login token (~t:...); admin if nothing says another")
 	f.StringVar(&g.pass, "loginpass", "", "`PASSWORD` or secret of the login token; empty asks for it. Others on this machine see the command line: prefer MESHCTL_PASSWORD")
 	f.StringVar(&g.token, "token", "", "`CODE` of the second factor; email, sms and messaging have one sent")
 	f.StringVar(&g.key, "loginkey", "", "the server's login key in `HEX`, or a login cookie")
 	f.StringVar(&g.keyFile, "loginkeyfile", "", "`FILE` with the server's login key in hexadecimal digits")
 	f.StringVar(&g.domain, "logindomain", "", "`DOMAIN` of the account, with a login key")
-	f.StringVar(&g.proxy, "proxy", "", "HTTP proxy, http://`HOST`:port; that of the environment if nothing says another")
+	f.StringVar(&g.proxy, "proxy", "", "`ADDRESS` of an HTTP proxy, http://host:port; that of the environment if nothing says another")
 	f.StringVar(&g.pin, "pin", "", "accept the TLS certificate with this SHA-384 or SHA-256 `HASH` and no other")
 	f.StringVar(&g.serverID, "server-id", "", "have the server prove that it is the one with this `ID` (ServerID of a .msh file), whatever its TLS certificate")
 	f.BoolVar(&g.insecureSkipVerify, "insecure-skip-verify", false, "DANGEROUS: accept any TLS certificate; whoever is in between gets the password")
@@ -103,7 +102,7 @@ func (a *app) addGlobalFlags(f *pflag.FlagSet) {
 	f.StringVar(&g.profile, "profile", "", "`NAME` of the profile to use, see meshctl help profile")
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVar(&g.csv, "csv", false, "print comma separated values (listings)")
-	f.DurationVar(&g.wait, "wait", defaultWait, "how `LONG` to wait for a connection, and for an answer")
+	f.DurationVar(&g.wait, "wait", defaultWait, "how long to wait for a connection, and for an answer: 30s, 5m, ...")
 }
 
 // emptyMeans are flags that mean something without a value: --desc alone clears the description.
@@ -163,8 +162,8 @@ func (a *app) remote(name, short string, do func(ctx context.Context, s *session
 	})
 }
 
-// require marks flags that a command cannot do without.
-func require(c *cobra.Command, names ...string) {
+// need marks flags that a command cannot do without.
+func need(c *cobra.Command, names ...string) {
 	for _, name := range names {
 		_ = c.MarkFlagRequired(name) // fails for unknown names only, which a test would find
 	}

@@ -26,7 +26,7 @@ func (a *app) onDevice(name, short string, do func(ctx context.Context, s *sessi
 	})
 	c.Flags().StringVar(&device, "id", "", "id or name of the `DEVICE`")
 	complete(c, "id", a.completeDevices)
-	require(c, "id")
+	need(c, "id")
 	return c
 }
 
@@ -42,7 +42,7 @@ func (a *app) onDevices(name, short string, do func(ctx context.Context, s *sess
 	})
 	c.Flags().StringVar(&devices, "id", "", "ids or names of the `DEVICES`, separated by commas")
 	complete(c, "id", a.completeDevices)
-	require(c, "id")
+	need(c, "id")
 	return c
 }
 
@@ -117,7 +117,7 @@ func (a *app) addLocalDevice() *cobra.Command {
 	f.StringVar(&device.Name, "devicename", "", "`NAME` of the device")
 	f.StringVar(&device.Host, "hostname", "", "host name or IP `ADDRESS`")
 	f.IntVar(&kind, "type", int(controlproto.LocalWindows), "`KIND` of device: 4 Windows, 6 Linux, 29 macOS")
-	require(c, "devicename", "hostname")
+	need(c, "devicename", "hostname")
 	return c
 }
 
@@ -149,6 +149,6 @@ func (a *app) addAMTDevice() *cobra.Command {
 	f.StringVar(&device.User, "user", "", "Intel AMT `USER`")
 	f.StringVar(&pass, "pass", "", "Intel AMT `PASSWORD`; empty asks for it")
 	f.BoolVar(&noTLS, "notls", false, "without TLS")
-	require(c, "devicename", "hostname", "user", "pass")
+	need(c, "devicename", "hostname", "user", "pass")
 	return c
 }

@@ -52,7 +52,7 @@ func (a *app) upload() *cobra.Command {
 	})
 	c.Flags().StringVar(&file, "file", "", "local `FILE`")
 	c.Flags().StringVar(&target, "target", "", "`FOLDER` on the device")
-	require(c, "file", "target")
+	need(c, "file", "target")
 	return c
 }
 
@@ -174,7 +174,7 @@ func (a *app) download() *cobra.Command {
 	})
 	c.Flags().StringVar(&file, "file", "", "`FILE` on the device")
 	c.Flags().StringVar(&target, "target", "", "local `FILE` or folder; the current folder")
-	require(c, "file")
+	need(c, "file")
 	return c
 }
 

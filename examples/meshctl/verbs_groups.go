@@ -134,7 +134,7 @@ func (a *app) addGroup() *cobra.Command {
 	f.BoolVar(&agentless, "agentless", false, "for devices without agent")
 	f.Uint32Var(&features, "features", 0, groupFlagsUsage)
 	f.Uint32Var(&consent, "consent", 0, consentUsage)
-	require(c, "name")
+	need(c, "name")
 	c.MarkFlagsMutuallyExclusive("amtonly", "agentless")
 	return c
 }
@@ -223,6 +223,6 @@ func (a *app) moveToGroup() *cobra.Command {
 	})
 	c.Flags().StringVar(&devices, "devid", "", "the `DEVICES`, separated by commas")
 	complete(c, "devid", a.completeDevices)
-	require(c, "devid")
+	need(c, "devid")
 	return c
 }

@@ -168,5 +168,5 @@ func (a *app) removeDeviceUser() *cobra.Command {
 
 func addUserFlag(c *cobra.Command, user *string) {
 	c.Flags().StringVar(user, "userid", "", "id or name of the `ACCOUNT`, or id of a user group")
-	require(c, "userid")
+	need(c, "userid")
 }

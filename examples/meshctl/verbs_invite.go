@@ -30,7 +30,7 @@ func (a *app) sendInvite() *cobra.Command {
 	f.StringVar(&invite.Email, "email", "", "e-mail `ADDRESS`")
 	f.StringVar(&invite.Name, "name", "", "`NAME` of the recipient")
 	f.StringVar(&invite.Msg, "message", "", "`TEXT` in the mail")
-	require(c, "email")
+	need(c, "email")
 	return c
 }
 
@@ -54,7 +54,7 @@ func (a *app) inviteLink() *cobra.Command {
 		})
 	c.Flags().IntVar(&hours, "hours", 0, "`HOURS` that it is good for; 0 is for ever")
 	c.Flags().IntVar(&flags, "flags", 0, "`KIND` of installation: 0 any, 1 interactive only, 2 background only")
-	require(c, "hours")
+	need(c, "hours")
 	return c
 }
 
@@ -75,7 +75,7 @@ func (a *app) agentCommands() []*cobra.Command {
 	c.Flags().IntVar(&arch, "type", 0, "`NUMBER` of the architecture: 3 and 4 Windows x86 and x64, 6 Linux x64, 26 Linux ARM64, 29 macOS ARM64, ...")
 	c.Flags().IntVar(&install, "installflags", 0, "`KIND` of installation that Windows agents offer: 0 any, 1 interactive only, 2 background only")
 	c.Flags().StringVar(&output, "output", "", "`FILE` to write; the server's name for it, in the current folder")
-	require(c, "type")
+	need(c, "type")
 	return []*cobra.Command{c}
 }
 

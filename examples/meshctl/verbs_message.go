@@ -28,7 +28,7 @@ func (t *textFlags) add(c *cobra.Command, timeout bool) {
 	if timeout {
 		f.Int64Var(&t.timeout, "timeout", 120000, "`MILLISECONDS` that it is shown; 0 is until it is closed")
 	}
-	require(c, "msg")
+	need(c, "msg")
 }
 
 func (t *textFlags) shown() (time.Duration, error) {
@@ -85,7 +85,7 @@ func (a *app) openURL() *cobra.Command {
 		return s.each(devices, func(id controlproto.ID) error { return s.client.OpenURL(ctx, id, url) })
 	})
 	c.Flags().StringVar(&url, "openurl", "", "`ADDRESS` of the page")
-	require(c, "openurl")
+	need(c, "openurl")
 	return c
 }
 

@@ -17,6 +17,7 @@ func (a *app) profileCommands() []*cobra.Command {
 			"--profile and MESHCTL_PROFILE name no other. Its secret goes to no other server than its own. The quickest way to one:\n\n" +
 			"  meshctl logintokens --add meshctl --save work --url wss://mesh.example.com --loginuser ann",
 		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(a.profileList(), a.profileSet(), a.profileRemove(), a.profileDefault())
 	return []*cobra.Command{c}

@@ -68,7 +68,7 @@ func (a *app) reportCommands() []*cobra.Command {
 	complete(c, "type", words("sessions", "traffic", "logins", "db"))
 	complete(c, "groupby", words("user", "device", "day"))
 	complete(c, "devicegroup", a.completeGroups)
-	require(c, "type")
+	need(c, "type")
 	return []*cobra.Command{c}
 }
 

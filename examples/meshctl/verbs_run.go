@@ -63,7 +63,7 @@ func (a *app) runCommands() []*cobra.Command {
 	f.BoolVar(&reply, "reply", false, "wait for the output and print it")
 	complete(c, "id", a.completeDevices)
 	complete(c, "group", a.completeGroups)
-	require(c, "run")
+	need(c, "run")
 	c.MarkFlagsOneRequired("id", "group")
 	c.MarkFlagsMutuallyExclusive("id", "group")
 	c.MarkFlagsMutuallyExclusive("runasuser", "runasuseronly")

@@ -49,7 +49,7 @@ func (a *app) broadcast() *cobra.Command {
 	})
 	c.Flags().StringVar(&msg, "msg", "", "`TEXT` of the message")
 	c.Flags().StringVar(&user, "user", "", "only to this `USER`")
-	require(c, "msg")
+	need(c, "msg")
 	return c
 }
 

@@ -260,6 +260,6 @@ func (a *app) webRelay() *cobra.Command {
 	c.Flags().StringVar(&kind, "type", "", "`PROTOCOL`: http or https")
 	c.Flags().Uint16Var(&port, "port", 0, "`PORT` on the device; 80 or 443")
 	complete(c, "type", words("http", "https"))
-	require(c, "type")
+	need(c, "type")
 	return c
 }

@@ -82,7 +82,7 @@ func (a *app) addUserGroup() *cobra.Command {
 	c.Flags().StringVar(&group.Name, "name", "", "`NAME` of the user group")
 	c.Flags().StringVar(&group.Desc, "desc", "", "`TEXT` that describes it")
 	c.Flags().StringVar(&domain, "domain", "", "`DOMAIN` of the user group, for administrators of several")
-	require(c, "name")
+	need(c, "name")
 	return c
 }
 
@@ -97,7 +97,7 @@ func (a *app) onUserGroup(name, short string, do func(ctx context.Context, s *se
 		return do(ctx, s, id)
 	})
 	c.Flags().StringVar(&group, "groupid", "", "id or name of the user `GROUP`")
-	require(c, "groupid")
+	need(c, "groupid")
 	return c
 }
 

@@ -193,7 +193,7 @@ func (a *app) addUser() *cobra.Command {
 	f.StringVar(&pass, "pass", "", "`PASSWORD`; empty asks for it")
 	f.BoolVar(&random, "randompass", false, "make a password and print it")
 	set.add(f)
-	require(c, "user")
+	need(c, "user")
 	c.MarkFlagsOneRequired("pass", "randompass")
 	c.MarkFlagsMutuallyExclusive("pass", "randompass")
 	return c
@@ -231,7 +231,7 @@ func (a *app) editUser() *cobra.Command {
 	})
 	c.Flags().StringVar(&id, "userid", "", "id or name of the `ACCOUNT`")
 	set.add(c.Flags())
-	require(c, "userid")
+	need(c, "userid")
 	return c
 }
 
@@ -271,6 +271,6 @@ func (a *app) removeUser() *cobra.Command {
 	})
 	c.Flags().StringVar(&id, "userid", "", "id or name of the `ACCOUNT`")
 	c.Flags().StringVar(&domain, "domain", "", "`DOMAIN` of the account, for administrators of several")
-	require(c, "userid")
+	need(c, "userid")
 	return c
 }
