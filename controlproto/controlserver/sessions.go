@@ -174,12 +174,11 @@ func (s *Server) refreshSessions(written []Record) {
 		s.sess.mu.Lock()
 		a := s.account(c.UserID())
 		gone := a == nil || a.SiteRights.Restricted(controlproto.SiteLocked)
-		if gone {
-			delete(s.sess.all, c) // it hears no more, from now on
-			delete(s.sess.byID, c.ID())
-		} else if _, open := s.sess.all[c]; open {
-			c.SetUser(a.Public())
-			s.sess.all[c] = s.targetsOf(a)
+		if _, open := s.sess.all[c]; open {
+			if s.sess.all[c] = nil; !gone { // who is gone hears no more, from now on
+				c.SetUser(a.Public())
+				s.sess.all[c] = s.targetsOf(a)
+			}
 		}
 		s.sess.mu.Unlock()
 		if gone {
@@ -193,4 +192,13 @@ func (s *Server) closeTokenSessions(tokenUser string) {
 	for _, o := range s.sessionsWhere(func(o *controlproto.Session) bool { return o.Login().TokenUser == tokenUser }) {
 		o.Close("noauth", "noauth")
 	}
+}
+
+func hears(targets map[string]struct{}, of []string) bool {
+	for _, t := range of {
+		if _, ok := targets[t]; ok {
+			return true
+		}
+	}
+	return false
 }

@@ -32,9 +32,8 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 	}
 	user := c.Session.User()
 	kept := []controlproto.LoginTokenRecord{}
-	var removed []LoginToken
 	err := s.Update(ctx, func(tx *Tx) error {
-		kept, removed = kept[:0], nil
+		kept = kept[:0]
 		records, err := tx.store.List(KindLoginToken, Query{Owner: string(user.ID)})
 		if err != nil {
 			return err
@@ -52,11 +51,10 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 			if err := tx.Remove(KindLoginToken, controlproto.ID(r.ID)); err != nil {
 				return err
 			}
-			removed = append(removed, *t)
 			names = append(names, t.TokenUser)
 		}
 		slices.SortStableFunc(kept, func(a, b controlproto.LoginTokenRecord) int { return a.Created.Compare(b.Created) })
-		if len(removed) == 0 {
+		if len(names) == 0 {
 			return nil
 		}
 		return tx.tell(managerTargets(s.account(user.ID), string(user.ID)), user, controlproto.Event{
@@ -66,19 +64,7 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 	if err != nil {
 		return err
 	}
-	for _, t := range removed {
-		s.closeTokenSessions(user.ID, t.TokenUser)
-	}
 	return c.Reply(ctx, &controlproto.GetLoginTokensReply{Tokens: kept})
-}
-
-// closeTokenSessions ends the sessions that were opened with a token.
-func (s *Server) closeTokenSessions(user controlproto.ID, tokenUser string) {
-	for _, o := range s.sessionsOf(user) {
-		if o.Login().TokenUser == tokenUser {
-			o.Close("noauth", "noauth")
-		}
-	}
 }
 
 // createLoginToken makes a login name and a password that stand for the account, without second factor. The password is
