@@ -65,7 +65,7 @@ func (s *Server) getCookie(ctx context.Context, c *controlproto.Call, req *contr
 		return err
 	}
 	ck := controlproto.LoginCookie(c.Session.UserID())
-	ck.NodeID, ck.TCPAddr, ck.TCPPort, ck.Local = d.ID, req.TCPAddr, int(req.TCPPort), d.Agent == nil
+	ck.NodeID, ck.TCPAddr, ck.TCPPort, ck.Local = d.ID, req.TCPAddr, int(req.TCPPort), d.MeshType == controlproto.GroupLocal
 	if req.Tag == "novnc" {
 		ck.Protocol = 12
 	}
