@@ -97,6 +97,7 @@ type Server struct {
 	devices deviceCache
 	sess    sessions
 	changes changes
+	foreign foreign
 	cancel  func() // the subscription to the bus
 }
 

@@ -112,8 +112,8 @@ func agentSection(info *controlproto.DeviceInfo) section {
 		return s
 	}
 	text := "architecture " + strconv.Itoa(agent.ID)
-	if agent.Version != 0 {
-		text += " v" + strconv.Itoa(agent.Version)
+	if agent.Version != nil && *agent.Version != 0 {
+		text += " v" + strconv.Itoa(*agent.Version)
 	}
 	s.add("Mesh Agent", text)
 	s.add("Capabilities", agent.Caps.String())
@@ -181,14 +181,16 @@ func amtSection(amt *controlproto.DeviceAMT) section {
 	}
 	s.add("Version", amt.Version)
 	states := map[int]string{0: "Not Activated (Pre)", 1: "Not Activated (In)", 2: "Activated"}
-	s.add("Provisioning State", states[amt.State])
+	if amt.State != nil {
+		s.add("Provisioning State", states[*amt.State])
+	}
 	switch {
 	case amt.Flags&2 != 0:
 		s.add("Mode", "Client Control Mode (CCM)")
 	case amt.Flags&4 != 0:
 		s.add("Mode", "Admin Control Mode (ACM)")
 	}
-	s.add("Security", map[bool]string{true: "Secured using TLS", false: "TLS is not setup"}[amt.TLS == 1])
+	s.add("Security", map[bool]string{true: "Secured using TLS", false: "TLS is not setup"}[amt.TLS != nil && *amt.TLS == 1])
 	s.add("Admin Credentials", map[bool]string{true: "Not Known", false: "Known"}[amt.User == ""])
 	return s
 }

@@ -213,7 +213,7 @@ func parseCondition(text string) (deviceFilter, error) {
 		return func(d *controlproto.Device, _ string) bool { return d.Desc != "" && has(d.Desc) }, nil
 	case "amt":
 		return func(d *controlproto.Device, _ string) bool {
-			return d.AMT != nil && (want == "" || strconv.Itoa(d.AMT.State) == want)
+			return d.AMT != nil && (want == "" || d.AMT.State != nil && strconv.Itoa(*d.AMT.State) == want)
 		}, nil
 	case "wsc":
 		return securityFilter(want)
