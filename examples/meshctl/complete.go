@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +94,7 @@ func (a *app) completeNames(cmd *cobra.Command, word string, get func(context.Co
 		}
 		list = append(list, text)
 	}
+	slices.Sort(list)
 	return list, no
 }
 

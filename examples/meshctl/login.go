@@ -117,6 +117,9 @@ func orElse(v *string, other string) {
 
 // credentials makes a login of the settings, asking for the password if there is nothing else.
 func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, error) {
+	if strings.Contains(s.user, "/") {
+		return nil, usageError("--loginuser %.80q: the name is wanted, not the id", s.user)
+	}
 	if s.keyFile != "" {
 		return a.keyFileLogin(s)
 	}
@@ -152,8 +155,6 @@ func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, er
 			return nil, usageError("--server-id: %v", err)
 		}
 		return controlproto.InBandLogin{ServerID: id, User: s.user, Password: s.pass, Token: s.token}, nil
-	case strings.Contains(s.user, "/"):
-		return nil, usageError("--loginuser %q: the name is wanted, not the id", s.user)
 	}
 	return controlproto.PasswordLogin{User: s.user, Password: s.pass, Token: s.token}, nil
 }

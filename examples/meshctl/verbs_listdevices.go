@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +43,9 @@ func (a *app) listDeviceCommands() []*cobra.Command {
 				devices = append(devices, d)
 			}
 		}
+		slices.SortFunc(devices, func(a, b controlproto.Device) int {
+			return cmp.Or(cmp.Compare(s.names.groupName(a.Group), s.names.groupName(b.Group)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+		})
 		switch {
 		case count:
 			return s.println(strconv.Itoa(len(devices)))
