@@ -62,11 +62,7 @@ func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights c
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links {
-		back := controlproto.Link{Rights: rights}
-		if to.Kind() == controlproto.KindDeviceGroup {
-			back.Name = name // links of devices hold rights alone
-		}
-		return withLink(l, who, back)
+		return withLink(l, who, controlproto.Link{Rights: rights, Name: name})
 	})
 }
 

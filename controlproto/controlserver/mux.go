@@ -23,6 +23,7 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.shareVerbs,
 		s.powerVerbs,
 		s.eventVerbs,
+		s.reportVerbs,
 	} {
 		register(m)
 	}

@@ -36,6 +36,12 @@ func (s *Server) Opened(ctx context.Context, c *controlproto.Session) error {
 	if err := c.Send(ctx, &controlproto.UserInfo{User: *a.Public()}); err != nil {
 		return err
 	}
+	if a.SiteRights.Full() {
+		// No tracing is offered, which is said this way.
+		if err := c.Send(ctx, &controlproto.TraceInfo{}); err != nil {
+			return err
+		}
+	}
 	s.sessionCount(ctx, a)
 	return nil
 }
@@ -164,27 +170,6 @@ func (s *Server) refreshSessions(written []Record) {
 	}
 }
 
-// deliver gives a notice of the bus to the sessions that may hear of it.
-func (s *Server) deliver(n Notice) {
-	if len(n.Message) == 0 {
-		return
-	}
-	s.sess.mu.RLock()
-	defer s.sess.mu.RUnlock()
-	for c, targets := range s.sess.all {
-		if c.Domain() != n.Domain || !hears(targets, n.Targets) {
-			continue
-		}
-		message := n.Message
-		if n.Event != nil {
-			if message = s.eventFor(c, n); message == nil {
-				continue
-			}
-		}
-		c.Push(message)
-	}
-}
-
 func hears(targets map[string]struct{}, of []string) bool {
 	for _, t := range of {
 		if _, ok := targets[t]; ok {
@@ -192,20 +177,4 @@ func hears(targets map[string]struct{}, of []string) bool {
 		}
 	}
 	return false
-}
-
-// eventFor is the message as one session may see it, or nil.
-func (s *Server) eventFor(c *controlproto.Session, n Notice) []byte {
-	u := c.User()
-	e := n.Event
-	// Who has limited events for the group sees only what concerns himself, or nobody.
-	if e.UserID != "" && e.UserID != u.ID {
-		for _, t := range n.Targets {
-			if l, ok := u.Links[controlproto.ID(t)]; ok && controlproto.ID(t).Kind() == controlproto.KindDeviceGroup &&
-				l.Rights.Denies(controlproto.LimitedEvents) {
-				return nil
-			}
-		}
-	}
-	return n.Message
 }

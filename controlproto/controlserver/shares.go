@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -147,6 +148,9 @@ func (t *Tx) dropExpiredShares() error {
 	}
 	for _, id := range devices {
 		d, err := t.Device(id)
+		if errors.Is(err, ErrNotFound) {
+			d, err = &controlproto.Device{ID: id, Domain: id.Domain()}, nil // its shares go, too
+		}
 		if err != nil {
 			return err
 		}

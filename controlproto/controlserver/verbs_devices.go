@@ -57,6 +57,9 @@ func (s *Server) changeDevice(ctx context.Context, c *controlproto.Call, req *co
 	if group == nil {
 		return refused("Access Denied")
 	}
+	if s.cfg.WANOnly && d.MeshType != controlproto.GroupLocal {
+		req.Host = nil // not used to reach it
+	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		var changed []string
 		var after controlproto.Device
@@ -120,7 +123,7 @@ func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now in
 		password := a.Password.Reveal()
 		set("Intel AMT credentials", a.User != "" && password != "" && (a.User != d.AMT.User || password != d.AMT.Password.Reveal()),
 			func() { d.AMT.User, d.AMT.Password, d.AMT.Warnings = a.User, a.Password, d.AMT.Warnings|8 })
-		set("Intel AMT TLS", a.TLS != nil && *a.TLS != d.AMT.TLS, func() { d.AMT.TLS = *a.TLS })
+		set("Intel AMT TLS", a.TLS != nil && (d.AMT.TLS == nil || *a.TLS != *d.AMT.TLS), func() { d.AMT.TLS = a.TLS })
 	}
 	if req.Tags != nil {
 		tags := cleanTags(req.Tags)
@@ -215,6 +218,9 @@ func (s *Server) addLocalDevice(ctx context.Context, c *controlproto.Call, req *
 
 // addAMTDevice adds a device with Intel AMT that has no agent.
 func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *controlproto.AddAMTDevice) error {
+	if s.cfg.WANOnly {
+		return nil
+	}
 	const as = "changeDeviceMesh"
 	switch {
 	case req.TLS != 0 && req.TLS != 1:
@@ -233,10 +239,10 @@ func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *co
 		return err
 	}
 	amt := &controlproto.DeviceAMT{
-		User: req.User, Password: req.Password, TLS: req.TLS, Version: req.Version, Hash: req.Hash, Realm: req.Realm, State: 2,
+		User: req.User, Password: req.Password, TLS: &req.TLS, Version: req.Version, Hash: req.Hash, Realm: req.Realm,
 	}
 	if req.State != nil && *req.State >= 0 && *req.State <= 3 {
-		amt.State = *req.State
+		amt.State = req.State
 	}
 	return s.addDevice(ctx, c, g, &controlproto.Device{MeshType: controlproto.GroupAMT, Name: req.Name, Host: req.Host, AMT: amt})
 }
@@ -396,9 +402,6 @@ func (t *Tx) RemoveDevice(by *controlproto.User, id controlproto.ID) error {
 			return err
 		}
 	}
-	if err := t.store.RemoveEvents(EventQuery{Domain: d.Domain, Device: string(id)}); err != nil {
-		return err
-	}
 	name := ""
 	if g := t.s.group(d.Group); g != nil {
 		name = g.Name
@@ -506,8 +509,8 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	return c.Result(ctx, "ok")
 }
 
-// linkDevice links one account or user group to a device, or ends the link, and tells whether there is such a one.
-func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (known bool, err error) {
+// linkDevice links one account or user group to a device, or ends the link, and tells whether the device has changed by it.
+func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (changed bool, err error) {
 	if who.Domain() != d.Domain {
 		return false, nil
 	}
@@ -532,18 +535,20 @@ func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlpr
 	default:
 		return false, nil
 	}
+	_, linked := d.Links[who]
+	changed = linked || !remove
 	if remove {
 		err = t.Unlink(who, d.ID)
 	} else {
 		err = t.Link(who, name, d.ID, rights)
 	}
 	if err != nil {
-		return true, err
+		return changed, err
 	}
 	if who.Kind() == controlproto.KindUser {
-		return true, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
+		return changed, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
 	}
-	return true, t.userGroupChanged(by, who, 79, "User group changed: "+name, name)
+	return changed, t.userGroupChanged(by, who, 79, "User group changed: "+name, name)
 }
 
 // setDeviceEvent adds a line of an operator to a device's log.

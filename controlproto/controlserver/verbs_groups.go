@@ -98,9 +98,12 @@ func (s *Server) anyGroup(c *controlproto.Session, id controlproto.ID, name, inv
 		return nil, 0, refused(invalid)
 	}
 	id = id.In(controlproto.KindDeviceGroup, c.Domain())
-	g := s.group(id)
+	g := s.groupOrDeleted(id)
 	if g == nil || id.Domain() != c.Domain() {
 		return nil, 0, refused(unknown)
+	}
+	if len(g.Deleted) > 0 {
+		return g, 0, nil // nobody has rights on it any more
 	}
 	rights, _ := s.rights(c.UserID(), id, "")
 	return g, rights, nil
@@ -538,7 +541,7 @@ func (s *Server) createInviteLink(ctx context.Context, c *controlproto.Call, req
 	if _, visible := s.rights(c.Session.UserID(), g.ID, ""); !visible {
 		return refused("Invalid group id")
 	}
-	if req.Expire < 0 || req.Expire > maxInviteHours {
+	if _, wrong := req.Extra["expire"]; wrong || req.Expire < 0 || req.Expire > maxInviteHours {
 		return refused("Invalid expire time")
 	}
 	cookie, err := s.inviteCodec().Encode(controlproto.Cookie{

@@ -110,8 +110,6 @@ func (s *Server) createAccount(ctx context.Context, c *controlproto.Session, req
 		return &userError{"Invalid password", badPassword}, nil
 	case req.Email != "" && !validEmail(req.Email):
 		return &userError{"Invalid email", badEmail}, nil
-	case req.Domain != nil && *req.Domain != c.Domain():
-		return &userError{"Invalid domain", badDomain}, nil // nobody manages several domains
 	case req.SiteRights != nil && !me.SiteRights.Full() && *req.SiteRights&^managedSiteRights != 0:
 		return &userError{"Invalid site permissions", badSiteRights}, nil
 	case s.account(controlproto.UserID(c.Domain(), req.Username)) != nil:
@@ -269,7 +267,8 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 			}
 			editAccount(a, req, me)
 			after, err := encode(a)
-			changed = string(before) != string(after)
+			// As on the stock server, some members count as a change even if they say what is so already.
+			changed = string(before) != string(after) || req.Consent != nil || req.Phone != nil || req.MessageHandle != nil
 			return err
 		})
 		if err != nil || !changed {

@@ -28,6 +28,7 @@ type fileConfig struct {
 	TrustedProxies                  []netip.Prefix
 	CertURL                         string
 	LoginCookieKey, InviteCookieKey *controlproto.CookieKey
+	WANOnly                         bool
 	ManageAll, InterUser            []controlproto.ID
 	CookieIP                        controlproto.CookieIPPolicy
 	CookieEncoding                  controlproto.CookieEncoding
@@ -151,9 +152,7 @@ func (f *fileConfig) settings(s *section) {
 		f.KeepAlive.Interval, f.KeepAlive.Form = time.Duration(seconds)*time.Second, agentproto.JSONPing
 	}
 	f.KeepAlive.Timeout = time.Duration(s.number("agentidletimeout", 0, 86400)) * time.Second
-	if s.off("wanonly") {
-		s.warn("settings.wanOnly is always true here")
-	}
+	f.WANOnly = s.flag("wanonly")
 }
 
 // offload reads tlsOffload: true, or the addresses of the proxies that speak TLS.

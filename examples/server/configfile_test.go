@@ -108,7 +108,6 @@ func TestConfigFileWarnings(t *testing.T) {
 		`{"settings":{"tlsOffload":true,"trustedProxy":"CloudFlare","wanOnly":false,"maxInvalidLogin":false,"dbExpire":{"powerEvents":1}}}`: {
 			"settings.dbexpire.powerEvents is not supported", "settings.maxInvalidLogin can not be switched off: the default counts",
 			"settings.tlsOffload names no proxies: those of this machine are trusted, and no other", `settings.trustedproxy: "CloudFlare": want a network`,
-			"settings.wanOnly is always true here",
 		},
 		`{"domains":{"":{"allowedOrigin":true,"newAccounts":true,"dns":"x","passwordRequirements":{"force2factor":true,"loginTokens":["user//a"]},"auth":"ldap"}}}`: {
 			"domains..allowedOrigin is true: pages of any site could act for the users. It is not honoured; name the hosts", "domains..auth is not supported",

@@ -44,7 +44,7 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 		Store: s.store, Router: who, Presence: who,
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
 		LoginKey: &login, InviteKey: &invite,
-		ManageAll: s.cfg.File.ManageAll, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
+		ManageAll: s.cfg.File.ManageAll, WANOnly: s.cfg.File.WANOnly, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
 		Logger: s.log,
 	})
 }

@@ -111,7 +111,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	// Agents.
 	feed := &web.Feed{}
 	s.recorder = &recorder{
-		records: s.records, feed: feed, log: log,
+		records: s.records, feed: feed, wanOnly: cfg.File.WANOnly, log: log,
 		online: func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) },
 		trim: func(now time.Time) error {
 			_, err := s.store.TrimEvents(context.Background(), now.Add(-cfg.File.eventsFor()), maxEvents)

@@ -31,8 +31,8 @@ var tables = map[controlserver.Kind]string{
 	controlserver.KindNetwork:     "network_info",
 	controlserver.KindLastConnect: "last_connect",
 	controlserver.KindPower:       "power",
-	controlserver.KindSetting:     "setting",
 	controlserver.KindWebState:    "web_state",
+	controlserver.KindSetting:     "setting",
 }
 
 // table returns where records of a kind are, and what stands before their ids there.
