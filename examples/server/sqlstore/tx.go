@@ -32,7 +32,6 @@ var tables = map[controlserver.Kind]string{
 	controlserver.KindLastConnect: "last_connect",
 	controlserver.KindPower:       "power",
 	controlserver.KindSetting:     "setting",
-	controlserver.KindWebState:    "web_state",
 }
 
 // table returns where records of a kind are, and what stands before their ids there.
