@@ -74,7 +74,8 @@ func cacheDevice(r Record) (cachedDevice, error) {
 		return cachedDevice{}, err
 	}
 	hideSecrets(d)
-	d.Group = ""
+	// These are known when it is sent.
+	d.Group, d.Conn, d.Power, d.AgentSince, d.CIRASince, d.Sessions = "", 0, 0, time.Time{}, time.Time{}, nil
 	wire, err := encodeDevice(d)
 	if err != nil {
 		return cachedDevice{}, err
@@ -330,7 +331,7 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 	if group != "" {
 		return list, nil
 	}
-	for id := range s.linkedDevices(user) {
+	for _, id := range slices.Sorted(maps.Keys(s.linkedDevices(user))) { // in an order, for pages
 		var r Record
 		err := s.cfg.Store.View(ctx, func(tx StoreTx) (err error) {
 			r, err = tx.Get(KindDevice, string(id))
