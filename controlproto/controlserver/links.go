@@ -78,7 +78,11 @@ func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights c
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links {
-		return withLink(l, who, controlproto.Link{Rights: rights, Name: name})
+		back := controlproto.Link{Rights: rights, Name: name}
+		if to.Kind() == controlproto.KindDevice && who.Kind() == controlproto.KindUserGroup {
+			back.Name = "" // as the stock server has it
+		}
+		return withLink(l, who, back)
 	})
 }
 
