@@ -132,7 +132,7 @@ func (s *Server) groupNamed(c *controlproto.Session, name string) (*controlproto
 
 // seenBy tells whether an account may see another one: with realms, only those that share one.
 func seenBy(manager *Account, other *Account) bool {
-	if len(manager.Realms) == 0 || manager.SiteRights.Full() {
+	if len(manager.Realms) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(other.Realms, func(r string) bool { return slices.Contains(manager.Realms, r) })

@@ -34,6 +34,8 @@ type Config struct {
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID
+	// WANOnly is a server that is not in the network of its devices: it does not add devices by their address.
+	WANOnly bool
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
 	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
@@ -95,6 +97,7 @@ type Server struct {
 	devices deviceCache
 	sess    sessions
 	changes changes
+	foreign foreign
 	cancel  func() // the subscription to the bus
 }
 

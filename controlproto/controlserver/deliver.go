@@ -10,8 +10,17 @@ import (
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
-// deliver gives a notice of the bus to the sessions that may hear of it.
+// deliver takes a notice of the bus.
 func (s *Server) deliver(n Notice) {
+	if n.from != s {
+		s.foreign.add(s, n)
+		return
+	}
+	s.pass(n)
+}
+
+// pass gives a notice to the sessions that may hear of it.
+func (s *Server) pass(n Notice) {
 	if len(n.Message) == 0 {
 		return
 	}

@@ -169,8 +169,21 @@ func (c *deviceCache) expire(now time.Time) {
 	}
 }
 
-// Tick does what is due from time to time: call it about once a minute. It drops what nobody uses from memory.
-func (s *Server) Tick() { s.devices.expire(s.cfg.Now()) }
+// drop forgets all groups.
+func (c *deviceCache) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.groups)
+	clear(c.where)
+}
+
+// Tick does what is due from time to time: call it about once a minute. It drops what nobody uses from memory, and ends the
+// sessions of login tokens that are over.
+func (s *Server) Tick() {
+	s.devices.expire(s.cfg.Now())
+	s.endTokenSessions(context.Background())
+	s.foreign.retry(s)
+}
 
 // devicesOf returns the devices of a group.
 func (s *Server) devicesOf(ctx context.Context, group controlproto.ID) ([]cachedDevice, error) {

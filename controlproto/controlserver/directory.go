@@ -115,6 +115,13 @@ func (s *Server) group(id controlproto.ID) *controlproto.DeviceGroup {
 	return nil
 }
 
+// groupOrDeleted returns a device group, marked as deleted or not, or nil. It must not be changed.
+func (s *Server) groupOrDeleted(id controlproto.ID) *controlproto.DeviceGroup {
+	s.dir.mu.RLock()
+	defer s.dir.mu.RUnlock()
+	return s.dir.groups[id].value
+}
+
 // accountsOf returns the accounts of a domain by id.
 func (s *Server) accountsOf(domain string) []*Account {
 	return listed(&s.dir, s.dir.accounts, controlproto.KindUser, domain)

@@ -19,6 +19,9 @@ func (s *Server) serverInfo(c *controlproto.Session) controlproto.ServerDetails 
 	} else {
 		i.Features |= controlproto.FeatureTwoFactor
 	}
+	if s.cfg.WANOnly {
+		i.Features |= controlproto.FeatureWANOnly
+	}
 	if s.cfg.Files == nil {
 		i.Features |= controlproto.FeatureNoServerFiles
 	}

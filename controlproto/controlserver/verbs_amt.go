@@ -117,7 +117,7 @@ func (s *Server) importedDevice(g *controlproto.DeviceGroup, from *controlproto.
 		Type: controlproto.KindDevice, ID: id, Group: g.ID, MeshType: controlproto.GroupAMT, Icon: controlproto.IconDesktop,
 		Name: from.FQDN, Host: from.FQDN, Domain: id.Domain(), Desc: from.Desc,
 		AMT: &controlproto.DeviceAMT{
-			User: "admin", Password: from.Password, Version: from.Version, Realm: from.DigestRealm, UUID: from.UUID, Hash: from.TLSCertHash, State: 2,
+			User: "admin", Password: from.Password, Version: from.Version, Realm: from.DigestRealm, UUID: from.UUID, Hash: from.TLSCertHash, State: new(2),
 		},
 	}
 	if from.Name != "" {
@@ -130,10 +130,10 @@ func (s *Server) importedDevice(g *controlproto.DeviceGroup, from *controlproto.
 		d.AMT.User = from.Username
 	}
 	if tls := string(from.TLS); tls == "true" || tls == "1" {
-		d.AMT.TLS = 1
+		d.AMT.TLS = new(1)
 	}
 	if v, there, ok := number(from.State); there && ok && v >= 0 && v <= 3 {
-		d.AMT.State = int(v)
+		d.AMT.State = new(int(v))
 	}
 	return d, nil
 }

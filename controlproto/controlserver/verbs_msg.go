@@ -25,6 +25,9 @@ func (s *Server) msg(ctx context.Context, c *controlproto.Call) error {
 	if err := c.Decode(m); err != nil {
 		return err
 	}
+	if !s.msgAnswered(c, m) {
+		return nil
+	}
 	sent, err := s.routeMsg(ctx, c, m)
 	if err != nil || !c.Asked() {
 		return err
@@ -34,6 +37,36 @@ func (s *Server) msg(ctx context.Context, c *controlproto.Call) error {
 		result = unableToRoute
 	}
 	return c.ReplyEcho(ctx, &controlproto.Result{Name: "msg", Result: result}, controlproto.EchoBoth)
+}
+
+// msgAnswered tells whether a message is one that gets an answer at all: what the domain has switched off and tunnels that are
+// to another device get none.
+func (s *Server) msgAnswered(c *controlproto.Call, m *controlproto.Msg) bool {
+	domain := s.domains[c.Session.Domain()]
+	switch m.Type {
+	case "getclip":
+		return !domain.NoClipboardGet
+	case "setclip":
+		return !domain.NoClipboardSet
+	case "tunnel":
+		q, ok := tunnelQuery(m)
+		id := m.DeviceID.In(controlproto.KindDevice, c.Session.Domain())
+		return ok && (!q.Has("nodeid") || q.Get("nodeid") == string(id))
+	}
+	return true
+}
+
+// tunnelQuery reads the address of a tunnel.
+func tunnelQuery(m *controlproto.Msg) (url.Values, bool) {
+	var address string
+	if json.Unmarshal(m.Extra["value"], &address) != nil {
+		return nil, false
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, false
+	}
+	return u.Query(), true
 }
 
 // routeMsg checks and sends; what is refused and what cannot be sent look alike.
@@ -52,11 +85,14 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 	if group == nil || rights&(controlproto.RemoteControl|controlproto.RemoteViewOnly) == 0 {
 		return false, nil
 	}
-	if !s.msgAllowed(c, d, m, rights) {
+	if !msgAllowed(c, m, rights) {
 		return false, nil
 	}
 	u := c.Session.User()
-	for _, name := range []string{"sessionid", "rights", "consent", "username", "realname", "userid", "remoteaddr", "servertlshash", "soptions"} {
+	for _, name := range []string{
+		"action", "type", "nodeid", "sessionid", "rights", "consent", "username", "realname", "userid", "remoteaddr", "servertlshash",
+		"soptions", "perMessageDeflate", "privacybartext", "desktopviewonly", "fromSessionid",
+	} {
 		delete(m.Extra, name) // what the server says, not the sender
 	}
 	// Answers are told apart by these two, which this type of message has no fields for.
@@ -64,6 +100,9 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 		if v != nil {
 			setExtra(&m.Extra, name, v)
 		}
+	}
+	if m.Type == "tunnel" {
+		setExtra(&m.Extra, "soptions", json.RawMessage("{}")) // agents expect it
 	}
 	return s.sendTo(ctx, d.ID, &routedMsg{
 		Action: "msg", Type: m.Type, SessionID: c.Session.ID(), Rights: rights, Consent: s.consent(c.Session, d, group),
@@ -93,42 +132,28 @@ type routedMsg struct {
 }
 
 // msgAllowed checks what single types of messages need.
-func (s *Server) msgAllowed(c *controlproto.Call, d *controlproto.Device, m *controlproto.Msg, rights controlproto.Rights) bool {
-	domain := s.domains[d.Domain]
+func msgAllowed(c *controlproto.Call, m *controlproto.Msg, rights controlproto.Rights) bool {
 	switch m.Type {
 	case "":
 		return false
 	case "tunnel":
-		return tunnelAllowed(m, d.ID, rights)
+		return tunnelAllowed(m, rights)
 	case "console":
 		return rights.Has(controlproto.RemoteControl | controlproto.AgentConsole)
-	case "getclip":
-		return !domain.NoClipboardGet && rights.Has(controlproto.RemoteControl)
-	case "setclip":
-		return !domain.NoClipboardSet && rights.Has(controlproto.RemoteControl)
 	case "endtunnel":
 		var user controlproto.ID
 		_ = json.Unmarshal(m.Extra["xuserid"], &user) // what is no text is nobody
 		return rights.Full() || user == c.Session.UserID()
-	case "pskill", "serviceStop", "serviceStart", "serviceRestart", "openUrl", "messagebox", "alertbox":
+	case "getclip", "setclip", "pskill", "serviceStop", "serviceStart", "serviceRestart", "openUrl", "messagebox", "alertbox":
 		return rights.Has(controlproto.RemoteControl)
 	}
 	return true
 }
 
-// tunnelAllowed checks the address of a tunnel: the device in it must be this one, and the protocol one that the rights
-// allow.
-func tunnelAllowed(m *controlproto.Msg, id controlproto.ID, rights controlproto.Rights) bool {
-	var address string
-	if json.Unmarshal(m.Extra["value"], &address) != nil {
-		return false
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	q := u.Query()
-	if q.Get("nodeid") != string(id) {
+// tunnelAllowed checks the address of a tunnel: the protocol must be one that the rights allow.
+func tunnelAllowed(m *controlproto.Msg, rights controlproto.Rights) bool {
+	q, ok := tunnelQuery(m)
+	if !ok {
 		return false
 	}
 	switch q.Get("p") {

@@ -21,6 +21,7 @@ type normaliser struct {
 	names []string       // captured values and what replaces them, alternately, long ones first
 	ports map[int]string // the server's own, with what replaces them
 	now   time.Time
+	drop  map[string]string // members of objects, or lines "name: value", that are not compared
 }
 
 // newNormaliser returns one for a peer's captures. Times are told relative to now, which is the same for both peers.
@@ -172,6 +173,9 @@ func (n normaliser) json(v any, anyOrder bool) any {
 func (n normaliser) object(v map[string]any, anyOrder bool) map[string]any {
 	byKey := make(map[string][]any)
 	for key, value := range v {
+		if _, ok := n.drop[key]; ok {
+			continue
+		}
 		key = n.text(key)
 		byKey[key] = append(byKey[key], n.json(value, anyOrder))
 	}
@@ -209,7 +213,13 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 		}
 		return lines
 	}
-	lines := strings.Split(strings.TrimRight(n.text(printed), "\n"), "\n")
+	printed = n.text(printed)
+	for name := range n.drop {
+		// Node's inspector prints a list over several lines.
+		member := regexp.MustCompile(`(?m)^` + name + `: (\[[^\]]*\]|.*)\n`)
+		printed = member.ReplaceAllString(printed, "")
+	}
+	lines := strings.Split(strings.TrimRight(printed, "\n"), "\n")
 	if anyOrder {
 		slices.Sort(lines)
 	}

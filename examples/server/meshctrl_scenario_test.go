@@ -22,7 +22,13 @@ var ctlVerbsLeftOut = map[string]string{
 }
 
 // ctlLeftOut are the steps that may differ, by name, with the reason.
-var ctlLeftOut = map[string]string{}
+var ctlLeftOut = map[string]string{
+	"logintokens --add fourth (as token)": "a stock server lets who logged in with a token make more of them, this server does not",
+	"logintokens --remove {firstuser}":    "the stock server lists the token of the step before",
+}
+
+// ctlKeysLeftOut are the members of a command's answers that may differ, with the reason.
+var ctlKeysLeftOut = map[string]map[string]string{}
 
 // ctlScenario is what is done on both servers, in this order.
 func ctlScenario() []ctlStep {
@@ -67,6 +73,7 @@ var ctlLocal = []ctlStep{
 }
 
 var ctlSession = []ctlStep{
+	ctlCall("no device groups", func(p *meshctrlPeer) { p.removeGroups() }), // one of the servers may have made one for a start
 	ctl("listusersessions"),
 	ctl("listusersessions --json"),
 	ctl("serverinfo").anyOrder(),
@@ -168,7 +175,8 @@ var ctlTokens = []ctlStep{
 	ctl("adduser --user tina --pass Passw0rd!t"),
 	ctlLogin("tina", "Passw0rd!t"),
 	ctlCall("second factor", func(p *meshctrlPeer) {
-		p.requireSecondFactor("tina")
+		// The code of half a minute ago, as one that was used may not be taken again.
+		p.requireSecondFactor("tina", time.Now().Add(-30*time.Second))
 		client := p.logins["tina"]
 		client.Token = totp(p.t, otpSecret, time.Now())
 		p.logins["tina with token"] = client
@@ -201,10 +209,13 @@ var ctlTokens = []ctlStep{
 	}),
 	ctl("userinfo --json").as("token"),
 	ctl("userinfo --json").as("wrong token"),
-	ctl("logintokens --add fourth").as("token").keep("fourthpass", `Password: (\S+)`),
-	ctl("logintokens --remove {firstuser}").anyOrder(),
+	ctl("logintokens --remove {seconduser}").anyOrder(),
 	ctl("userinfo --json").as("token"),
+	ctl("userinfo --json").as("wrong token"),
 	ctl("logintokens --remove ~t:nothing").anyOrder(),
+	ctl("logintokens --add fourth").as("token").keep("fourthpass", `Password: (\S+)`),
+	ctl("logintokens --remove {firstuser}"),
+	ctl("userinfo --json").as("token"),
 }
 
 var ctlDeviceGroups = []ctlStep{

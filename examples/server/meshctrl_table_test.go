@@ -52,6 +52,9 @@ func TestNormaliser(t *testing.T) {
 	require.Contains(t, lines(twice, false), `"node//{id} #2": 2`, "no two keys become one")
 	require.Equal(t, lines(`{"x":1}`, false), lines(`{"event":{"action":"noise"}} {"x":1}`, false))
 	require.Equal(t, "a\nb", lines("b\na\n", true))
+	n.drop = map[string]string{"skip": "a reason"}
+	require.Equal(t, lines(`{"a":1}`, false), lines(`{"a":1,"skip":[1]}`, false))
+	require.Equal(t, "a: 1\nb: 2", lines("a: 1\nskip: [\n  1,\n  2\n]\nb: 2\n", false))
 }
 
 func TestCtlDiff(t *testing.T) {

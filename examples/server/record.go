@@ -50,6 +50,7 @@ type recorder struct {
 	records *controlserver.Server
 	trim    func(now time.Time) error // removes old events
 	feed    *web.Feed
+	wanOnly bool // addresses are of no use to reach devices
 	log     *slog.Logger
 	online  func(nodeid.NodeKey) (*agentproto.Session, bool)
 
@@ -203,11 +204,11 @@ func (r *recorder) connected(s *agentproto.Session) {
 	id, peer := controlproto.DeviceID(s.NodeKey()), s.Peer()
 	var before controlserver.State
 	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
-		d := newDevice(s)
+		d := r.newDevice(s)
 		added, err := tx.Enrol(d)
 		if err == nil && !added {
 			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
-				loggedIn(known, s)
+				r.loggedIn(known, s)
 				d = known
 				return nil
 			})
@@ -250,7 +251,7 @@ func (r *recorder) tell(id controlproto.ID, before, now controlserver.State) {
 }
 
 // newDevice is the record of a device that logs in for the first time (meshagent.js, completeAgentConnection2).
-func newDevice(s *agentproto.Session) *controlproto.Device {
+func (r *recorder) newDevice(s *agentproto.Session) *controlproto.Device {
 	key, info := s.NodeKey(), s.Info()
 	d := &controlproto.Device{
 		Type: controlproto.KindDevice, ID: controlproto.DeviceID(key), Domain: key.Domain,
@@ -260,7 +261,7 @@ func newDevice(s *agentproto.Session) *controlproto.Device {
 		FirstConnect: s.Since(),
 		Agent:        &controlproto.DeviceAgent{Caps: controlproto.AgentCaps(info.Capabilities)},
 	}
-	loggedIn(d, s)
+	r.loggedIn(d, s)
 	return d
 }
 
@@ -268,13 +269,16 @@ func newDevice(s *agentproto.Session) *controlproto.Device {
 const temporary = controlproto.AgentCaps(agentproto.CapTemporary)
 
 // loggedIn takes over what an agent says at every login.
-func loggedIn(d *controlproto.Device, s *agentproto.Session) {
+func (r *recorder) loggedIn(d *controlproto.Device, s *agentproto.Session) {
 	info := s.Info()
 	if d.Agent == nil {
 		d.Agent = &controlproto.DeviceAgent{}
 	}
 	d.RName, d.IP = info.Name.String(), s.Peer().Addr.String()
-	d.Agent.ID, d.Agent.Version = int(info.AgentID), int(info.AgentVersion)
+	if !r.wanOnly {
+		d.Host = d.IP
+	}
+	d.Agent.ID, d.Agent.Version = int(info.AgentID), new(int(info.AgentVersion))
 	// What the core reported stays until it reports something else, which it does when it starts.
 	const fixed = controlproto.AgentCaps(agentproto.CapConsole | agentproto.CapCore)
 	if caps := controlproto.AgentCaps(info.Capabilities); d.Agent.Caps&fixed != caps&fixed {
