@@ -317,7 +317,7 @@ func TestImportAMT(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "amt-secret", d.AMT.Password.Reveal())
 				require.Equal(t, []any{"pc1", "pc1.example.com", "root", 1, "16", 1, controlproto.IconLaptop, "d"},
-					[]any{d.Name, d.Host, d.AMT.User, d.AMT.TLS, d.AMT.Version, d.AMT.State, d.Icon, d.Desc})
+					[]any{d.Name, d.Host, d.AMT.User, *d.AMT.TLS, d.AMT.Version, *d.AMT.State, d.Icon, d.Desc})
 			})
 		})
 	}
@@ -332,6 +332,6 @@ func TestImportAMT(t *testing.T) {
 		require.NoError(t, err)
 		d, err := w.s.Device(t.Context(), ids[0])
 		require.NoError(t, err)
-		require.Equal(t, []any{"192.0.2.7", "admin", 1, 2}, []any{d.Name, d.AMT.User, d.AMT.TLS, d.AMT.State})
+		require.Equal(t, []any{"192.0.2.7", "admin", 1, 2}, []any{d.Name, d.AMT.User, *d.AMT.TLS, *d.AMT.State})
 	})
 }
