@@ -526,6 +526,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		case linkUnknown:
 			failed++
 			unknown = append(unknown, w.Name())
+		default: // its text says why
 		}
 	}
 	if done == 0 && failed == 0 {
