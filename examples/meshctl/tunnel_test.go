@@ -171,7 +171,7 @@ func TestTunnelBegins(t *testing.T) {
 	})
 	require.NoError(t, tun.begin(t.Context(), 1, &controlFrame{Channel: controlChannel, Type: "options", Columns: 80, Rows: 25}))
 	require.True(t, tun.recorded)
-	_, b, err := tun.next(t.Context())
+	b, err := tun.next(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, `{"ctrlChannel":"102938","type":"options","cols":80,"rows":25}1`, string(b))
 
