@@ -128,6 +128,9 @@ func TestStockVerbs(t *testing.T) {
 	back, err := os.ReadFile(near)
 	require.NoError(t, err)
 	require.True(t, string(content) == string(back))
+	proved := newWorld(t)
+	proved.env["MESHCTL_URL"], proved.env["MESHCTL_PASSWORD"], proved.env["MESHCTL_SERVER_ID"] = s.URL(), interop.Password, s.ServerID(t)
+	proved.ok(t, "download", "--id", name, "--file", far+"/up.bin", "--target", t.TempDir()+"/")
 	code, _, _ := w.run(t.Context(), "download", "--id", name, "--file", far+"/missing", "--target", near)
 	require.Equal(t, exitRefused, code)
 
