@@ -451,7 +451,7 @@ func (t *Tx) RemoveDevice(by *controlproto.User, id controlproto.ID) error {
 	if g := t.s.group(d.Group); g != nil {
 		name = g.Name
 	}
-	return t.tell(deviceTargets(d), by, controlproto.Event{
+	return t.tell(append(deviceTargets(d), linkedTo(d.Links)...), by, controlproto.Event{
 		Type: "node", Action: "removenode", DeviceID: id, Domain: d.Domain, MsgID: 87, MsgArgs: args(d.Name, name),
 		Msg: fmt.Sprintf("Removed device %s from device group %s", d.Name, name),
 	})

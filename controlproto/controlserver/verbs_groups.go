@@ -168,7 +168,8 @@ func (s *Server) deleteMesh(ctx context.Context, c *controlproto.Call, req *cont
 			return err
 		}
 		devices = devices[:0]
-		err = tx.tell(groupTargets(g, "server-deletemesh"), by, controlproto.Event{
+		// When the event is sent, nobody is linked to the group any more.
+		err = tx.tell(append(groupTargets(g, "server-deletemesh"), linkedTo(g.Links)...), by, controlproto.Event{
 			Type: "mesh", Action: "deletemesh", GroupID: g.ID, Domain: g.Domain, MsgID: 77, MsgArgs: args(g.Name),
 			Msg: "Device group deleted: " + g.Name,
 		}, detail{"mtype", g.GroupType}, detail{"name", g.Name})
@@ -434,11 +435,10 @@ func (s *Server) meshAMTPolicy(ctx context.Context, c *controlproto.Call, req *c
 		err := tx.EditGroup(g.ID, func(g *controlproto.DeviceGroup) error {
 			policy := &controlproto.AMTPolicy{Type: p.Type}
 			if p.Type == 2 || p.Type == 3 {
-				if p.Password.Reveal() == "" && g.AMT != nil {
-					policy.Password = g.AMT.Password
-				}
 				if len(p.Password.Reveal()) >= 8 {
 					policy.Password = p.Password
+				} else if g.AMT != nil {
+					policy.Password = g.AMT.Password // none, or one that is too short: it stays
 				}
 				policy.CIRASetup = *p.CIRASetup
 				if p.BadPass != nil {
@@ -526,6 +526,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		case linkUnknown:
 			failed++
 			unknown = append(unknown, w.Name())
+		default: // its text says why
 		}
 	}
 	if done == 0 && failed == 0 {

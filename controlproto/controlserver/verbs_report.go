@@ -343,19 +343,16 @@ func (s *Server) loginReport(ctx context.Context, a *Account, req *controlproto.
 	return data, nil
 }
 
-// countedKinds are what the database report counts, under the stock server's names.
+// countedKinds are what the database report counts, in the order and under the names of a stock server with its own database.
 var countedKinds = []struct {
 	name string
 	kind Kind
 }{
 	{"node", KindDevice},
 	{"mesh", KindDeviceGroup},
-	{"ugrp", KindUserGroup},
 	{"user", KindAccount},
-	{"logintoken", KindLoginToken},
-	{"deviceshare", KindShare},
-	{"note", KindNotes},
 	{"sysinfo", KindSystem},
+	{"note", KindNotes},
 	{"ifinfo", KindNetwork},
 	{"lastconnect", KindLastConnect},
 	{"power", KindPower},

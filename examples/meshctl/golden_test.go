@@ -182,6 +182,7 @@ func TestCompletion(t *testing.T) {
 	}
 	require.Equal(t, []string{"pc1", "pc2"}, complete("editdevice", "--id", ""))
 	require.Equal(t, []string{"pc2"}, complete("editdevice", "--id", "pc2"))
+	require.Equal(t, []string{"pc1,pc2"}, complete("devicepower", "--id", "pc1,pc2"))
 	require.Equal(t, []string{"home", "lab"}, complete("listdevices", "--group", ""))
 	require.Equal(t, []string{"sessions", "traffic", "logins", "db"}, complete("report", "--type", ""))
 	s.AddDevice(homeID, controlproto.Device{ID: evilID, Name: "pc2"})

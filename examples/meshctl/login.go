@@ -94,19 +94,30 @@ func (a *app) gather(cmd *cobra.Command) (settings, error) {
 		orElse(&s.pin, from.pin)
 		orElse(&s.serverID, from.serverID)
 		orElse(&s.domain, from.domain)
-		orElse(&s.user, from.user)
 		if s.token.Reveal() == "" {
 			s.token = from.token
 		}
 	}
-	for _, from := range sources {
-		if from.hasSecret() && (from.user == "" || from.user == s.user) {
-			s.pass, s.passGiven, s.key, s.keyFile = from.pass, from.passGiven, from.key, from.keyFile
-			break
-		}
-	}
+	s.pickLogin(sources)
 	orElse(&s.user, "admin")
 	return s, nil
+}
+
+// pickLogin takes the first secret that fits the account that was named before it. An account that a later source names
+// counts if that has no secret of its own.
+func (s *settings) pickLogin(sources []*settings) {
+	found := false
+	for _, from := range sources {
+		switch {
+		case !from.hasSecret():
+			orElse(&s.user, from.user)
+		case found, s.user != "" && from.user != "" && from.user != s.user:
+		default:
+			found = true
+			orElse(&s.user, from.user)
+			s.pass, s.passGiven, s.key, s.keyFile = from.pass, from.passGiven, from.key, from.keyFile
+		}
+	}
 }
 
 func orElse(v *string, other string) {
