@@ -427,7 +427,7 @@ func TestEndDoesNotWaitForSlowRequests(t *testing.T) {
 	require.NoError(t, err)
 	defer store.Close()
 	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
-		events, err := tx.Events(controlserver.EventQuery{Targets: []string{"*"}, Limit: 1})
+		events, err := tx.Events(controlserver.EventQuery{Targets: []string{toPages}, Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, "stopped", events[0].Action)
 		return nil

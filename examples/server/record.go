@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
@@ -201,7 +202,7 @@ func seen(tx *controlserver.Tx, d *controlproto.Device, action string, at time.T
 // connected records a login. A device that is not known yet is enrolled in the group that it names, which the login
 // has checked.
 func (r *recorder) connected(s *agentproto.Session) {
-	id, peer := controlproto.DeviceID(s.NodeKey()), s.Peer()
+	id := controlproto.DeviceID(s.NodeKey())
 	var before controlserver.State
 	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
 		d := r.newDevice(s)
@@ -227,7 +228,7 @@ func (r *recorder) connected(s *agentproto.Session) {
 			before = connected(s)
 		}
 		away := !added && r.wasAway(last, s.Since())
-		last = controlproto.LastConnect{Time: s.Since(), Addr: peer.Addr.String(), Cause: 1, Type: controlproto.ConnAgent}
+		last = controlproto.LastConnect{Time: s.Since(), Addr: address(s), Cause: 1, Type: controlproto.ConnAgent}
 		if err := tx.PutDocument(controlserver.KindLastConnect, string(id), string(id), rev, &last); err != nil {
 			return err
 		}
@@ -240,6 +241,14 @@ func (r *recorder) connected(s *agentproto.Session) {
 		}
 		return seen(tx, d, deviceConnected, s.Since(), "")
 	}, func() { r.tell(id, before, connected(s)) }}
+}
+
+// address is where an agent connects from, with the port if it is known.
+func address(s *agentproto.Session) string {
+	if p := s.Peer(); p.Port != 0 {
+		return netip.AddrPortFrom(p.Addr, p.Port).String()
+	}
+	return s.Peer().Addr.String()
 }
 
 // tell says how a device is connected to whoever listens.
@@ -319,7 +328,7 @@ func (r *recorder) disconnected(s *agentproto.Session) {
 		if !errors.Is(reason, agentproto.ErrShutdown) { // the agents that a restart of this server sends away are no news
 			r.left[key] = departure{at, reason.Error()}
 		}
-		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: d.IP, Type: controlproto.ConnAgent})
+		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: address(s), Type: controlproto.ConnAgent})
 	}, func() {
 		if gone {
 			r.tell(id, connected(s), controlserver.State{})

@@ -167,9 +167,9 @@ func (s *server) abandon() (err error) {
 	return err
 }
 
-// logServer logs something that the server itself did.
+// logServer logs something that the server itself did, for the pages: stock servers do not show it to operators either.
 func (s *server) logServer(ctx context.Context, action, text string) error {
-	return s.records.Dispatch(ctx, &controlproto.Event{Type: "server", Action: action, Msg: text}, "*")
+	return s.records.Dispatch(ctx, &controlproto.Event{Type: "server", Action: action, Msg: text}, toPages)
 }
 
 // tick does what is due from time to time.
