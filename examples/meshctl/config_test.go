@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,7 +73,7 @@ func TestErrorLog(t *testing.T) {
 func TestDeviceFilter(t *testing.T) {
 	d := &controlproto.Device{
 		Name: "Kiosk-1", IP: "192.0.2.7", OSDesc: "Windows 11", Tags: []string{"Front", "b"}, Users: []string{"LAB\\Ann"}, Desc: "Spare",
-		Agent: &controlproto.DeviceAgent{Tag: "x1"}, AMT: &controlproto.DeviceAMT{State: 2},
+		Agent: &controlproto.DeviceAgent{Tag: "x1"}, AMT: &controlproto.DeviceAMT{State: new(2)},
 		Windows: &controlproto.WindowsSecurity{AntiVirus: "OK", AutoUpdate: "PROBLEM", Firewall: "OK"},
 	}
 	for filter, want := range map[string]bool{
@@ -84,6 +85,28 @@ func TestDeviceFilter(t *testing.T) {
 		f, err := parseDeviceFilter(filter)
 		require.NoError(t, err)
 		require.Equal(t, want, f(d, "The Lab"), filter)
+	}
+}
+
+func TestTimeZone(t *testing.T) {
+	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for _, test := range []struct {
+		now    time.Time
+		env    string
+		name   string
+		behind int
+	}{
+		{at, "", "UTC", 0},
+		{at.In(berlin), "", "Europe/Berlin", -60},
+		{at.In(time.FixedZone("Local", 2*3600)), "", "Etc/GMT-2", -120},
+		{at.In(time.FixedZone("Local", -5*3600)), "nonsense", "Etc/GMT+5", 300},
+		{at.In(time.FixedZone("Local", 3600)), ":Europe/Berlin", "Europe/Berlin", -60},
+	} {
+		name, behind := timeZone(test.now, test.env)
+		require.Equal(t, test.name, name)
+		require.Equal(t, test.behind, behind)
 	}
 }
 
