@@ -72,7 +72,7 @@ func TestErrorLog(t *testing.T) {
 func TestDeviceFilter(t *testing.T) {
 	d := &controlproto.Device{
 		Name: "Kiosk-1", IP: "192.0.2.7", OSDesc: "Windows 11", Tags: []string{"Front", "b"}, Users: []string{"LAB\\Ann"}, Desc: "Spare",
-		Agent: &controlproto.DeviceAgent{Tag: "x1"}, AMT: &controlproto.DeviceAMT{State: 2},
+		Agent: &controlproto.DeviceAgent{Tag: "x1"}, AMT: &controlproto.DeviceAMT{State: new(2)},
 		Windows: &controlproto.WindowsSecurity{AntiVirus: "OK", AutoUpdate: "PROBLEM", Firewall: "OK"},
 	}
 	for filter, want := range map[string]bool{
