@@ -63,7 +63,7 @@ func startHere(t *testing.T, file string) *here {
 	h.server, err = open(t.Context(), cfg, slog.New(slog.NewTextHandler(h.log, nil)))
 	require.NoError(t, err)
 	served := make(chan error, 1)
-	go func() { served <- h.http.ServeTLS(h.listener, "", "") }()
+	go func() { served <- h.serve() }()
 	t.Cleanup(func() {
 		require.NoError(t, h.close())
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
@@ -314,6 +314,26 @@ func TestTenants(t *testing.T) {
 	c, err = h.dial(t, "/", controlproto.PasswordLogin{User: "boss", Password: secret("customer2")}, http.Header{"Host": {"two.example.com"}})
 	require.NoError(t, err)
 	require.Equal(t, "customer2", c.ServerInfo().Domain)
+}
+
+// TestTLSOffload has a proxy in front that speaks TLS.
+func TestTLSOffload(t *testing.T) {
+	h := startHere(t, `{"settings":{"tlsOffload":"127.0.0.1"}}`)
+	_, body := h.get(t, h.browser(t), "http://"+h.address+"/health.ashx")
+	require.Equal(t, "ok", body)
+	for origin, want := range map[string]error{"https://front.example.com": nil, "http://front.example.com": controlproto.ErrOrigin, "https://" + h.address: controlproto.ErrOrigin} {
+		c, err := controlproto.Dial(t.Context(), "ws://"+h.address+"/control.ashx", controlproto.PasswordLogin{User: "admin", Password: secret(herePassword)},
+			controlproto.ClientConfig{Header: http.Header{
+				"Origin": {origin}, "X-Forwarded-Host": {"front.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"192.0.2.9"},
+			}})
+		if want != nil {
+			require.ErrorIs(t, err, want, origin)
+			continue
+		}
+		require.NoError(t, err, origin)
+		c.Close()
+	}
+	require.Contains(t, h.log.String(), "192.0.2.9")
 }
 
 func TestWarningsOfTheConfig(t *testing.T) {

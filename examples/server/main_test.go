@@ -119,7 +119,7 @@ func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run([]string{"-h"}, func(string) string { return "" }, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, name := range []string{"listen", "data", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
+	for _, name := range []string{"listen", "data", "config", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
 		require.Contains(t, stdout.String(), "\n  -"+name+" ")
 	}
 }

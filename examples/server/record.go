@@ -211,7 +211,14 @@ func (r *recorder) connected(s *agentproto.Session) {
 			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
 				r.loggedIn(known, s)
 				d = known
-				return nil
+				flags, err := groupFlags(tx, known.Group)
+				if flags&controlproto.GroupHostnameSync != 0 {
+					known.Name = s.Info().Name.String()
+					if name := s.Info().PreferredName.String(); name != "" && flags&controlproto.GroupPreferAgentName != 0 {
+						known.Name = name
+					}
+				}
+				return err
 			})
 		}
 		if err != nil {
@@ -241,6 +248,13 @@ func (r *recorder) connected(s *agentproto.Session) {
 		}
 		return seen(tx, d, deviceConnected, s.Since(), "")
 	}, func() { r.tell(id, before, connected(s)) }}
+}
+
+// groupFlags returns the options of a device group, none if it is not there.
+func groupFlags(tx *controlserver.Tx, id controlproto.ID) (controlproto.GroupFlags, error) {
+	var g controlproto.DeviceGroup
+	_, err := tx.Document(controlserver.KindDeviceGroup, string(id), &g)
+	return g.Flags, err
 }
 
 // address is where an agent connects from, with the port if it is known.
@@ -322,7 +336,11 @@ func (r *recorder) disconnected(s *agentproto.Session) {
 			return err
 		}
 		gone = true
-		if d.Agent != nil && d.Agent.Caps&temporary != 0 {
+		flags, err := groupFlags(tx, d.Group)
+		if err != nil {
+			return err
+		}
+		if d.Agent != nil && d.Agent.Caps&temporary != 0 || flags&controlproto.GroupAutoRemove != 0 {
 			return tx.RemoveDevice(nil, id)
 		}
 		if !errors.Is(reason, agentproto.ErrShutdown) { // the agents that a restart of this server sends away are no news

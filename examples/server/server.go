@@ -150,6 +150,14 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	return s, nil
 }
 
+// serve answers until close, with http.ErrServerClosed then.
+func (s *server) serve() error {
+	if s.cfg.File.TLSOffload {
+		return s.http.Serve(s.listener)
+	}
+	return s.http.ServeTLS(s.listener, "", "")
+}
+
 // abandon closes what open has opened before it failed.
 func (s *server) abandon() (err error) {
 	if s.records != nil {
