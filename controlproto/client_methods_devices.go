@@ -52,8 +52,8 @@ func groupOf(devices []Device) string {
 	return string(devices[0].Group)
 }
 
-// DeviceDetails tells all that the server knows of devices, or of all devices if none is named. Hardware and network take
-// [DeviceDetails] on each.
+// DeviceDetails tells all that the server knows of devices, or of all devices if none is named. Hardware and network
+// take [DeviceDetails] on each.
 func (c *Client) DeviceDetails(ctx context.Context, devices ...ID) ([]DeviceDetail, error) {
 	m := &GetDeviceDetails{Type: "json"}
 	for _, id := range devices {
@@ -174,9 +174,9 @@ func (c *Client) AddAMTDevice(ctx context.Context, device *AddAMTDevice) error {
 	return fail(Do(ctx, c, device))
 }
 
-// AddUserToDevice gives an account or a user group rights on one device. A bare name is that of an account. Rights to edit the
-// group and to manage users or devices are not for devices. A stock server confirms also if it knows no such account, and
-// does not answer if it knows no such device.
+// AddUserToDevice gives an account or a user group rights on one device. A bare name is that of an account. Rights to
+// edit the group and to manage users or devices are not for devices. A stock server confirms also if it knows no such
+// account, and does not answer if it knows no such device.
 func (c *Client) AddUserToDevice(ctx context.Context, device, user ID, rights Rights) error {
 	return c.deviceUser(ctx, &AddDeviceUser{DeviceID: device, Rights: rights}, user)
 }

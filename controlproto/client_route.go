@@ -21,9 +21,9 @@ import (
 //  2. else, whose id is its "tag";
 //  3. else, if it has neither: which is the one under way for that action, and for the value of the member Spec.Key.
 //
-// For the third way there must not be two under way at once, so requests for actions whose replies repeat nothing wait for
-// each other (a slot). A request that was given up keeps its slot until its reply came after all or ClientConfig.StrayTime
-// passed, so that the next one does not get that reply.
+// For the third way there must not be two under way at once, so requests for actions whose replies repeat nothing wait
+// for each other (a slot). A request that was given up keeps its slot until its reply came after all or
+// ClientConfig.StrayTime passed, so that the next one does not get that reply.
 
 // call is one request under way.
 type call struct {
@@ -177,7 +177,8 @@ func (l *clientLink) match(r *received) *call {
 	return nil
 }
 
-// keyOf is the value of a member for comparison: of an id, what follows the last slash, as requests may leave out the rest.
+// keyOf is the value of a member for comparison: of an id, what follows the last slash, as requests may leave out the
+// rest.
 func keyOf(raw []byte, name string) string {
 	m, err := jsonrec.Peek(raw, name)
 	if err != nil || len(present(m[0])) == 0 {

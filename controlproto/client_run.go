@@ -16,7 +16,8 @@ import (
 type Command struct {
 	// Text is what the shell gets on its standard input, followed by "exit".
 	Text string
-	// Type is the shell. Those of the agent's console ([ShellAgent]) have no end that could be told; see [Client.Console].
+	// Type is the shell. Those of the agent's console ([ShellAgent]) have no end that could be told; see
+	// [Client.Console].
 	Type  CommandType
 	RunAs RunAs
 	// Timeout is how long each device may take. Default 10 min. What runs on the device is not ended by it: there is no
@@ -45,16 +46,16 @@ const (
 	busyTime = 5 * time.Second
 )
 
-// RunCommands runs a command on devices and returns the result of each as soon as it comes, with the device's error if it
-// has one: a [ResultError] if the server refused it ("Agent not connected", "Access denied"), [ErrAgentBusy], or
-// [ErrNoReply] after the timeout. There is no exit status. The loop ends after the last device, or early by break, which ends
-// the waiting for the others.
+// RunCommands runs a command on devices and returns the result of each as soon as it comes, with the device's error if
+// it has one: a [ResultError] if the server refused it ("Agent not connected", "Access denied"), [ErrAgentBusy], or
+// [ErrNoReply] after the timeout. There is no exit status. The loop ends after the last device, or early by break,
+// which ends the waiting for the others.
 //
-// Each device gets a request of its own with an id that nobody can guess. The server passes the answer of an agent on to all
-// sessions that see the device, and by the id this client knows its own. An agent runs one command at a time, so those of this
-// client wait for each other. Busy with somebody else's, an agent does not answer, but says so in a line that names no request:
-// this is taken for the answer if the device has said nothing else before, and no answer follows within five seconds. An agent
-// that finds no user to run as says nothing at all.
+// Each device gets a request of its own with an id that nobody can guess. The server passes the answer of an agent on
+// to all sessions that see the device, and by the id this client knows its own. An agent runs one command at a time, so
+// those of this client wait for each other. Busy with somebody else's, an agent does not answer, but says so in a line
+// that names no request: this is taken for the answer if the device has said nothing else before, and no answer follows
+// within five seconds. An agent that finds no user to run as says nothing at all.
 func (c *Client) RunCommands(ctx context.Context, devices []ID, cmd Command) iter.Seq2[RunResult, error] {
 	orElse(&cmd.Timeout, defaultRunTime)
 	orElse(&cmd.MaxOutput, defaultRunOutput)

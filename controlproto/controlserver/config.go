@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
@@ -33,10 +34,14 @@ type Config struct {
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID
+	// WANOnly is a server that is not in the network of its devices: it does not add devices by their address.
+	WANOnly bool
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
 	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
 	HostMemory func() (total, free int64)
+	// Files is the folder of the files that operators keep on the server; nil: there are none.
+	Files *os.Root
 	// Wake sends wake-up packets from the server's own network. Nil: only agents do.
 	Wake func(ctx context.Context, macs []string, host string)
 	// Recordings is the folder of recorded sessions; nil: none are recorded. The embedder logs an event for each, with the

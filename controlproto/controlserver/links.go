@@ -79,9 +79,9 @@ func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights c
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links {
-		back := controlproto.Link{Rights: rights}
-		if to.Kind() == controlproto.KindDeviceGroup {
-			back.Name = name // links of devices hold rights alone
+		back := controlproto.Link{Rights: rights, Name: name}
+		if to.Kind() == controlproto.KindDevice && who.Kind() == controlproto.KindUserGroup {
+			back.Name = "" // as the stock server has it
 		}
 		return withLink(l, who, back)
 	})

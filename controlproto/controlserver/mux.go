@@ -24,6 +24,9 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.powerVerbs,
 		s.eventVerbs,
 		s.reportVerbs,
+		s.fileVerbs,
+		s.agentVerbs,
+		s.amtVerbs,
 	} {
 		register(m)
 	}

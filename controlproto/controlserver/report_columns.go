@@ -1,12 +1,14 @@
 package controlserver
 
+import "encoding/json"
+
 // reportColumn says how a member of a report's lines is shown: controlproto.ReportColumn, except that the sum may be of all.
 type reportColumn struct {
-	ID     string `json:"id"`
-	Title  string `json:"title"`
-	Format string `json:"format"`
-	Align  string `json:"align"`
-	SumBy  any    `json:"sumBy"`
+	ID     string          `json:"id"`
+	Title  string          `json:"title"`
+	Format string          `json:"format"`
+	Align  string          `json:"align"`
+	SumBy  json.RawMessage `json:"sumBy"`
 }
 
 // Columns of reports (meshuser.js, remoteSessionReport and the ones behind it).
@@ -26,7 +28,13 @@ var (
 	columnRecord   = reportColumn{ID: "record", Title: "Record", Format: "records"}
 )
 
+// By what a column is added up.
+const (
+	sumAll      = "true"
+	sumProtocol = `"protocol"`
+)
+
 // columnSum is a column of numbers.
-func columnSum(id, title, format string, by any) reportColumn {
-	return reportColumn{ID: id, Title: title, Format: format, Align: "center", SumBy: by}
+func columnSum(name, format, by string) reportColumn {
+	return reportColumn{ID: name, Title: name, Format: format, Align: "center", SumBy: json.RawMessage(by)}
 }

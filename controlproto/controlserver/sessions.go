@@ -36,6 +36,12 @@ func (s *Server) Opened(ctx context.Context, c *controlproto.Session) error {
 	if err := c.Send(ctx, &controlproto.UserInfo{User: *a.Public()}); err != nil {
 		return err
 	}
+	if a.SiteRights.Full() {
+		// No tracing is offered, which is said this way.
+		if err := c.Send(ctx, &controlproto.TraceInfo{}); err != nil {
+			return err
+		}
+	}
 	s.sessionCount(ctx, a)
 	return nil
 }
@@ -162,6 +168,7 @@ func (s *Server) refreshSessions(written []Record) {
 			if r.Rev == 0 {
 				s.closeTokenSessions(r.ID)
 			}
+		default: // says nothing of sessions
 		}
 	}
 	if len(accounts) == 0 && !whole {

@@ -60,6 +60,9 @@ func (s *Server) changeDevice(ctx context.Context, c *controlproto.Call, req *co
 	if group == nil {
 		return refused("Access Denied")
 	}
+	if s.cfg.WANOnly && d.MeshType != controlproto.GroupLocal {
+		req.Host = nil // not used to reach it
+	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		var changed []string
 		var after controlproto.Device
@@ -140,7 +143,7 @@ func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now in
 		fits := !badLength(a.User, 0, 16) && !badLength(password, 0, 32)
 		set("Intel AMT credentials", fits && a.User != "" && password != "" && (a.User != d.AMT.User || password != d.AMT.Password.Reveal()),
 			func() { d.AMT.User, d.AMT.Password, d.AMT.Warnings = a.User, a.Password, d.AMT.Warnings|8 })
-		set("Intel AMT TLS", a.TLS != nil && *a.TLS != d.AMT.TLS, func() { d.AMT.TLS = *a.TLS })
+		set("Intel AMT TLS", a.TLS != nil && (d.AMT.TLS == nil || *a.TLS != *d.AMT.TLS), func() { d.AMT.TLS = a.TLS })
 	}
 	if req.Tags != nil {
 		tags := cleanTags(req.Tags)
@@ -265,6 +268,9 @@ func (s *Server) addLocalDevice(ctx context.Context, c *controlproto.Call, req *
 
 // addAMTDevice adds a device with Intel AMT that has no agent.
 func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *controlproto.AddAMTDevice) error {
+	if s.cfg.WANOnly {
+		return nil
+	}
 	const as = "changeDeviceMesh"
 	if shapeOf(c, "amttls") == 0 || req.Extra["amttls"] != nil || req.TLS != 0 && req.TLS != 1 {
 		return refusedAs(as, "Invalid amttls")
@@ -289,11 +295,11 @@ func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *co
 		return text
 	}
 	amt := &controlproto.DeviceAMT{
-		User: req.User, Password: req.Password, TLS: req.TLS, Version: fits(req.Version, 16), Hash: fits(req.Hash, 256),
+		User: req.User, Password: req.Password, TLS: &req.TLS, Version: fits(req.Version, 16), Hash: fits(req.Hash, 256),
 		Realm: fits(req.Realm, 256),
 	}
 	if req.State != nil && *req.State >= 0 && *req.State <= 3 {
-		amt.State = *req.State
+		amt.State = req.State
 	}
 	return s.addDevice(ctx, c, g, &controlproto.Device{MeshType: controlproto.GroupAMT, Name: req.Name, Host: req.Host, AMT: amt})
 }
@@ -479,7 +485,7 @@ func (t *Tx) dropDevice(by *controlproto.User, id controlproto.ID) (*controlprot
 			return nil, err
 		}
 	}
-	return d, t.store.RemoveEvents(EventQuery{Domain: d.Domain, Device: string(id)})
+	return d, nil // what it did stays in the log
 }
 
 // deviceLeft tells that an account or user group has lost its link to a device.
@@ -611,8 +617,8 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	return c.Result(ctx, "ok")
 }
 
-// linkDevice links one account or user group to a device, or ends the link, and tells whether there is such a one.
-func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (known bool, err error) {
+// linkDevice links one account or user group to a device, or ends the link, and tells whether the device has changed by it.
+func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (changed bool, err error) {
 	if who.Domain() != d.Domain {
 		return false, nil
 	}
@@ -627,18 +633,20 @@ func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlpr
 	if err != nil {
 		return false, err
 	}
+	_, linked := d.Links[who]
+	changed = linked || !remove
 	if remove {
 		err = t.Unlink(who, d.ID)
 	} else {
 		err = t.Link(who, name, d.ID, rights)
 	}
 	if err != nil {
-		return true, err
+		return changed, err
 	}
 	if who.Kind() == controlproto.KindUser {
-		return true, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
+		return changed, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
 	}
-	return true, t.userGroupChanged(by, who, 79, "User group changed: "+name, args(name))
+	return changed, t.userGroupChanged(by, who, 79, "User group changed: "+name, args(name))
 }
 
 // setDeviceEvent adds a line of an operator to a device's log.

@@ -129,9 +129,12 @@ func (s *Server) anyGroup(c *controlproto.Session, id controlproto.ID, name, inv
 		return nil, 0, refused(invalid)
 	}
 	id = id.In(controlproto.KindDeviceGroup, c.Domain())
-	g := s.group(id)
+	g := s.groupOrDeleted(id)
 	if g == nil || id.Domain() != c.Domain() {
 		return nil, 0, refused(unknown)
+	}
+	if len(g.Deleted) > 0 {
+		return g, 0, nil // nobody has rights on it any more
 	}
 	rights, _ := s.rights(c.UserID(), id, "")
 	return g, rights, nil
@@ -523,6 +526,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		case linkUnknown:
 			failed++
 			unknown = append(unknown, w.Name())
+		default: // its text says why
 		}
 	}
 	if done == 0 && failed == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,10 +23,23 @@ type reportData struct {
 }
 
 type reportGroup struct {
-	Entries []map[string]any `json:"entries,keep"`
+	Entries []reportEntry `json:"entries,keep"`
 }
 
-func (d *reportData) add(group string, entry map[string]any) {
+// reportEntry is a line: controlproto.ReportEntry, in which some members have several types.
+type reportEntry map[string]json.RawMessage
+
+func (e reportEntry) number(name string, v float64) {
+	e[name] = strconv.AppendFloat(nil, v, 'f', -1, 64)
+}
+
+func (e reportEntry) text(name, v string) {
+	if v != "" {
+		e[name] = jsonrec.AppendString(nil, v)
+	}
+}
+
+func (d *reportData) add(group string, entry reportEntry) {
 	g := d.Groups[group]
 	if g == nil {
 		g = new(reportGroup)
@@ -209,7 +223,7 @@ func (s *Server) sessionReport(ctx context.Context, a *Account, req *controlprot
 		}
 		data.add(key, entry)
 	}
-	length := columnSum("length", "length", "seconds", "protocol")
+	length := columnSum("length", "seconds", sumProtocol)
 	switch req.GroupBy {
 	case controlproto.ReportByUser:
 		data.GroupFormat = "user"
@@ -221,41 +235,38 @@ func (s *Server) sessionReport(ctx context.Context, a *Account, req *controlprot
 		data.Columns = []reportColumn{columnTime, columnDevice, columnGroup, columnGuest, columnUser, columnProtocol, length}
 	}
 	if !guests {
-		data.Columns = slices.DeleteFunc(data.Columns, func(col reportColumn) bool { return col == columnGuest })
+		data.Columns = slices.DeleteFunc(data.Columns, func(col reportColumn) bool { return col.ID == columnGuest.ID })
 	}
 	if req.ShowTraffic {
-		data.Columns = append(data.Columns, columnSum("bytesin", "bytesin", "bytes", "protocol"), columnSum("bytesout", "bytesout", "bytes", "protocol"))
+		data.Columns = append(data.Columns, columnSum("bytesin", "bytes", sumProtocol), columnSum("bytesout", "bytes", sumProtocol))
 	}
 	return data, nil
 }
 
 // session is an event as a line of a report of sessions.
-func (e *reported) session(req *controlproto.Report) map[string]any {
-	entry := map[string]any{"time": e.Time.UnixMilli()}
-	if req.GroupBy != controlproto.ReportByUser && e.UserID != "" {
-		entry["userid"] = e.UserID
+func (e *reported) session(req *controlproto.Report) reportEntry {
+	entry := reportEntry{}
+	entry.number("time", float64(e.Time.UnixMilli()))
+	if req.GroupBy != controlproto.ReportByUser {
+		entry.text("userid", string(e.UserID))
 	}
-	if req.GroupBy != controlproto.ReportByDevice && e.DeviceID != "" {
-		entry["nodeid"] = e.DeviceID
+	if req.GroupBy != controlproto.ReportByDevice {
+		entry.text("nodeid", string(e.DeviceID))
 	}
 	if v, there, ok := number(e.Extra["protocol"]); there && ok {
-		entry["protocol"] = v
+		entry.number("protocol", v)
 	}
-	if g := e.group(); g != "" {
-		entry["meshid"] = g
-	}
+	entry.text("meshid", e.group())
 	if req.ShowTraffic {
 		for _, name := range []string{"bytesin", "bytesout"} {
 			if v, ok := e.traffic(name); ok {
-				entry[name] = v
+				entry.number(name, v)
 			}
 		}
 	}
-	if guest := text(e.Extra["guestname"]); guest != "" {
-		entry["guestname"] = guest
-	}
+	entry.text("guestname", text(e.Extra["guestname"]))
 	if v, ok := e.length(); ok {
-		entry["length"] = v
+		entry.number("length", v)
 	}
 	return entry
 }
@@ -282,18 +293,19 @@ func (s *Server) trafficReport(ctx context.Context, a *Account, req *controlprot
 		out, _ := e.traffic("bytesout")
 		t.length, t.in, t.out = t.length+length, t.in+in, t.out+out
 	}
-	all := &reportGroup{Entries: []map[string]any{}}
+	all := &reportGroup{Entries: []reportEntry{}}
 	for _, id := range users {
 		t := sums[id]
-		entry := map[string]any{"length": t.length, "bytesin": t.in, "bytesout": t.out}
-		if id != "" {
-			entry["userid"] = id
-		}
+		entry := reportEntry{}
+		entry.text("userid", string(id))
+		entry.number("length", t.length)
+		entry.number("bytesin", t.in)
+		entry.number("bytesout", t.out)
 		all.Entries = append(all.Entries, entry)
 	}
 	return &reportData{Groups: map[string]*reportGroup{"0": all}, Columns: []reportColumn{
-		columnUser, columnSum("length", "length", "seconds", true), columnSum("bytesin", "bytesin", "bytes", true),
-		columnSum("bytesout", "bytesout", "bytes", true),
+		columnUser, columnSum("length", "seconds", sumAll), columnSum("bytesin", "bytes", sumAll),
+		columnSum("bytesout", "bytes", sumAll),
 	}}, nil
 }
 
@@ -315,35 +327,32 @@ func (s *Server) loginReport(ctx context.Context, a *Account, req *controlproto.
 	}
 	for i := range list {
 		e := &list[i]
-		entry := map[string]any{"time": e.Time.UnixMilli(), "twofactor": text(e.Extra["twoFactorType"]), "msg": e.MsgID}
+		entry := reportEntry{"twofactor": jsonrec.AppendString(nil, text(e.Extra["twoFactorType"]))}
+		entry.number("time", float64(e.Time.UnixMilli()))
+		entry.number("msg", float64(e.MsgID))
 		for i, name := range []string{"ip", "browser", "os"} {
-			if v := text(e.arg(i)); v != "" {
-				entry[name] = v
-			}
+			entry.text(name, text(e.arg(i)))
 		}
 		key := string(e.UserID)
 		if req.GroupBy == controlproto.ReportByDay {
 			key = e.day(req)
-			entry["userid"] = e.UserID
+			entry.text("userid", string(e.UserID))
 		}
 		data.add(key, entry)
 	}
 	return data, nil
 }
 
-// countedKinds are what the database report counts, under the stock server's names.
+// countedKinds are what the database report counts, in the order and under the names of a stock server with its own database.
 var countedKinds = []struct {
 	name string
 	kind Kind
 }{
 	{"node", KindDevice},
 	{"mesh", KindDeviceGroup},
-	{"ugrp", KindUserGroup},
 	{"user", KindAccount},
-	{"logintoken", KindLoginToken},
-	{"deviceshare", KindShare},
-	{"note", KindNotes},
 	{"sysinfo", KindSystem},
+	{"note", KindNotes},
 	{"ifinfo", KindNetwork},
 	{"lastconnect", KindLastConnect},
 	{"power", KindPower},
@@ -354,10 +363,13 @@ func (s *Server) databaseReport(ctx context.Context, a *Account) (*reportData, e
 	if !a.SiteRights.Full() {
 		return nil, nil
 	}
-	all := &reportGroup{Entries: []map[string]any{}}
+	all := &reportGroup{Entries: []reportEntry{}}
 	add := func(name string, n int) {
 		if n > 0 {
-			all.Entries = append(all.Entries, map[string]any{"record": name, "recordcount": n})
+			entry := reportEntry{}
+			entry.text("record", name)
+			entry.number("recordcount", float64(n))
+			all.Entries = append(all.Entries, entry)
 		}
 	}
 	err := s.cfg.Store.View(ctx, func(tx StoreTx) error {
@@ -373,7 +385,7 @@ func (s *Server) databaseReport(ctx context.Context, a *Account) (*reportData, e
 		return err
 	})
 	return &reportData{Groups: map[string]*reportGroup{"0": all}, Columns: []reportColumn{
-		columnRecord, {ID: "recordcount", Title: "Count", Align: "center", SumBy: true},
+		columnRecord, {ID: "recordcount", Title: "Count", Align: "center", SumBy: json.RawMessage(sumAll)},
 	}}, err
 }
 

@@ -16,11 +16,23 @@ import (
 
 // shareVerbs are links for guests, and to web servers on devices.
 func (s *Server) shareVerbs(m *controlproto.Mux) {
-	controlproto.On(m, s.deviceShares)
-	controlproto.On(m, s.deviceMeshShares)
-	controlproto.On(m, s.createDeviceShareLink)
-	controlproto.On(m, s.removeDeviceShare)
-	controlproto.On(m, s.webRelay)
+	controlproto.On(m, ifAsked(s.deviceShares))
+	controlproto.On(m, ifAsked(s.deviceMeshShares))
+	controlproto.On(m, ifAsked(s.createDeviceShareLink))
+	controlproto.On(m, ifAsked(s.removeDeviceShare))
+	controlproto.On(m, ifAsked(s.webRelay))
+}
+
+// ifAsked keeps refusals to requests with a "responseid". Other answers of these actions come in any case.
+func ifAsked[T any](f func(context.Context, *controlproto.Call, T) error) func(context.Context, *controlproto.Call, T) error {
+	return func(ctx context.Context, c *controlproto.Call, req T) error {
+		err := f(ctx, c, req)
+		var told *controlproto.ActionError
+		if errors.As(err, &told) && !c.Asked() {
+			return nil
+		}
+		return err
+	}
 }
 
 // Texts of refusals.

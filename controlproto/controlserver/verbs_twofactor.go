@@ -60,7 +60,8 @@ func (s *Server) otpAuthSetup(ctx context.Context, c *controlproto.Call, req *co
 		return c.Reply(ctx, &controlproto.OTPAuthSetupReply{})
 	}
 	err = s.editSelf(ctx, c, 90, "Added authentication application", func(a *Account) error {
-		a.TOTPSecret, a.TOTPStep = req.Secret, int64(step)
+		// The code that was shown here is still good for one login: it has opened nothing yet.
+		a.TOTPSecret, a.TOTPStep = req.Secret, int64(step)-1
 		return nil
 	})
 	if err != nil {

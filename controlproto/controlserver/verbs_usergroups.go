@@ -47,8 +47,6 @@ func (s *Server) createUserGroup(ctx context.Context, c *controlproto.Call, req 
 		return refused("Invalid group name")
 	case badLength(req.Desc, 0, 1024):
 		return refused("Invalid group description")
-	case req.Domain != nil && *req.Domain != domain:
-		return refused("Invalid domain")
 	case req.Clone != "":
 		if clone = s.userGroup(req.Clone); clone == nil || clone.Domain != domain {
 			return refused("Invalid clone groupid")

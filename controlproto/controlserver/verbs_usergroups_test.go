@@ -28,7 +28,6 @@ func TestUserGroups(t *testing.T) {
 			step{say: `{"action":"createusergroup","name":"","responseid":"r"}`, replies: refusal("createusergroup", "Invalid group name")},
 			step{say: `{"action":"createusergroup","name":"x","desc":"` + strings.Repeat("x", 1025) + `","responseid":"r"}`, replies: refusal("createusergroup", "Invalid group description")},
 			step{say: `{"action":"createusergroup","name":"x","clone":"ugrp//none","responseid":"r"}`, replies: refusal("createusergroup", "Invalid clone groupid")},
-			step{say: `{"action":"createusergroup","name":"x","domain":"other","responseid":"r"}`, replies: refusal("createusergroup", "Invalid domain")},
 
 			step{say: `{"action":"addusertousergroup","ugrpid":"{ug}","usernames":["Eve","nobody<"],"responseid":"r"}`, replies: []string{
 				`{"action":"msg","type":"notify","id":"{*}","value":"User nobody&lt; not found.","title":"Device Group","tag":"ServerNotify","titleid":5,"msgid":15,"args":["nobody&lt;"],"userid":"user//mgr","username":"mgr"}`,

@@ -65,7 +65,7 @@ const (
 	badUsername = iota + 2
 	badPassword
 	badEmail
-	badDomain
+	_ // a domain that there is not
 	badSiteRights
 	userExists
 )
@@ -147,8 +147,6 @@ func (s *Server) checkAccount(c *controlproto.Session, req *controlproto.AddUser
 		return &userError{"Invalid password", badPassword}
 	case req.Email != "" && !validEmail(req.Email):
 		return &userError{"Invalid email", badEmail}
-	case req.Domain != nil && *req.Domain != c.Domain():
-		return &userError{"Invalid domain", badDomain} // nobody manages several domains
 	case s.account(controlproto.UserID(c.Domain(), req.Username)) != nil:
 		return &userError{"User already exists", userExists}
 	case req.SiteRights != nil && !c.User().SiteRights.Full() && *req.SiteRights&^managedSiteRights != 0:
@@ -339,7 +337,8 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 			}
 			editAccount(a, req, me)
 			after, err := encode(a)
-			changed = string(before) != string(after)
+			// As on the stock server, some members count as a change even if they say what is so already.
+			changed = string(before) != string(after) || req.Consent != nil || req.Phone != nil || req.MessageHandle != nil
 			return err
 		})
 		if err != nil || !changed {

@@ -110,10 +110,7 @@ func (i *stockImport) share(_ string, doc []byte) (bool, error) {
 	if known, err := i.exists(controlserver.KindDevice, string(s.DeviceID)); err != nil || !known {
 		return false, err
 	}
-	extraKey := s.Extra["extrakey"] // a part of the link
-	if s.Extra = nil; extraKey != nil {
-		s.Extra = map[string]json.RawMessage{"extrakey": extraKey}
-	}
+	s.Extra = nil
 	return i.put(controlserver.KindShare, s.PublicID, string(s.DeviceID), s)
 }
 

@@ -94,7 +94,7 @@ func TestImportStock(t *testing.T) {
 	d := record[controlproto.Device](t, store, controlserver.KindDevice, stockNode)
 	require.Equal(t, &controlproto.Device{
 		Type: "node", MeshType: controlproto.GroupAgent, ID: stockNode, Group: stockMesh, Name: "Büro <1>", RName: "vm", Icon: 1,
-		Agent:  &controlproto.DeviceAgent{ID: 6, Caps: 30, Core: "Nov 21 2022", Root: &isRoot},
+		Agent:  &controlproto.DeviceAgent{Version: new(int), ID: 6, Caps: 30, Core: "Nov 21 2022", Root: &isRoot},
 		OSDesc: "Debian", IP: "127.0.0.1", FirstConnect: time.UnixMilli(1795390804356).UTC(),
 	}, d)
 	require.Equal(t, "behind the door", record[controlserver.Notes](t, store, controlserver.KindNotes, stockNode).Text)

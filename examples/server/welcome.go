@@ -19,11 +19,13 @@ func welcome(cfg config, address, mshFile, mshPath string, made *admin) string {
 		curl += " --cacert '" + filepath.Join(cfg.Data, "root-cert-public.crt") + "'"
 	}
 	fmt.Fprintf(&b, `
+Operators' control channel, for MeshCentral's meshctrl and package controlproto:
+  wss://%s/control.ashx
 Connect a native agent of MeshCentral, in a folder with its program as ./meshagent:
   %s -o meshagent.msh '%s' && chmod +x meshagent && ./meshagent
 Connect the agent of this module:
   go run ./examples/agent -msh '%s'
 
-`, curl, base+mshPath, mshFile)
+`, address, curl, base+mshPath, mshFile)
 	return b.String()
 }

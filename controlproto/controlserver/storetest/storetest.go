@@ -149,6 +149,7 @@ func (t *tester) kinds() {
 		controlserver.KindAccount, controlserver.KindUserGroup, controlserver.KindDeviceGroup, controlserver.KindDevice,
 		controlserver.KindLoginToken, controlserver.KindShare, controlserver.KindNotes, controlserver.KindSystem,
 		controlserver.KindNetwork, controlserver.KindLastConnect, controlserver.KindPower, controlserver.KindSetting,
+		controlserver.KindWebState, "kinds of an embedder", "kinds", "user; DROP TABLE user",
 	}
 	t.update(func(tx controlserver.StoreTx) error {
 		for _, k := range kinds {
@@ -168,6 +169,20 @@ func (t *tester) kinds() {
 				t.Fatalf("kind %s has %d records, want 1", k, len(list))
 			}
 			t.is(list[0], fmt.Sprintf(`%s same owner= rev=1 "%s"`, k, k))
+			r, err := tx.Get(k, "same")
+			t.is(r, fmt.Sprintf(`%s same owner= rev=1 "%s"`, k, k))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.update(func(tx controlserver.StoreTx) error {
+		for _, k := range kinds {
+			if err := tx.Delete(k, "same"); err != nil {
+				return err
+			}
+			t.fails(tx.Delete(k, "same"), controlserver.ErrNotFound)
 		}
 		return nil
 	})

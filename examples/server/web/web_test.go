@@ -87,6 +87,7 @@ type fakeLogins struct {
 	mu   sync.Mutex
 	code string // the second factor, if there is one
 	gone bool   // the account was removed
+	key  string // that has to be in URLs
 }
 
 func (l *fakeLogins) Password(_ context.Context, _ *http.Request, name, pass string) (web.Login, bool, error) {
@@ -107,7 +108,15 @@ func (l *fakeLogins) Valid(*http.Request, web.Login, time.Time) bool {
 	return !l.gone
 }
 
-func (l *fakeLogins) Base(*http.Request) string { return "/" }
+func (l *fakeLogins) Place(r *http.Request) web.Place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := web.Place{Base: "/", Title: "<Title>", Closed: l.key != "" && r.URL.Query().Get("key") != l.key}
+	if !at.Closed {
+		at.Key = l.key
+	}
+	return at
+}
 
 func (l *fakeLogins) set(code string, gone bool) {
 	l.mu.Lock()
@@ -262,6 +271,30 @@ func TestSecondFactor(t *testing.T) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	res, _ = s.do(t, "POST", "/login", url.Values{"step": {step[1]}, "code": {"123456"}})
 	require.Equal(t, http.StatusForbidden, res.StatusCode, "a step is taken once")
+}
+
+func TestKeyInTheURL(t *testing.T) {
+	s := newSite(t)
+	s.logins.key = "a&b"
+	right := url.Values{"user": {"admin"}, "password": {password}}
+	for _, key := range []string{"", "?key=", "?key=x"} {
+		for _, path := range []string{"/", "/login", "/events"} {
+			res, _ := s.do(t, "GET", path+key, nil)
+			require.Equal(t, http.StatusNotFound, res.StatusCode, path+key)
+		}
+		res, _ := s.do(t, "POST", "/login"+key, right)
+		require.Equal(t, http.StatusNotFound, res.StatusCode, key)
+	}
+	res, _ := s.do(t, "GET", "/?key=a%26b", nil)
+	require.Equal(t, "/login?key=a%26b", res.Header.Get("Location"))
+	res, body := s.do(t, "GET", "/login?key=a%26b", nil)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Contains(t, body, `action="login?key=a%26b"`)
+	require.Contains(t, body, "&lt;Title&gt;")
+	res, _ = s.do(t, "POST", "/login?key=a%26b", right)
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	res, _ = s.do(t, "GET", "/", nil)
+	require.Equal(t, http.StatusOK, res.StatusCode, "who is logged in needs no key")
 }
 
 func TestSessionOfARemovedAccount(t *testing.T) {
