@@ -104,6 +104,7 @@ func installFlags(kind controlproto.InviteKind) string {
 		return "&installflags=1"
 	case controlproto.InviteBackgroundOnly:
 		return "&installflags=2"
+	case controlproto.InviteBoth:
 	}
 	return ""
 }
