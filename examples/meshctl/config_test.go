@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,6 +85,28 @@ func TestDeviceFilter(t *testing.T) {
 		f, err := parseDeviceFilter(filter)
 		require.NoError(t, err)
 		require.Equal(t, want, f(d, "The Lab"), filter)
+	}
+}
+
+func TestTimeZone(t *testing.T) {
+	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	for _, test := range []struct {
+		now    time.Time
+		env    string
+		name   string
+		behind int
+	}{
+		{at, "", "UTC", 0},
+		{at.In(berlin), "", "Europe/Berlin", -60},
+		{at.In(time.FixedZone("Local", 2*3600)), "", "Etc/GMT-2", -120},
+		{at.In(time.FixedZone("Local", -5*3600)), "nonsense", "Etc/GMT+5", 300},
+		{at.In(time.FixedZone("Local", 3600)), ":Europe/Berlin", "Europe/Berlin", -60},
+	} {
+		name, behind := timeZone(test.now, test.env)
+		require.Equal(t, test.name, name)
+		require.Equal(t, test.behind, behind)
 	}
 }
 

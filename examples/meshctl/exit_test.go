@@ -198,6 +198,12 @@ func TestAskPassword(t *testing.T) {
 	w.ok(t, "userinfo", "--loginpass")
 	require.Equal(t, []string{"Password of admin: ", "Password of admin: "}, w.asked)
 
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.answer = ""
+	code, _, _ = w.run(ctx, "userinfo")
+	require.Equal(t, exitInterrupted, code)
+
 	w = on(t, s)
 	w.in.Reset(strings.NewReader(controltest.Password + "\r\nnext"))
 	w.ok(t, "userinfo", "--loginpass")

@@ -127,7 +127,7 @@ func orElse(v *string, other string) {
 }
 
 // credentials makes a login of the settings, asking for the password if there is nothing else.
-func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, error) {
+func (a *app) credentials(ctx context.Context, s settings, mayAsk bool) (controlproto.Credentials, error) {
 	if strings.Contains(s.user, "/") {
 		return nil, usageError("--loginuser %.80q: the name is wanted, not the id", s.user)
 	}
@@ -144,7 +144,7 @@ func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, er
 		if !mayAsk || !s.passGiven && !a.inTerminal {
 			return nil, usageError("no password: set MESHCTL_PASSWORD, or use --loginpass, --loginkeyfile or a profile")
 		}
-		text, err := a.secret("Password of " + clean(s.user) + ": ")
+		text, err := a.secret(ctx, "Password of "+clean(s.user)+": ")
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +202,7 @@ func (a *app) connectAs(ctx context.Context, cmd *cobra.Command, mayAsk bool) (*
 	if err != nil {
 		return nil, err
 	}
-	creds, err := a.credentials(set, mayAsk)
+	creds, err := a.credentials(ctx, set, mayAsk)
 	if err != nil {
 		return nil, err
 	}

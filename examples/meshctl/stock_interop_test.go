@@ -157,7 +157,7 @@ func TestStockVerbs(t *testing.T) {
 	require.True(t, strings.HasPrefix(w.ok(t, "generateinvitelink", "--group", "lab", "--hours", "1"), "https://"))
 	require.Contains(t, w.ok(t, "devicesharing", "--id", name, "--add", "Eve", "--duration", "10"), "URL: https://")
 	require.Contains(t, w.ok(t, "devicesharing", "--id", name), "Eve")
-	w.ok(t, "report", "--type", "logins", "--csv")
+	require.Contains(t, w.ok(t, "report", "--type", "logins", "--groupby", "day", "--csv"), "group,time,")
 	require.Contains(t, w.ok(t, "listevents", "--limit", "50"), "createmesh")
 	code, _, stderr := w.run(t.Context(), "removedevicegroup", "--group", "lab", "--loginuser", "bob", "--loginpass", "Passw0rd!y")
 	require.Equal(t, exitRefused, code, stderr)
