@@ -175,13 +175,6 @@ func (r *Relay) refused(remote string, e End, err error) {
 	r.log.Warn("tunnel end refused", "addr", remote, "role", e.Role, "user", e.User, "node", e.Node, "reason", err)
 }
 
-// refusalMessage is the JSON of a [Refusal].
-type refusalMessage struct {
-	Action string `json:"action"`
-	Cause  string `json:"cause,keep"`
-	Msg    string `json:"msg,keep"`
-}
-
 // dismiss closes the connection of an end that is in no tunnel. It does not wait.
 func (r *Relay) dismiss(nc net.Conn, err error) {
 	var b []byte

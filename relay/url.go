@@ -21,6 +21,9 @@ type (
 // NewSecret wraps text.
 func NewSecret(s string) Secret { return secret.New(s) }
 
+// NewURL wraps a URL that may have secrets in it.
+func NewURL(s string) URL { return secret.NewURL(s) }
+
 // Bounds of URLs and what is in them.
 const (
 	maxURL   = 8 << 10
