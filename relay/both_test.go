@@ -140,7 +140,7 @@ func TestDenied(t *testing.T) {
 }
 
 func TestOpenFails(t *testing.T) {
-	w := newWorld(t, Config{})
+	w := newWorld(t, Config{Limits: Limits{Wait: 200 * time.Millisecond}})
 	open := func(o Options) *OpenError {
 		t.Helper()
 		_, err := Open(t.Context(), w, testNode, o)

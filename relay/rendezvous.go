@@ -234,8 +234,9 @@ func (r *Rendezvous) Announce(now time.Time, req TunnelRequest) error {
 		r.count(req.User).requests++
 	}
 	expires := now.Add(r.limits.RequestAge)
-	r.requests[k] = &request{node: req.Node, expires: expires}
-	r.later(timer{when: expires, request: k})
+	note := &request{node: req.Node, expires: expires}
+	r.requests[k] = note
+	r.later(timer{when: expires, request: k, note: note})
 	return nil
 }
 
@@ -400,7 +401,7 @@ func (r *Rendezvous) Expire(now time.Time, moved func(Key) bool) []Ended {
 	for len(r.timers) > 0 && !r.timers[0].when.After(now) {
 		t := heap.Pop(&r.timers).(timer)
 		if t.end == 0 {
-			if req := r.requests[t.request]; req != nil && !req.expires.After(now) {
+			if r.requests[t.request] == t.note {
 				r.forget(t.request)
 			}
 			continue
@@ -494,6 +495,7 @@ type timer struct {
 	end     Key
 	idle    bool
 	request requestKey
+	note    *request // what was noted; another one since is another timer's
 }
 
 // timers is a heap, the next one first.
@@ -509,7 +511,7 @@ func (r *Rendezvous) later(t timer) {
 	for _, t := range r.timers {
 		if t.end != 0 && r.ends[t.end] != nil {
 			live = append(live, t)
-		} else if req := r.requests[t.request]; t.end == 0 && req != nil && req.expires.Equal(t.when) {
+		} else if t.end == 0 && r.requests[t.request] == t.note {
 			live = append(live, t)
 		}
 	}

@@ -19,11 +19,6 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
-const (
-	testUser = "user//ann"
-	testNode = "node//machine"
-)
-
 // testAuth reads an end from a query: auth=USER or rauth=USER, and bound=1.
 func testAuth(_ *http.Request, q *Query) (End, error) {
 	e := End{Node: q.Node, Protocol: q.Protocol, Bound: q.Extra.Get("bound") == "1"}
