@@ -251,14 +251,14 @@ func ParseAgentURL(s string) (*AgentURL, error) {
 			return nil, fmt.Errorf("%w: no path", ErrURL)
 		}
 		u.Base = scheme + "://" + host
-		if p, err := url.Parse(u.Base); err != nil || p.Host != host || p.User != nil || p.Hostname() == "" {
+		if p, err := url.Parse(u.Base); err != nil || p.Host != host || p.Hostname() == "" || strings.ContainsFunc(host, notInHost) {
 			return nil, fmt.Errorf("%w: bad host", ErrURL)
 		}
 	}
 	if u.Domain, u.Endpoint, _ = strings.Cut(path, "/"); u.Endpoint == "" {
 		u.Domain, u.Endpoint = "", path
 	}
-	if !endpoint(u.Endpoint) || nodeid.CheckDomain(u.Domain) != nil {
+	if !endpoint(u.Endpoint) || nodeid.CheckDomain(u.Domain) != nil || u.Domain == "." || u.Domain == ".." {
 		return nil, fmt.Errorf("%w: path %.64q", ErrURL, path)
 	}
 	q, err := ParseQuery(query)
@@ -267,6 +267,11 @@ func ParseAgentURL(s string) (*AgentURL, error) {
 	}
 	u.Query = *q
 	return u, nil
+}
+
+// notInHost says that a character is in no name, address or port.
+func notInHost(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_:[]", r))
 }
 
 // endpoint says whether s can be the last part of a path.
