@@ -28,7 +28,9 @@ Connect a native agent of MeshCentral, in a folder with its program as ./meshage
   %s -o meshagent.msh '%s' && chmod +x meshagent && ./meshagent
 Connect the agent of this module:
   go run ./examples/agent -msh '%s'
+List devices; it asks for the password:
+  go run ./examples/meshctl listdevices --url wss://%s --server-id %s
 
-`, address, curl, base+mshPath, mshFile)
+`, address, curl, base+mshPath, mshFile, address, serverID.Hex())
 	return b.String()
 }
