@@ -45,7 +45,8 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
 		LoginKey: &login, InviteKey: &invite,
 		ManageAll: s.cfg.File.ManageAll, WANOnly: s.cfg.File.WANOnly, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
-		Logger: s.log,
+		HostMemory: hostMemory,
+		Logger:     s.log,
 	})
 }
 

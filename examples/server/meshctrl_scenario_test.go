@@ -505,7 +505,7 @@ var ctlAgent = []ctlStep{
 	ctl("deviceinfo --id {node}").as("bob"),
 	ctl(`runcommand --id {node} --run "echo hello"`),
 	ctl(`runcommand --id {node} --run "echo hello" --reply`),
-	ctl(`runcommand --id {node} --run "echo one; echo two >&2; false" --reply`),
+	ctl(`runcommand --id {node} --run "echo one; echo two; false" --reply`),
 	ctl(`runcommand --id {node/} --run "echo hello" --reply`),
 	ctl(`runcommand --id {node} --run "echo hello" --powershell`),
 	ctl(`runcommand --id node//nothing --run "echo hello"`),

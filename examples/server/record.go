@@ -49,7 +49,7 @@ const (
 // one. Pages are told once a change is stored.
 type recorder struct {
 	records *controlserver.Server
-	trim    func(now time.Time) error // removes old events
+	trim    func(now time.Time) error // removes what is old
 	feed    *web.Feed
 	wanOnly bool // addresses are of no use to reach devices
 	log     *slog.Logger
@@ -146,7 +146,7 @@ func (r *recorder) write(first change) {
 
 func (r *recorder) trimEvents(now time.Time) {
 	if err := r.trim(now); err != nil {
-		r.log.Error("old events not removed", "reason", err)
+		r.log.Error("what is old not removed", "reason", err)
 	}
 }
 

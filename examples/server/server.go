@@ -115,7 +115,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		online: func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) },
 		trim: func(now time.Time) error {
 			_, err := s.store.TrimEvents(context.Background(), now.Add(-cfg.File.eventsFor()), maxEvents)
-			return err
+			return errors.Join(err, s.records.Prune(context.Background())) // what has expired
 		},
 	}
 	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, cores: cores, log: log}
