@@ -578,8 +578,13 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	err = s.Update(ctx, func(tx *Tx) error {
 		changed := false
 		targets := deviceTargets(d)
-		if err := tx.exists(d.ID); err != nil {
+		d, err := tx.Device(d.ID)
+		if err != nil {
 			return err
+		}
+		// Again, now that nobody else changes anything.
+		if r, _ := s.rights(c.Session.UserID(), d.Group, d.ID); !r.Has(controlproto.ManageUsers) {
+			return ErrNotFound
 		}
 		for _, w := range who {
 			known, err := tx.linkDevice(c.Session.User(), w, d, req.Rights, remove)

@@ -499,7 +499,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		return err
 	}
 	switch {
-	case !isNumber(c, "meshadmin"):
+	case !isNumber(c, "meshadmin"), req.Extra["meshadmin"] != nil: // no number, or none that are rights
 		return refused("Invalid group rights")
 	case who == nil && !validNames(req.Usernames, 128), len(who) > 0 && !validIDs(who, 128):
 		return refused("Invalid usernames")
