@@ -289,6 +289,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		}
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
+		if r, _ := s.rights(c.Session.UserID(), g.ID, ""); !r.Has(controlproto.EditGroup) {
+			return errLostRight // meanwhile
+		}
 		var ch groupChanges
 		var after controlproto.DeviceGroup
 		err := tx.EditGroup(g.ID, func(g *controlproto.DeviceGroup) error {
@@ -306,6 +309,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		return tx.groupChanged(c.Session.User(), &after, 142, append(args(after.Name), ids), ch.text,
 			string(c.Session.UserID()), "server-editmesh")
 	})
+	if errors.Is(err, errLostRight) {
+		return nil
+	}
 	if err != nil {
 		return gone(err, "Invalid group identifier ")
 	}
@@ -499,7 +505,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		return err
 	}
 	switch {
-	case !isNumber(c, "meshadmin"):
+	case !isNumber(c, "meshadmin"), req.Extra["meshadmin"] != nil: // no number, or none that are rights
 		return refused("Invalid group rights")
 	case who == nil && !validNames(req.Usernames, 128), len(who) > 0 && !validIDs(who, 128):
 		return refused("Invalid usernames")

@@ -195,6 +195,7 @@ func TestAddMeshUser(t *testing.T) {
 			step{name: "in the other spelling", say: add(`"usernames":["eve"],"meshadmin":-1`), replies: result("Can't set device group administrator, if not administrator, Nothing done", 0, 0)},
 			step{name: "unknown names", say: add(`"usernames":["nobody"],"meshadmin":8`), replies: result("Nothing done", 0, 0)},
 			step{name: "no number", say: add(`"usernames":["eve"],"meshadmin":"8"`), replies: refusal("addmeshuser", "Invalid group rights")},
+			step{name: "too many", say: add(`"usernames":["eve"],"meshadmin":99999999999`), replies: refusal("addmeshuser", "Invalid group rights")},
 			step{name: "no rights", say: add(`"usernames":["eve"]`), replies: refusal("addmeshuser", "Invalid group rights")},
 			step{name: "nobody", say: add(`"meshadmin":8`), replies: refusal("addmeshuser", "Invalid usernames")},
 			step{say: `{"action":"addmeshuser","meshid":"mesh//nothing","usernames":["eve"],"meshadmin":8,"responseid":"r"}`, replies: refusal("addmeshuser", "Unknown group")},

@@ -117,6 +117,7 @@ func TestEditUser(t *testing.T) {
 			step{name: "another domain", say: `{"action":"edituser","userid":"user/x/bob","responseid":"r"}`, replies: refusal("edituser", "User does not exists")},
 			step{name: "case", say: `{"action":"edituser","userid":"Bob","responseid":"r"}`, replies: refusal("edituser", "User does not exists")},
 			step{name: "no id", say: `{"action":"edituser","responseid":"r"}`, replies: refusal("edituser", "Invalid userid")},
+			step{name: "texts are no numbers", say: edit(`"siteadmin":"0","flags":"0","emailVerified":"false","removeRights":"0"`), replies: ok("edituser")},
 			step{name: "realms", say: edit(`"groups":["West ","east","WEST",""]`), replies: ok("edituser"), hears: changed},
 		)
 		a := w.s.account("user//bob")

@@ -146,7 +146,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	ctx, s.stop = context.WithCancel(context.Background())
 	go s.identity.run(ctx)
 	go s.tick(ctx)
-	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), madeAdmin)
+	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), s.identity.serverID, madeAdmin)
 	return s, nil
 }
 
