@@ -313,6 +313,30 @@ func TestHandlerOrder(t *testing.T) {
 	})
 }
 
+// A pong says that the requests before the ping were handled: those whose success is silent are confirmed by it.
+func TestPongInOrder(t *testing.T) {
+	gate := make(chan struct{})
+	served(t, func(c *ServerConfig) {
+		c.Mux.Handle("sendmqttmsg", func(context.Context, *Call) error {
+			<-gate
+			return &ActionError{Result: "Invalid topic"}
+		})
+	}, func(t *testing.T, s *Server) {
+		gate = make(chan struct{})
+		o := connect(t, s, fakeRequest(asBob))
+		o.send(`{"action":"ping"}`)
+		require.Equal(t, `{"action":"pong"}`, o.read())
+		o.send(`{"action":"sendmqttmsg","responseid":"x"}`)
+		o.send(`{"action":"ping"}`)
+		o.send(`{"action":"ping"}`)
+		synctest.Wait()
+		close(gate)
+		require.Equal(t, `{"action":"sendmqttmsg","result":"Invalid topic","responseid":"x"}`, o.read())
+		require.Equal(t, `{"action":"pong"}`, o.read())
+		require.Equal(t, `{"action":"pong"}`, o.read())
+	})
+}
+
 // While the requests of a session wait, nothing more is read of it.
 func TestBackPressure(t *testing.T) {
 	handled := 0
