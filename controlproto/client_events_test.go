@@ -142,6 +142,30 @@ func TestEventsContext(t *testing.T) {
 	})
 }
 
+// Readers come and go while the connection is made anew (for the race detector).
+func TestEventsWhileReconnected(t *testing.T) {
+	c, _ := dialPeer(t, ClientConfig{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			c.reconnected()
+		}
+	}()
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		events := c.Events(ctx, Filter{})
+		c.reconnected()
+		for e, err := range events {
+			require.NoError(t, err)
+			require.Equal(t, EventReconnected, e.Action)
+			break
+		}
+		cancel()
+	}
+	<-done
+}
+
 func TestMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})

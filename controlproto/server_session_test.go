@@ -535,6 +535,19 @@ func TestOpenedFails(t *testing.T) {
 	})
 }
 
+// A hook that panics leaves no login behind that counts, nor one that a shutdown would wait for.
+func TestLoginPanics(t *testing.T) {
+	served(t, func(c *ServerConfig) {
+		c.Limits.AddressLogins = 1
+		c.Trace = &ServerTrace{Refused: func(*LoginRequest, error) { panic("a bug") }}
+	}, func(t *testing.T, s *Server) {
+		for range 2 {
+			_, b := msgconn.Pipe()
+			require.PanicsWithValue(t, "a bug", func() { _ = s.Accept(t.Context(), b, fakeRequest(nil)) })
+		}
+	})
+}
+
 func TestShutdown(t *testing.T) {
 	served(t, nil, func(t *testing.T, s *Server) {
 		o, login := connect(t, s, fakeRequest(asBob)), connect(t, s, fakeRequest(inBand))
