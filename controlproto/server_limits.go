@@ -1,9 +1,11 @@
 package controlproto
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/ratelimit"
@@ -135,17 +137,68 @@ type loginLimiter struct {
 	account ratelimit.Limiter[ID]
 	wrong   ratelimit.Limiter[ID] // codes
 	codes   ratelimit.Limiter[ID] // that were sent
+
+	mu    sync.Mutex
+	under map[netip.Addr]*underWay // by network
+}
+
+// underWay are the attempts of a network of which it is not known yet whether they succeed.
+type underWay struct {
+	attempts int
+	fewer    chan struct{} // closed when one of them is over
 }
 
 func newLoginLimiter(f FailedLogins) *loginLimiter {
-	l := new(loginLimiter)
+	l := &loginLimiter{under: make(map[netip.Addr]*underWay)}
 	l.address.Rate, l.account.Rate, l.wrong.Rate, l.codes.Rate = f.PerAddress, f.PerAccount, f.WrongCodes, f.Codes
 	return l
 }
 
-// banned tells whether an address has failed too often.
+// banned tells whether an address has failed too often. While attempts are under way that may yet succeed, it has not.
 func (l *loginLimiter) banned(a netip.Addr, now time.Time) bool {
-	return !l.address.Ready(network(a), now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.under[network(a)] == nil && !l.address.Ready(network(a), now)
+}
+
+// begin is attempt, but waits while others of the same address are under way: many that log in at once and know their
+// passwords are no reason for a ban. over is called when the attempt is over, after succeeded.
+func (l *loginLimiter) begin(ctx context.Context, a netip.Addr, account ID, now func() time.Time) (over func(), ok bool) {
+	from := network(a)
+	for {
+		l.mu.Lock()
+		w := l.under[from]
+		if l.attempt(a, account, now()) {
+			if w == nil {
+				w = &underWay{fewer: make(chan struct{})}
+				l.under[from] = w
+			}
+			w.attempts++
+			l.mu.Unlock()
+			return func() { l.over(from, w) }, true
+		}
+		if w == nil {
+			l.mu.Unlock()
+			return nil, false
+		}
+		fewer := w.fewer
+		l.mu.Unlock()
+		select {
+		case <-fewer:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+func (l *loginLimiter) over(from netip.Addr, w *underWay) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(w.fewer)
+	w.fewer = make(chan struct{})
+	if w.attempts--; w.attempts == 0 {
+		delete(l.under, from)
+	}
 }
 
 // attempt takes an attempt of both the address and the account before it is known whether it succeeds, so that many at

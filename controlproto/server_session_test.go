@@ -137,6 +137,53 @@ func TestRefusedLogin(t *testing.T) {
 	})
 }
 
+// slowAccounts take their time.
+type slowAccounts struct{ *fakeAccounts }
+
+func (a slowAccounts) CheckPassword(ctx context.Context, id ID, password Secret) (bool, error) {
+	time.Sleep(100 * time.Millisecond) // the bubble's clock
+	return a.fakeAccounts.CheckPassword(ctx, id, password)
+}
+
+// Many of one address that log in at once, as a script does, are not taken for one that guesses; many that guess are.
+func TestLoginsAtOnce(t *testing.T) {
+	served(t, func(c *ServerConfig) {
+		c.Limits.PasswordChecks = 4
+		c.FailedLogins.PerAddress = LoginRate{Events: 3, Window: time.Hour}
+		c.Accounts = slowAccounts{c.Accounts.(*fakeAccounts)}
+		c.Opened = func(ctx context.Context, s *Session) error { return s.Send(ctx, &ServerInfo{}) }
+	}, func(t *testing.T, s *Server) {
+		var all []*operator
+		for range 30 {
+			all = append(all, connect(t, s, fakeRequest(asBob)))
+		}
+		time.Sleep(50 * time.Millisecond)
+		cookie := connect(t, s, fakeRequest(func(r *LoginRequest) {
+			codec := CookieCodec{Key: fakeKey(1)}
+			r.Cookie, _ = codec.Encode(LoginCookie(UserID("", "bob")))
+		}))
+		require.Contains(t, cookie.read(), `"serverinfo"`)
+		for _, o := range all {
+			require.Contains(t, o.read(), `"serverinfo"`)
+		}
+		require.Equal(t, 31, s.Len())
+		require.Empty(t, s.auth.limiter.under)
+
+		all = nil
+		for range 10 {
+			all = append(all, connect(t, s, fakeRequest(withHeader("bob", "wrong"))))
+		}
+		told := map[string]int{}
+		for _, o := range all {
+			told[o.read()]++
+		}
+		require.Equal(t, map[string]int{
+			`{"action":"close","cause":"noauth","msg":"noauth-2d"}`: 3, `{"action":"close","cause":"banned","msg":"banned-1"}`: 7,
+		}, told)
+		require.Empty(t, s.auth.limiter.under)
+	})
+}
+
 func TestLoginLimits(t *testing.T) {
 	served(t, func(c *ServerConfig) { c.Limits.AddressLogins, c.Limits.LoginMessages = 2, 3 }, func(t *testing.T, s *Server) {
 		silent := connect(t, s, fakeRequest(inBand))
