@@ -90,6 +90,7 @@ func TestEventsDropped(t *testing.T) {
 		}
 		require.Equal(t, []string{"1", "2", "3", "lost 5 of 5", "9", "10", "11", "lost 2 of 7", "14"}, got)
 		require.EqualValues(t, 7, told)
+		synctest.Wait()
 		require.Empty(t, c.subs)
 	})
 }

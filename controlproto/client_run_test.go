@@ -66,6 +66,7 @@ func TestRunCommands(t *testing.T) {
 			{id: "node//d", err: `controlproto: request "runcommands": the agent is busy with another command`, when: 6 * time.Second},
 			{id: "node//e", err: `controlproto: request "runcommands": no reply: context deadline exceeded`, when: time.Minute},
 		}, all)
+		synctest.Wait()
 		require.Empty(t, c.subs)
 	})
 }
