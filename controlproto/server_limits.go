@@ -100,8 +100,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// LoginRate is how often something may happen: Events at once, and again as many spread over each Window. The zero value is
-// the default, a negative number of Events sets no limit.
+// LoginRate is how often something may happen: Events at once, and again as many spread over each Window. A field that is
+// zero has its default, also beside one that is not; a negative number of Events sets no limit.
 type LoginRate = ratelimit.Rate
 
 // FailedLogins bound how fast passwords and codes can be guessed. Logins that succeed do not count.
@@ -123,12 +123,31 @@ type FailedLogins struct {
 }
 
 func (f FailedLogins) withDefaults() FailedLogins {
-	setDefault(&f.PerAddress, LoginRate{Events: 10, Window: 10 * time.Minute})
-	setDefault(&f.PerAccount, LoginRate{Events: 100, Window: 10 * time.Minute})
-	setDefault(&f.WrongCodes, LoginRate{Events: 10, Window: time.Hour})
-	setDefault(&f.Codes, LoginRate{Events: 5, Window: 10 * time.Minute})
+	setRate(&f.PerAddress, 10, 10*time.Minute)
+	setRate(&f.PerAccount, 100, 10*time.Minute)
+	setRate(&f.WrongCodes, 10, time.Hour)
+	setRate(&f.Codes, 5, 10*time.Minute)
 	setDefault(&f.Delay, time.Second)
 	return f
+}
+
+// setRate sets what of a rate is zero: half a rate is not meant to be none.
+func setRate(r *LoginRate, events int, window time.Duration) {
+	setDefault(&r.Events, events)
+	setDefault(&r.Window, window)
+}
+
+// check refuses what would switch a rate off without saying so.
+func (f FailedLogins) check() error {
+	if f.Delay < 0 {
+		return errors.New("controlproto: server with a negative delay of failed logins")
+	}
+	for _, r := range [...]LoginRate{f.PerAddress, f.PerAccount, f.WrongCodes, f.Codes} {
+		if r.Window < 0 {
+			return errors.New("controlproto: rate of failed logins with a negative window")
+		}
+	}
+	return nil
 }
 
 // loginLimiter counts failed logins.

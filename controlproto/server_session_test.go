@@ -625,6 +625,8 @@ func TestNewServerRefuses(t *testing.T) {
 		"any origin":       func(c *ServerConfig) { c.Origins = []string{"*"} },
 		"negative limit":   func(c *ServerConfig) { c.Limits.PushBytes = -1 },
 		"negative time":    func(c *ServerConfig) { c.Limits.WriteTime = -1 },
+		"negative delay":   func(c *ServerConfig) { c.FailedLogins.Delay = -1 },
+		"negative window":  func(c *ServerConfig) { c.FailedLogins.PerAccount.Window = -1 },
 		"empty identity":   func(c *ServerConfig) { c.ServerIdentity = new(ServerIdentity) },
 	} {
 		cfg := fakeServerConfig(fakeOperators())
