@@ -253,7 +253,7 @@ func TestDialLimits(t *testing.T) {
 			return a, nil
 		}}
 		_, err := Dial(t.Context(), "wss://server.example", PasswordLogin{User: "admin"}, cfg)
-		require.ErrorContains(t, err, "over 16 messages and no login")
+		require.ErrorContains(t, err, "17 messages of 238 bytes and no login")
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Handler does what a request asks for. The handlers of a session run one after the other, in the order of the requests,
-// except those of [Mux.Concurrent] actions. The context ends with the session. An *[ActionError] is told to a client that
+// except those of [Mux.Concurrent] actions; while one runs, pings wait, too. The context ends with the session. An *[ActionError] is told to a client that
 // asked for a confirmation; other errors are logged, and the client is told nothing.
 type Handler func(ctx context.Context, c *Call) error
 
