@@ -7,8 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -81,7 +79,7 @@ func TestBenchPeer(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	br := bufio.NewReaderSize(conn, 64<<10)
-	benchUpgrade(t, conn, br, addr, role)
+	rawUpgrade(t, conn, br, addr, "p=2&id=x&nodeid="+testNode+"&"+role+"="+testUser)
 	hello := make([]byte, 3)
 	_, err = io.ReadFull(br, hello)
 	require.NoError(t, err)
@@ -96,15 +94,6 @@ func TestBenchPeer(t *testing.T) {
 		require.NoError(t, err)
 	}
 	io.Copy(io.Discard, br) // until the operator has all
-}
-
-func benchUpgrade(t *testing.T, conn net.Conn, br *bufio.Reader, addr, role string) {
-	_, err := fmt.Fprintf(conn, "GET /meshrelay.ashx?p=2&id=x&nodeid=%s&%s=%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", testNode, role, testUser, addr)
-	require.NoError(t, err)
-	resp, err := http.ReadResponse(br, nil)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
 }
 
 // benchReceive counts messages and checks that each came in one frame.
