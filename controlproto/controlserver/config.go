@@ -19,6 +19,8 @@ type Config struct {
 	Router   Router   // nil: no device has an agent
 	Presence Presence // nil: a MemoryPresence
 	Bus      Bus      // nil: a MemoryBus
+	// Tunnels is where tunnels to devices are joined. Nil: somewhere else, and tunnel requests go to devices whatever their URL.
+	Tunnels Tunnels
 
 	// Domains are the tenants; nil is one, the default.
 	Domains []Domain
