@@ -33,6 +33,8 @@ type Config struct {
 	// LoginKey makes login cookies, InviteKey those in invitations and guest links. Nil: new ones, which end with this
 	// process.
 	LoginKey, InviteKey *controlproto.CookieKey
+	// CookieEncoding is how login cookies are written.
+	CookieEncoding controlproto.CookieEncoding
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID
