@@ -88,17 +88,18 @@ func fileHash(t *testing.T, name string) string {
 // The stock client copies files to and from a stock agent through this server, and opens a shell on it.
 func TestStockTunnels(t *testing.T) {
 	w := newTunnelWorld(t)
-	far := t.TempDir() // on the agent's side
+	far := t.TempDir()                             // on the agent's side
+	bare := strings.TrimPrefix(w.device, "node//") // the client puts that before it in any case
 	for name, size := range map[string]int64{"large": 64 << 20, "empty": 0, "small": 70_001} {
 		t.Run(name, func(t *testing.T) {
 			sent := randomFile(t, filepath.Join(w.dir, name), size)
 			begun := time.Now()
-			out := w.meshctrl(t, "upload", "--id", w.device, "--file", name, "--target", far)
+			out := w.meshctrl(t, "upload", "--id", bare, "--file", name, "--target", far)
 			require.Contains(t, out, fmt.Sprintf("Upload done, %d bytes sent.", size))
 			up := time.Since(begun)
 			require.Equal(t, sent, fileHash(t, filepath.Join(far, name)))
 			begun = time.Now()
-			out = w.meshctrl(t, "download", "--id", w.device, "--file", filepath.Join(far, name), "--target", name+".back")
+			out = w.meshctrl(t, "download", "--id", bare, "--file", filepath.Join(far, name), "--target", name+".back")
 			require.Contains(t, out, fmt.Sprintf("Download completed, %d bytes written.", size))
 			require.Equal(t, sent, fileHash(t, filepath.Join(w.dir, name+".back")))
 			t.Logf("%d bytes: up in %v, down in %v", size, up.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
@@ -119,7 +120,7 @@ func TestStockTunnels(t *testing.T) {
 	out, err := client.RunUntil(ctx, "Connected.", func() {
 		_, err := typed.WriteString("echo through$((6*7))\n")
 		require.NoError(t, err)
-	}, "through42", "shell", "--id", w.device)
+	}, "through42", "shell", "--id", bare)
 	require.NoError(t, err, out)
 
 	// The log has them all, with what went through.
@@ -129,7 +130,8 @@ func TestStockTunnels(t *testing.T) {
 			strings.Count(out, "Ended terminal session") == 1
 	}, 30*time.Second, 300*time.Millisecond)
 	out = w.meshctrl(t, "report", "--type", "sessions", "--showtraffic")
-	require.Equal(t, 6, strings.Count(out, "Files")+strings.Count(out, ", 5,"), out)
+	require.Equal(t, 6, strings.Count(out, w.device+",5,"), out)
+	require.Equal(t, 1, strings.Count(out, w.device+",1,"), out)
 }
 
 // requester asks for tunnels on the control channel.
