@@ -287,7 +287,7 @@ func parseJSON(b []byte, make func(string) (Message, *map[string]json.RawMessage
 	if err := jsonrec.Check(b, l); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	parts, err := jsonrec.Peek(b, "action", "ctrlChannel", "dir", "type")
+	parts, err := jsonrec.Peek(b, "action", "ctrlChannel", "dir", "type", "path")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
@@ -312,7 +312,7 @@ func parseJSON(b []byte, make func(string) (Message, *map[string]json.RawMessage
 		}
 	}
 	if action.Action == nil {
-		if !listings || parts[2] == nil {
+		if !listings || parts[2] == nil && parts[4] == nil {
 			return nil, fmt.Errorf("%w: it has no action", ErrMessage)
 		}
 		m := new(Listing)

@@ -58,7 +58,7 @@ type Start struct{ Protocol int }
 // a line for the operator, as while its user is asked). meshcore.js, onTunnelControlData.
 type Control struct {
 	Channel string                     `json:"ctrlChannel"`
-	Type    string                     `json:"type"`
+	Type    string                     `json:"type,keep"`
 	Msg     *string                    `json:"msg"`
 	MsgID   *int                       `json:"msgid"`
 	Time    json.RawMessage            `json:"time"`
