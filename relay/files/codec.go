@@ -280,7 +280,7 @@ func parseWord(t Type, b []byte) Message {
 	return nil
 }
 
-func parseJSON(b []byte, make func(string) (Message, *map[string]json.RawMessage), listings bool, l jsonrec.Limits) (Message, error) {
+func parseJSON(b []byte, empty func(string) (Message, *map[string]json.RawMessage), listings bool, l jsonrec.Limits) (Message, error) {
 	if len(b) < 2 || b[0] != '{' {
 		return nil, ErrMessage
 	}
@@ -324,7 +324,7 @@ func parseJSON(b []byte, make func(string) (Message, *map[string]json.RawMessage
 		}
 		return m, nil
 	}
-	m, extra := make(*action.Action)
+	m, extra := empty(*action.Action)
 	if err := jsonrec.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
