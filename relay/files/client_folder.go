@@ -219,7 +219,8 @@ func (c *Client) Zip(ctx context.Context, folder string, names []string, output 
 		return fmt.Errorf("files: zip %s: %w", quote(output), err)
 	}
 	there, err := c.List(ctx, folder)
-	return outcome("zip", output, find(there, output) != nil, err)
+	e := find(there, output)
+	return outcome("zip", output, e != nil && !e.IsDir(), err)
 }
 
 // Unzip unpacks a file into a folder.

@@ -45,7 +45,11 @@ func (s *server) zip(m *Zip) error {
 				names = append(names, name)
 			}
 		}
-		err = s.allow("zip", true, append([]string{output}, names...)...)
+		if info, statErr := s.root.Stat(output); statErr == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%w: %s is no file", ErrRefused, quote(output))
+		} else {
+			err = s.allow("zip", true, append([]string{output}, names...)...)
+		}
 	}
 	if err != nil || len(names) == 0 {
 		s.note("zip", err)

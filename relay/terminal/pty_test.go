@@ -29,19 +29,6 @@ func onPTY(t *testing.T, p *PTY, o *Options) (*Terminal, <-chan error) {
 	return term, done
 }
 
-// readUntil reads until a text has come.
-func readUntil(t *testing.T, r io.Reader, text string) string {
-	t.Helper()
-	var all strings.Builder
-	b := make([]byte, 1000)
-	for !strings.Contains(all.String(), text) {
-		n, err := r.Read(b)
-		all.Write(b[:n])
-		require.NoError(t, err, "until %q came %q", text, all.String())
-	}
-	return all.String()
-}
-
 func TestPTY(t *testing.T) {
 	// The trap shows that the signal of a new size arrives.
 	term, done := onPTY(t, script(`test -t 0 && test -t 1 && test -t 2 && echo terminal; stty size; trap 'stty size' WINCH; echo ready; while read line; do

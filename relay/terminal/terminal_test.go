@@ -222,3 +222,16 @@ func TestLargeWriteIsCut(t *testing.T) {
 		}
 	})
 }
+
+// readUntil reads until a text has come.
+func readUntil(t *testing.T, r io.Reader, text string) string {
+	t.Helper()
+	var all strings.Builder
+	b := make([]byte, 1000)
+	for !strings.Contains(all.String(), text) {
+		n, err := r.Read(b)
+		all.Write(b[:n])
+		require.NoError(t, err, "until %q came %q", text, all.String())
+	}
+	return all.String()
+}
