@@ -148,7 +148,7 @@ func (w *Writer) index(end uint64) []byte {
 // flush writes the block in buf.
 func (w *Writer) flush(h Header) error {
 	n := len(w.buf) - HeaderSize
-	if n > math.MaxUint32 {
+	if uint64(n) > math.MaxUint32 {
 		return ErrTooLarge
 	}
 	h.Size = uint32(n)
