@@ -289,7 +289,7 @@ func (r *Relay) Tunnels() iter.Seq[Stats] {
 }
 
 // End ends the tunnels for which which says so, such as those of a share that was removed, and the ends that wait for one. It
-// returns how many.
+// returns how many. which is called under a lock, and must not call the relay.
 func (r *Relay) End(reason error, which func(p *Pair) bool) int {
 	if !r.enter() {
 		return 0
