@@ -17,21 +17,21 @@ import (
 // Conn carries the messages of a session. See the documentation of package msgconn's Conn for what is asked of one.
 type Conn = msgconn.Conn
 
-// ClientConfig is how a [Client] works. The zero value works: it verifies certificates, waits half a minute for replies, and
-// does not reconnect.
+// ClientConfig is how a [Client] works. The zero value works: it verifies certificates, waits half a minute for
+// replies, and does not reconnect.
 type ClientConfig struct {
 	// URLKey is the "login key" that some domains want in the URL ("key="). It may as well be in the URL that is given.
 	URLKey Secret
 
 	// TLSConfig is used for connecting. Nil verifies the server's certificate against the system's roots.
 	TLSConfig *tls.Config
-	// PinnedCertificate is the hash of the server's TLS certificate (the whole of it, in DER) in hexadecimal digits, SHA-384
-	// as in "tlshash" of the server's information, or SHA-256 as elsewhere. With it, this certificate and no other is accepted, and neither its name
-	// nor who signed it matters.
+	// PinnedCertificate is the hash of the server's TLS certificate (the whole of it, in DER) in hexadecimal digits,
+	// SHA-384 as in "tlshash" of the server's information, or SHA-256 as elsewhere. With it, this certificate and no
+	// other is accepted, and neither its name nor who signed it matters.
 	PinnedCertificate string
-	// DangerouslySkipVerify accepts every certificate, as meshctrl does: whoever is between client and server can then take
-	// the password and do what the account may do. PinnedCertificate and [InBandLogin] are the safe ways to use servers
-	// that signed their certificates themselves.
+	// DangerouslySkipVerify accepts every certificate, as meshctrl does: whoever is between client and server can then
+	// take the password and do what the account may do. PinnedCertificate and [InBandLogin] are the safe ways to use
+	// servers that signed their certificates themselves.
 	DangerouslySkipVerify bool
 	// DangerouslyAllowPlaintext permits ws URLs to other machines. To this machine itself they are always permitted.
 	DangerouslyAllowPlaintext bool
@@ -49,8 +49,8 @@ type ClientConfig struct {
 	DialTime, LoginTime time.Duration
 	// DefaultTimeout bounds requests whose context has no deadline. Default 30 s.
 	DefaultTimeout time.Duration
-	// StrayTime is how long the reply to a request that was given up may still come, for the actions whose replies name no
-	// request: so long the next one of that kind waits. Default 20 s.
+	// StrayTime is how long the reply to a request that was given up may still come, for the actions whose replies name
+	// no request: so long the next one of that kind waits. Default 20 s.
 	StrayTime time.Duration
 	// WriteTime bounds the sending of one message. Default 30 s.
 	WriteTime time.Duration
@@ -75,15 +75,15 @@ type ClientConfig struct {
 
 // ClientKeepAlive says how an idle connection is kept open and a dead one noticed: with action "ping".
 type ClientKeepAlive struct {
-	// Interval is the silence after which the server is asked. Default 50 s, below the 60 s after which many proxies close
-	// an idle connection. Negative never asks.
+	// Interval is the silence after which the server is asked. Default 50 s, below the 60 s after which many proxies
+	// close an idle connection. Negative never asks.
 	Interval time.Duration
-	// Timeout is the silence after a question that ends the connection. Default 60 s. A message counts when all of it is
-	// there, so this is also how long the largest may take.
+	// Timeout is the silence after a question that ends the connection. Default 60 s. A message counts when all of it
+	// is there, so this is also how long the largest may take.
 	Timeout time.Duration
 }
 
-// ClientTrace is a set of hooks of a [Client]; any may be nil. They must not block.
+// ClientTrace is a set of hooks of a [Client]; any may be nil. They must not block, nor call the client's methods.
 type ClientTrace struct {
 	// Connecting is called before each attempt. Printed, the URL shows no secrets.
 	Connecting func(url SecretURL)
@@ -128,8 +128,12 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	orElse(&c.KeepAlive.Timeout, defaultKeepTimeout)
 	orElse(&c.LoginLimit, defaultLoginLimit)
 	orElse(&c.ReadLimit, defaultReadLimit)
-	orElse(&c.MinBackoff, defaultMinBackoff)
-	orElse(&c.MaxBackoff, defaultMaxBackoff)
+	if c.MinBackoff <= 0 { // no wait at all would be a flood
+		c.MinBackoff = defaultMinBackoff
+	}
+	if c.MaxBackoff <= 0 {
+		c.MaxBackoff = max(defaultMaxBackoff, c.MinBackoff)
+	}
 	if c.Proxy == nil {
 		c.Proxy = http.ProxyFromEnvironment
 	}
@@ -153,8 +157,8 @@ func orElse[T comparable](v *T, def T) {
 // Client is an operator's session on the control channel, and after a reconnect the next one. Its methods may be called
 // from several goroutines. Close ends it.
 //
-// Requests are made with the methods, with [Do] for every request type of this package, and with [Client.Call] for what the
-// package has no type for.
+// Requests are made with the methods, with [Do] for every request type of this package, and with [Client.Call] for what
+// the package has no type for.
 type Client struct {
 	cfg   ClientConfig
 	creds Credentials
@@ -177,8 +181,8 @@ type Client struct {
 
 // Dial connects to a server and logs in. ctx bounds that alone; [Client.Close] ends the client.
 //
-// The URL is the server's address: wss://host, with a port, a domain as path, and "?key=" where they are needed. https, no
-// scheme at all, and the whole path to control.ashx are understood, too.
+// The URL is the server's address: wss://host, with a port, a domain as path, and "?key=" where they are needed. https,
+// no scheme at all, and the whole path to control.ashx are understood, too.
 //
 // Errors are a [ClientError], which tells the phase. Refused credentials match [ErrBadCredentials], a missing second
 // factor [ErrTokenRequired].

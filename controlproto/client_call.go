@@ -12,16 +12,16 @@ import (
 
 // Do sends a request and returns the reply to it.
 //
-// A reply that says something other than "ok" is a [ResultError]. A request that is not answered within the context's time,
-// or ClientConfig.DefaultTimeout if that has none, is [ErrNoReply]; servers are silent about much that they refuse. If the
-// connection ends before the reply came, it is [ErrDisconnected].
+// A reply that says something other than "ok" is a [ResultError]. A request that is not answered within the context's
+// time, or ClientConfig.DefaultTimeout if that has none, is [ErrNoReply]; servers are silent about much that they
+// refuse. If the connection ends before the reply came, it is [ErrDisconnected].
 //
 // Some actions are answered in their own way (see [Spec]):
 //   - those with one reply for each device: Do waits for all, and joins the errors. Which device failed can not be told; the
 //     methods of the client send a request for each.
-//   - those that are silent about success: Do sends a ping after the request and returns when that is answered, with a Result that says ok.
-//     Servers handle the messages of a session in their order, so whatever was wrong with the request itself was said by
-//     then. What fails later, in the database say, is not told.
+//   - those that are silent about success: Do sends a ping after the request and returns when that is answered, with a
+//     Result that says ok. Servers handle the messages of a session in their order, so whatever was wrong with the
+//     request itself was said by then. What fails later, in the database say, is not told.
 //   - those that deny after they have confirmed ("toast", "msg"): what counts is the first reply.
 //   - "runcommands" with Reply: the reply is the agent's. See [Client.RunCommands].
 func Do[R any](ctx context.Context, c *Client, req Request[R]) (*R, error) {
@@ -47,9 +47,9 @@ func Do[R any](ctx context.Context, c *Client, req Request[R]) (*R, error) {
 	return r, nil
 }
 
-// Call sends a message that is built by hand and returns the reply as it is: for actions that this package has no type for.
-// Members "responseid" and "tag" are the client's to set. The reply to an action that is not in [Actions] is found by these,
-// or else by its action.
+// Call sends a message that is built by hand and returns the reply as it is: for actions that this package has no type
+// for. Members "responseid" and "tag" are the client's to set. The reply to an action that is not in [Actions] is found
+// by these, or else by its action.
 func (c *Client) Call(ctx context.Context, m *Unknown) (*Unknown, error) { return Do(ctx, c, m) }
 
 // Ping asks the server for a sign of life and returns how long it took.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
@@ -45,7 +46,7 @@ func (c *Client) attempt(ctx context.Context) (*clientLink, error) {
 	if err != nil {
 		return nil, &ClientError{Phase: PhaseAuth, Err: err}
 	}
-	dialCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.DialTime, fmt.Errorf("not connected after %v: %w", c.cfg.DialTime, context.DeadlineExceeded))
+	dialCtx, cancel := within(ctx, c.cfg.DialTime, "not connected")
 	d, err := c.open(dialCtx, &form)
 	cancel()
 	if err != nil {
@@ -54,10 +55,10 @@ func (c *Client) attempt(ctx context.Context) (*clientLink, error) {
 	if l, ok := d.conn.(msgconn.Limiter); ok {
 		l.SetReadLimit(c.cfg.LoginLimit)
 	}
-	loginCtx, cancel := context.WithTimeoutCause(ctx, c.cfg.LoginTime, fmt.Errorf("not logged in after %v: %w", c.cfg.LoginTime, context.DeadlineExceeded))
+	loginCtx, cancel := within(ctx, c.cfg.LoginTime, "not logged in")
 	defer cancel()
 	l := newLink(c, d.conn)
-	l.certificate = d.certificate
+	l.certificate, l.inBand = d.certificate, form.inBand != nil
 	if err := c.logIn(loginCtx, l, d, &form); err != nil {
 		// Servers that refused a login do not read any more, so there is nobody to say goodbye to.
 		d.conn.Close(0, "")
@@ -68,6 +69,11 @@ func (c *Client) attempt(ctx context.Context) (*clientLink, error) {
 	}
 	c.log.Info("logged in", "server", c.addr.host())
 	return l, nil
+}
+
+// within bounds a part of an attempt. what is said when it is over.
+func within(ctx context.Context, d time.Duration, what string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%s after %v: %w", what, d, context.DeadlineExceeded))
 }
 
 // open opens the WebSocket.
@@ -121,6 +127,7 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			return err
 		}
 	}
+	size := 0
 	for {
 		e, raw, err := l.readLogin(ctx)
 		if err != nil {
@@ -132,8 +139,8 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			if err := e.Decode(l.serverInfo); err != nil {
 				return err
 			}
-			// Only who has logged in gets this. An account with links to thousands of groups is larger than what is taken
-			// from a stranger.
+			// Only who has logged in gets this. An account with links to thousands of groups is larger than what is
+			// taken from a stranger.
 			if lim, ok := l.conn.(msgconn.Limiter); ok {
 				lim.SetReadLimit(c.cfg.ReadLimit)
 			}
@@ -149,15 +156,19 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			return nil
 		default:
 			l.early = append(l.early, raw)
-			if len(l.early) > maxEarly {
-				return fmt.Errorf("over %d messages and no login", maxEarly)
+			size += len(raw)
+			if len(l.early) > maxEarly || size > maxEarlyBytes {
+				return fmt.Errorf("%d messages of %d bytes and no login", len(l.early), size)
 			}
 		}
 	}
 }
 
-// maxEarly is how many messages may come in between those of a login. They are handled after it.
-const maxEarly = 16
+// maxEarly and maxEarlyBytes are how many messages may come in between those of a login. They are handled after it.
+const (
+	maxEarly      = 16
+	maxEarlyBytes = 1 << 20
+)
 
 // readLogin reads one message before the login is complete. raw is a copy.
 func (l *clientLink) readLogin(ctx context.Context) (e Envelope, raw json.RawMessage, err error) {

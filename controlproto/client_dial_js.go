@@ -11,11 +11,11 @@ import (
 func (c *Client) openNet(ctx context.Context, target SecretURL, form *loginForm) (dialed, error) {
 	switch {
 	case form.inBand != nil:
-		return dialed{}, &ClientError{Phase: PhaseAuth, Err: errors.New("a browser does not show the TLS certificate that an in-band login is bound to")}
+		return dialed{}, notInBrowser(PhaseAuth, "does not show the TLS certificate that an in-band login is bound to")
 	case form.cookies.Reveal() != "":
-		return dialed{}, &ClientError{Phase: PhaseAuth, Err: errors.New("a browser sends its own cookies only")}
+		return dialed{}, notInBrowser(PhaseAuth, "sends its own cookies only")
 	case c.cfg.PinnedCertificate != "":
-		return dialed{}, &ClientError{Phase: PhaseTLS, Err: errors.New("a browser does not show TLS certificates, so none can be pinned")}
+		return dialed{}, notInBrowser(PhaseTLS, "does not show TLS certificates, so none can be pinned")
 	}
 	var d dialed
 	if form.user != "" {
@@ -34,4 +34,8 @@ func (c *Client) openNet(ctx context.Context, target SecretURL, form *loginForm)
 	}
 	d.conn = conn
 	return d, nil
+}
+
+func notInBrowser(phase ClientPhase, why string) error {
+	return &ClientError{Phase: phase, Err: errors.New("a browser " + why)}
 }

@@ -83,7 +83,8 @@ func (c *Client) tlsConfig(form *loginForm) (*tls.Config, error) {
 		config.InsecureSkipVerify = true
 	case form.inBand != nil && c.cfg.TLSConfig == nil:
 		// The server proves itself by a signature over the hash of the certificate that was seen, before it is told
-		// anything. A resumed session would show the certificate of an earlier one, but there are none: no cache is set.
+		// anything. A resumed session would show the certificate of an earlier one, but there are none: no cache is
+		// set.
 		config.InsecureSkipVerify = true
 	}
 	return config, nil

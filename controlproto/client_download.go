@@ -20,8 +20,8 @@ type AgentDownload struct {
 	Install InviteKind
 }
 
-// DownloadAgent writes an agent's program to w and returns the file's name, as the server says it. It does not take part in
-// the session: servers give agents to everyone, unless they are set up otherwise.
+// DownloadAgent writes an agent's program to w and returns the file's name, as the server says it. It does not take
+// part in the session: servers give agents to everyone, unless they are set up otherwise.
 func (c *Client) DownloadAgent(ctx context.Context, w io.Writer, d AgentDownload) (name string, err error) {
 	query := map[string]string{"id": strconv.Itoa(d.Architecture)}
 	if d.Group != "" {

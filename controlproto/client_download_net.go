@@ -18,9 +18,9 @@ func (c *Client) transport() (t http.RoundTripper, closeIdle func(), err error) 
 		return nil, nil, err
 	}
 	c.mu.Lock()
-	proved := c.last.certificate
+	proved, inBand := c.last.certificate, c.last.inBand
 	c.mu.Unlock()
-	if _, inBand := c.creds.(InBandLogin); inBand && c.cfg.TLSConfig == nil && c.cfg.PinnedCertificate == "" && !c.cfg.DangerouslySkipVerify {
+	if inBand && c.cfg.TLSConfig == nil && c.cfg.PinnedCertificate == "" && !c.cfg.DangerouslySkipVerify {
 		config.InsecureSkipVerify = true // replaced: only the certificate over which the server has proved itself
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, proved) {

@@ -7,7 +7,8 @@ import (
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
-// What decides how the user of a [Client] goes on. They are matched with errors.Is; the errors that carry them tell more.
+// What decides how the user of a [Client] goes on. They are matched with errors.Is; the errors that carry them tell
+// more.
 var (
 	// ErrTokenRequired is a login that needs a second factor, or had a wrong one: see [TokenRequiredError].
 	ErrTokenRequired = errors.New("a second factor is required")
@@ -68,8 +69,8 @@ func requestError(action string, err error) error {
 	return &ClientError{Phase: PhaseRequest, Action: action, Err: err}
 }
 
-// CloseError is a connection that the server ended with a reason: {"action":"close","cause":"noauth","msg":"noauth-2d"}.
-// The texts are the server's.
+// CloseError is a connection that the server ended with a reason:
+// {"action":"close","cause":"noauth","msg":"noauth-2d"}. The texts are the server's.
 type CloseError struct {
 	Cause string
 	Msg   string
@@ -150,7 +151,8 @@ func closeErrorOf(e Envelope) error {
 	}
 }
 
-// ResultError is a request that the server answered with something other than "ok". Result is the server's English text.
+// ResultError is a request that the server answered with something other than "ok". Result is the server's English
+// text.
 type ResultError struct {
 	Action string
 	Result string
@@ -158,4 +160,4 @@ type ResultError struct {
 }
 
 // Error quotes the result.
-func (e *ResultError) Error() string { return fmt.Sprintf("%.64q refused: %.256q", e.Action, e.Result) }
+func (e *ResultError) Error() string { return fmt.Sprintf("refused: %.256q", e.Result) }

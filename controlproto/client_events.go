@@ -11,8 +11,9 @@ import (
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
-// Filter says which events a reader wants. What it leaves empty does not matter. Servers send a session whatever its account
-// may know of; the filter looks at the few members named here and spares the decoding of the rest.
+// Filter says which events a reader wants. What it leaves empty does not matter. Servers send a session whatever its
+// account may know of; the filter looks at the few members named here and spares the decoding of the rest. Ids are
+// whole ones, with prefix and domain.
 type Filter struct {
 	Actions []string // "nodeconnect", "changenode", "accountchange", ...
 	Types   []string // "node", "mesh", "user", "ugrp", "relay", "server" ("etype")
@@ -25,8 +26,8 @@ type Filter struct {
 	QueueBytes int
 }
 
-// MessageFilter says which messages other than events a reader wants: what agents and other users say, notices, traces. What
-// it leaves empty does not matter.
+// MessageFilter says which messages other than events a reader wants: what agents and other users say, notices, traces.
+// What it leaves empty does not matter.
 type MessageFilter struct {
 	Actions    []string // "msg", "interuser", "trace", ...
 	Types      []string // of "msg": "console", "notify", ...
@@ -40,11 +41,13 @@ const (
 	defaultQueueBytes = 8 << 20
 )
 
-// EventReconnected is the Action of the event that [Client.Events] gives after the connection was lost and made anew. What happened
-// in between is not told, so a reader who keeps a state asks for it again. Its Type is "client"; no server sends it.
+// EventReconnected is the Action of the event that [Client.Events] gives after the connection was lost and made anew.
+// What happened in between is not told, so a reader who keeps a state asks for it again. Its Type is "client"; no
+// server sends it.
 const EventReconnected = "reconnected"
 
-// DroppedError says that a reader was too slow, and that events or messages before this place were lost. The loop may go on.
+// DroppedError says that a reader was too slow, and that events or messages before this place were lost. The loop may
+// go on.
 type DroppedError struct {
 	Count uint64 // lost at this place
 	Total uint64 // lost by this reader so far
@@ -55,14 +58,13 @@ func (e *DroppedError) Error() string {
 	return fmt.Sprintf("controlproto: reader is too slow: %d dropped, %d in all", e.Count, e.Total)
 }
 
-// Events returns the events that pass the filter, from now on: they are collected from the call on, also before the loop
-// begins. The iterator is for one loop. It goes on across reconnects, see [EventReconnected], until the loop or ctx ends, or
-// the client does, whose error comes last. A [DroppedError] is the one error after which it goes on.
+// Events returns the events that pass the filter, from now on: they are collected from the call on, also before the
+// loop begins. The iterator is for one loop. It goes on across reconnects, see [EventReconnected], until the loop or
+// ctx ends, or the client does, whose error comes last. A [DroppedError] is the one error after which it goes on.
 //
 //	for event, err := range client.Events(ctx, controlproto.Filter{Actions: []string{"nodeconnect"}}) {
 func (c *Client) Events(ctx context.Context, f Filter) iter.Seq2[Event, error] {
-	s := c.subscribe(ctx, f.Queue, f.QueueBytes, f.wants)
-	s.reconnects = true
+	s := c.subscribe(ctx, f.Queue, f.QueueBytes, true, f.wants)
 	return func(yield func(Event, error) bool) {
 		for raw, err := range s.all(ctx) {
 			var event Event
@@ -80,10 +82,11 @@ func (c *Client) Events(ctx context.Context, f Filter) iter.Seq2[Event, error] {
 	}
 }
 
-// Messages returns the messages other than events that pass the filter and are not the reply to a request of this client. All
-// else is as with [Client.Events], except that reconnects are not told. [ParseAgentMessage] decodes what agents say.
+// Messages returns the messages other than events that pass the filter and are not the reply to a request of this
+// client. All else is as with [Client.Events], except that reconnects are not told. [ParseAgentMessage] decodes what
+// agents say.
 func (c *Client) Messages(ctx context.Context, f MessageFilter) iter.Seq2[Envelope, error] {
-	s := c.subscribe(ctx, f.Queue, f.QueueBytes, f.wants)
+	s := c.subscribe(ctx, f.Queue, f.QueueBytes, false, f.wants)
 	return func(yield func(Envelope, error) bool) {
 		for raw, err := range s.all(ctx) {
 			var e Envelope
@@ -169,10 +172,12 @@ type subscription struct {
 }
 
 // subscribe begins to collect. wants is called with the mutex of the client held.
-func (c *Client) subscribe(ctx context.Context, most, mostBytes int, wants func(*received) []byte) *subscription {
+func (c *Client) subscribe(ctx context.Context, most, mostBytes int, reconnects bool, wants func(*received) []byte) *subscription {
 	orElse(&most, defaultQueue)
 	orElse(&mostBytes, defaultQueueBytes)
-	s := &subscription{client: c, wants: wants, most: most, mostBytes: mostBytes, moved: make(chan struct{}, 1)}
+	s := &subscription{
+		client: c, wants: wants, reconnects: reconnects, most: most, mostBytes: mostBytes, moved: make(chan struct{}, 1),
+	}
 	c.mu.Lock()
 	if c.gone != nil {
 		s.err = goneError(c.gone)

@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// inBandHello is the client's half of the proof: {"action":"serverAuth","cnonce":"...","tlshash":"..."}, see [ServerAuth].
+// inBandHello is the client's half of the proof: {"action":"serverAuth","cnonce":"...","tlshash":"..."}, see
+// [ServerAuth].
 type inBandHello struct {
 	Nonce string `json:"cnonce"`
 	Hash  string `json:"tlshash"`

@@ -20,6 +20,7 @@ type clientLink struct {
 	conn   Conn
 
 	certificate []byte // of the server, in DER; nil where it is not to be seen
+	inBand      bool   // the server has proved itself over it
 	serverInfo  *ServerInfo
 	user        *User
 	early       []json.RawMessage // what came in between

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// The methods in the client_methods_*.go files are the operations of meshctrl, one for each of its commands that talks to a
-// server, under the names of what they do. Every other action, and every rarer member, is a request for [Do].
+// The methods in the client_methods_*.go files are the operations of meshctrl, one for each of its commands that talks
+// to a server, under the names of what they do. Every other action, and every rarer member, is a request for [Do].
 
 // DeviceError is the error of one device of several.
 type DeviceError struct {
@@ -25,8 +25,8 @@ func (e *DeviceError) Unwrap() error { return e.Err }
 // deviceCalls is how many devices of one operation are under way at a time.
 const deviceCalls = 16
 
-// eachDevice makes a request for each device, as the replies to one for several do not tell them apart. The error joins those
-// of the devices, each a [DeviceError].
+// eachDevice makes a request for each device, as the replies to one for several do not tell them apart. The error joins
+// those of the devices, each a [DeviceError].
 func eachDevice(ctx context.Context, devices []ID, f func(ctx context.Context, id ID) error) error {
 	errs := make([]error, len(devices))
 	turn := make(chan struct{}, deviceCalls)

@@ -16,14 +16,14 @@ func (c *Client) LoginTokens(ctx context.Context) ([]LoginTokenRecord, error) {
 	return r.Tokens, nil
 }
 
-// CreateLoginToken makes a login token for the own account, good for a [TokenLogin] until the lifetime is over, in whole
-// minutes; zero is for ever. Its secret is in the result and never told again.
+// CreateLoginToken makes a login token for the own account, good for a [TokenLogin] until the lifetime is over, in
+// whole minutes; zero is for ever. Its secret is in the result and never told again.
 func (c *Client) CreateLoginToken(ctx context.Context, name string, lifetime time.Duration) (*CreateLoginTokenReply, error) {
 	return Do(ctx, c, &CreateLoginToken{Name: name, Expire: lifetime})
 }
 
-// RemoveLoginTokens revokes login tokens by their TokenUser and returns those that are left. Unknown ones are passed over.
-// On stock servers, sessions that logged in with one go on.
+// RemoveLoginTokens revokes login tokens by their TokenUser and returns those that are left. Unknown ones are passed
+// over. On stock servers, sessions that logged in with one go on.
 func (c *Client) RemoveLoginTokens(ctx context.Context, tokenUsers ...string) ([]LoginTokenRecord, error) {
 	r, err := Do(ctx, c, &GetLoginTokens{Remove: tokenUsers})
 	if err != nil {
@@ -32,8 +32,8 @@ func (c *Client) RemoveLoginTokens(ctx context.Context, tokenUsers ...string) ([
 	return r.Tokens, nil
 }
 
-// LoginCookie asks for a cookie that logs the own account in: as a [CookieLogin], or in the address of the pages. Servers
-// without the setting allowLoginToken do not answer.
+// LoginCookie asks for a cookie that logs the own account in: as a [CookieLogin], or in the address of the pages.
+// Servers without the setting allowLoginToken do not answer.
 func (c *Client) LoginCookie(ctx context.Context) (Secret, error) {
 	r, err := Do(ctx, c, &GetLoginCookie{})
 	if err != nil {
@@ -61,9 +61,9 @@ const (
 	TunnelFiles    TunnelKind = 5
 )
 
-// OpenTunnel has the agent of a device open its end of a tunnel, for a shell ([TunnelTerminal]) or for files, and returns the URL of the
-// operator's end: a WebSocket to be opened at once, as the server holds the agent's end for 15 seconds. [ResultError] "Unable to
-// route" is an agent that is not connected or a right that is missing.
+// OpenTunnel has the agent of a device open its end of a tunnel, for a shell ([TunnelTerminal]) or for files, and
+// returns the URL of the operator's end: a WebSocket to be opened at once, as the server holds the agent's end for 15
+// seconds. [ResultError] "Unable to route" is an agent that is not connected or a right that is missing.
 func (c *Client) OpenTunnel(ctx context.Context, device ID, kind TunnelKind) (SecretURL, error) {
 	cookies, err := Do(ctx, c, &AuthCookie{})
 	if err != nil {

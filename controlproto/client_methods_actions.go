@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Power switches devices off, resets them or puts them to sleep, by their agents or by Intel AMT. The server confirms before
-// it looks at rights or asks anybody: no error does not mean that it was done.
+// Power switches devices off, resets them or puts them to sleep, by their agents or by Intel AMT. The server confirms
+// before it looks at rights or asks anybody: no error does not mean that it was done.
 func (c *Client) Power(ctx context.Context, action PowerAction, devices ...ID) error {
 	return eachDevice(ctx, devices, func(ctx context.Context, id ID) error {
 		return fail(Do(ctx, c, &PowerActionRequest{DeviceIDs: []ID{id}, Type: action}))
 	})
 }
 
-// Wake wakes devices, by packets from the server and from agents in the same network. A [ResultError] says that a device is
-// not known by an address.
+// Wake wakes devices, by packets from the server and from agents in the same network. A [ResultError] says that a
+// device is not known by an address.
 func (c *Client) Wake(ctx context.Context, devices ...ID) error {
 	return eachDevice(ctx, devices, func(ctx context.Context, id ID) error {
 		return fail(Do(ctx, c, &WakeDevices{DeviceIDs: []ID{id}}))
 	})
 }
 
-// Console types a line at the console of a device's agent and returns what the agent says from then on, to this session and
-// by commands of others: a console has no marks where an answer ends, so the loop ends when it is broken off or with ctx. An
-// error of the line itself comes first.
+// Console types a line at the console of a device's agent and returns what the agent says from then on, to this session
+// and by commands of others: a console has no marks where an answer ends, so the loop ends when it is broken off or
+// with ctx. An error of the line itself comes first.
 func (c *Client) Console(ctx context.Context, device ID, line string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -55,8 +55,8 @@ func (c *Client) OpenURL(ctx context.Context, device ID, url string) error {
 // MessageBox shows a message on a device. The error says whether the agent was told.
 func (c *Client) MessageBox(ctx context.Context, m *MsgMessageBox) error { return fail(Do(ctx, c, m)) }
 
-// Toast shows a notice on devices. Stock servers confirm first and say for which devices it was refused afterwards, when nobody
-// listens any more.
+// Toast shows a notice on devices. Stock servers confirm first and say for which devices it was refused afterwards,
+// when nobody listens any more.
 func (c *Client) Toast(ctx context.Context, title, msg string, devices ...ID) error {
 	return fail(Do(ctx, c, &Toast{DeviceIDs: devices, Title: title, Msg: msg}))
 }

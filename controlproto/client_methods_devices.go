@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -24,15 +26,34 @@ func (c *Client) Devices(ctx context.Context, f DeviceFilter) ([]Device, error) 
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Device, 0, r.Count())
-	for d := range r.All() {
-		list = append(list, *d)
-	}
-	return list, nil
+	return r.list(), nil
 }
 
-// DeviceDetails tells all that the server knows of devices, or of all devices if none is named. Hardware and network take
-// [DeviceDetails] on each.
+// list returns the devices with their groups filled in. Those of a single group, which may be 10,000, are not copied.
+func (r *NodesReply) list() []Device {
+	list := make([][]Device, 0, len(r.Devices))
+	for id, devices := range r.Devices {
+		for i := range devices {
+			devices[i].Group = id
+		}
+		list = append(list, devices)
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	slices.SortFunc(list, func(a, b []Device) int { return strings.Compare(groupOf(a), groupOf(b)) })
+	return slices.Concat(list...)
+}
+
+func groupOf(devices []Device) string {
+	if len(devices) == 0 {
+		return ""
+	}
+	return string(devices[0].Group)
+}
+
+// DeviceDetails tells all that the server knows of devices, or of all devices if none is named. Hardware and network
+// take [DeviceDetails] on each.
 func (c *Client) DeviceDetails(ctx context.Context, devices ...ID) ([]DeviceDetail, error) {
 	m := &GetDeviceDetails{Type: "json"}
 	for _, id := range devices {
@@ -153,9 +174,9 @@ func (c *Client) AddAMTDevice(ctx context.Context, device *AddAMTDevice) error {
 	return fail(Do(ctx, c, device))
 }
 
-// AddUserToDevice gives an account or a user group rights on one device. A bare name is that of an account. Rights to edit the
-// group and to manage users or devices are not for devices. A stock server confirms also if it knows no such account, and
-// does not answer if it knows no such device.
+// AddUserToDevice gives an account or a user group rights on one device. A bare name is that of an account. Rights to
+// edit the group and to manage users or devices are not for devices. A stock server confirms also if it knows no such
+// account, and does not answer if it knows no such device.
 func (c *Client) AddUserToDevice(ctx context.Context, device, user ID, rights Rights) error {
 	return c.deviceUser(ctx, &AddDeviceUser{DeviceID: device, Rights: rights}, user)
 }

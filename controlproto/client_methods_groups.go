@@ -47,8 +47,8 @@ func (c *Client) RemoveDeviceGroup(ctx context.Context, group ID) error {
 	return fail(Do(ctx, c, &DeleteMesh{GroupID: group}))
 }
 
-// AddUserToDeviceGroup gives an account or a user group rights on a device group, in place of those it has. A bare name is that
-// of an account. Stock servers refuse to change the own rights.
+// AddUserToDeviceGroup gives an account or a user group rights on a device group, in place of those it has. A bare name
+// is that of an account. Stock servers refuse to change the own rights.
 func (c *Client) AddUserToDeviceGroup(ctx context.Context, group, user ID, rights Rights) error {
 	m := &AddMeshUser{GroupID: group, Rights: rights}
 	if isID(user) {

@@ -2,8 +2,8 @@ package controlproto
 
 import "context"
 
-// EventLog returns events that the server kept, newest first. Without a Limit it may be all of them. The device in it needs
-// its whole id or the bare last part, the account its id.
+// EventLog returns events that the server kept, newest first. Without a Limit it may be all of them. The device in it
+// needs its whole id or the bare last part, the account its id.
 func (c *Client) EventLog(ctx context.Context, query *Events) ([]Event, error) {
 	r, err := Do(ctx, c, query)
 	if err != nil {

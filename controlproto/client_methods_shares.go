@@ -21,8 +21,8 @@ func (c *Client) RemoveShare(ctx context.Context, device ID, publicID string) er
 	return fail(Do(ctx, c, &RemoveDeviceShare{DeviceID: device, PublicID: publicID}))
 }
 
-// WebRelay returns an address under which a web page of a device, or in its network, can be opened in a browser. Do not ask
-// stock servers 1.1.55 without the setting relayDNS: it ends them.
+// WebRelay returns an address under which a web page of a device, or in its network, can be opened in a browser. Do not
+// ask stock servers 1.1.55 without the setting relayDNS: it ends them.
 func (c *Client) WebRelay(ctx context.Context, relay *WebRelay) (SecretURL, error) {
 	r, err := Do(ctx, c, relay)
 	if err != nil {

@@ -36,8 +36,8 @@ func (c *Client) RemoveUserGroup(ctx context.Context, group ID) error {
 	return fail(Do(ctx, c, &DeleteUserGroup{UserGroupID: c.userGroup(group)}))
 }
 
-// AddToUserGroup adds an account to a user group, or gives the group rights on a device group or a device. What member is, its id says; a
-// bare name is an account.
+// AddToUserGroup adds an account to a user group, or gives the group rights on a device group or a device. What member
+// is, its id says; a bare name is an account.
 func (c *Client) AddToUserGroup(ctx context.Context, group, member ID, rights Rights) error {
 	group = c.userGroup(group)
 	switch member.Kind() {

@@ -21,9 +21,9 @@ import (
 //  2. else, whose id is its "tag";
 //  3. else, if it has neither: which is the one under way for that action, and for the value of the member Spec.Key.
 //
-// For the third way there must not be two under way at once, so requests for actions whose replies repeat nothing wait for
-// each other (a slot). A request that was given up keeps its slot until its reply came after all or ClientConfig.StrayTime
-// passed, so that the next one does not get that reply.
+// For the third way there must not be two under way at once, so requests for actions whose replies repeat nothing wait
+// for each other (a slot). A request that was given up keeps its slot until its reply came after all or
+// ClientConfig.StrayTime passed, so that the next one does not get that reply.
 
 // call is one request under way.
 type call struct {
@@ -166,8 +166,15 @@ func (l *clientLink) match(r *received) *call {
 	if r.ResponseID != nil || r.Tag != nil {
 		return nil // somebody else's, or too late
 	}
-	for k, s := range l.slots { // a handful
-		if k.action == r.Action && k.member != "" && s.holder != nil && keyOf(r.Raw, k.member) == k.value {
+	var member, value string // requests for a thousand devices may be under way, but an action has one such member
+	for k, s := range l.slots {
+		if k.action != r.Action || k.member == "" || s.holder == nil {
+			continue
+		}
+		if k.member != member {
+			member, value = k.member, keyOf(r.Raw, k.member)
+		}
+		if value == k.value {
 			return s.holder
 		}
 	}
@@ -177,7 +184,8 @@ func (l *clientLink) match(r *received) *call {
 	return nil
 }
 
-// keyOf is the value of a member for comparison: of an id, what follows the last slash, as requests may leave out the rest.
+// keyOf is the value of a member for comparison: of an id, what follows the last slash, as requests may leave out the
+// rest.
 func keyOf(raw []byte, name string) string {
 	m, err := jsonrec.Peek(raw, name)
 	if err != nil || len(present(m[0])) == 0 {

@@ -3,6 +3,7 @@ package controlproto
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -231,7 +232,7 @@ func TestDoStrayReply(t *testing.T) {
 				require.ErrorContains(t, err, `"report"`)
 				var timeout interface{ Timeout() bool }
 				require.ErrorAs(t, err, &timeout)
-				require.Equal(t, test.want == ErrNoReply, timeout.Timeout())
+				require.Equal(t, errors.Is(test.want, ErrNoReply), timeout.Timeout())
 
 				second := start(t.Context(), c, &Report{})
 				synctest.Wait()
@@ -280,6 +281,7 @@ func TestDoNotSent(t *testing.T) {
 		p.expect("report")
 		p.send(`{"action":"report","data":{}}`)
 		require.NoError(t, (<-third).err)
+		synctest.Wait()
 		require.Empty(t, c.link.slots)
 		require.Empty(t, c.link.calls)
 	})

@@ -12,8 +12,9 @@ import (
 )
 
 // Credentials are a way to log in. Each way is a type of its own: [PasswordLogin], [TrustedDeviceLogin], [TokenLogin],
-// [KeyLogin], [CookieLogin], [SessionLogin] and [InBandLogin]; and to have a code sent for the second factor of an account,
-// [EmailCodeRequest], [SMSCodeRequest] and [MessagingCodeRequest]. Printed in any way, none shows what is secret of it.
+// [KeyLogin], [CookieLogin], [SessionLogin] and [InBandLogin]; and to have a code sent for the second factor of an
+// account, [EmailCodeRequest], [SMSCodeRequest] and [MessagingCodeRequest]. Printed in any way, none shows what is
+// secret of it.
 type Credentials interface {
 	// login says what one attempt to log in consists of. A client that reconnects calls it for every attempt.
 	login(ctx context.Context) (loginForm, error)
@@ -29,8 +30,8 @@ type loginForm struct {
 }
 
 // PasswordLogin is an account's name and password, and its second factor where it has one: a time based code, a backup
-// code, a code that was sent, or what a YubiKey types. A token is good for one login, so a client that is to reconnect to
-// such an account takes a [TrustedDeviceLogin], a [TokenLogin] or a [KeyLogin].
+// code, a code that was sent, or what a YubiKey types. A token is good for one login, so a client that is to reconnect
+// to such an account takes a [TrustedDeviceLogin], a [TokenLogin] or a [KeyLogin].
 //
 // It is sent in the header x-meshauth (webserver.js, control.ashx).
 type PasswordLogin struct {
@@ -53,8 +54,8 @@ func passwordForm(user string, password, token Secret) (loginForm, error) {
 	return loginForm{user: user, pass: password, token: token}, nil
 }
 
-// EmailCodeRequest asks the server to send a code by e-mail. [Dial] with it always fails: with a [TokenRequiredError] whose
-// EmailSent is set if all went well. The code goes into the Token of a [PasswordLogin].
+// EmailCodeRequest asks the server to send a code by e-mail. [Dial] with it always fails: with a [TokenRequiredError]
+// whose EmailSent is set if all went well. The code goes into the Token of a [PasswordLogin].
 type EmailCodeRequest struct {
 	User     string
 	Password Secret
@@ -112,12 +113,14 @@ func (l TokenLogin) login(context.Context) (loginForm, error) {
 	return loginForm{user: l.Name, pass: l.Secret}, nil
 }
 
-// KeyLogin logs in with the server's login cookie key, as any account and without password or second factor: it is worth
-// as much as the server. A fresh cookie is made for every attempt to log in.
+// KeyLogin logs in with the server's login cookie key, as any account and without password or second factor: it is
+// worth as much as the server. A fresh cookie is made for every attempt to log in.
 type KeyLogin struct {
 	Key    CookieKey
 	User   string // the name of the account, in lower case
 	Domain string
+	// Encoding is that of the server's setting cookieEncoding.
+	Encoding CookieEncoding
 	// Now is the clock; nil means time.Now. A server refuses cookies that are over 30 seconds from the future.
 	Now func() time.Time
 }
@@ -126,13 +129,14 @@ func (l KeyLogin) login(context.Context) (loginForm, error) {
 	if l.User == "" {
 		return loginForm{}, errors.New("credentials without a user")
 	}
-	codec := CookieCodec{Key: l.Key, Now: l.Now}
+	codec := CookieCodec{Key: l.Key, Encoding: l.Encoding, Now: l.Now}
 	cookie, err := codec.Encode(LoginCookie(UserID(l.Domain, l.User)))
 	return loginForm{auth: cookie}, err
 }
 
-// CookieLogin is a login cookie that was made elsewhere: by [CookieCodec], by action "logincookie" or "authcookie", or by the server's
-// own program. It is good for an hour unless it says something else, so a client that reconnects later needs Refresh.
+// CookieLogin is a login cookie that was made elsewhere: by [CookieCodec], by action "logincookie" or "authcookie", or
+// by the server's own program. It is good for an hour unless it says something else, so a client that reconnects later
+// needs Refresh.
 type CookieLogin struct {
 	Cookie Secret
 	// Refresh gives a cookie for each attempt to log in, in place of Cookie. Nil uses Cookie again.
@@ -159,8 +163,8 @@ type SessionCookie struct {
 	Value Secret
 }
 
-// SessionLogin is the session of a browser that has logged in on the server's pages: its cookies "xid" and "xid.sig". The
-// server may bind them to an IP address. It is not for programs that run in a browser, which sends them by itself.
+// SessionLogin is the session of a browser that has logged in on the server's pages: its cookies "xid" and "xid.sig".
+// The server may bind them to an IP address. It is not for programs that run in a browser, which sends them by itself.
 type SessionLogin struct {
 	Cookies []SessionCookie
 }
@@ -189,9 +193,10 @@ func cookieText(s, forbidden string) bool {
 	return s != ""
 }
 
-// InBandLogin first has the server prove that it is the one with ServerID, by its agent certificate, and then gives it user
-// and password in messages. The TLS certificate need not be one that is trusted: the proof covers the very certificate that the
-// connection uses, so somebody in between is found out before the password leaves. (webserver.js, "x-meshauth: *")
+// InBandLogin first has the server prove that it is the one with ServerID, by its agent certificate, and then gives it
+// user and password in messages. The TLS certificate need not be one that is trusted: the proof covers the very
+// certificate that the connection uses, so somebody in between is found out before the password leaves. (webserver.js,
+// "x-meshauth: *")
 //
 // It is not for programs that run in a browser, which does not show certificates.
 type InBandLogin struct {

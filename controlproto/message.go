@@ -43,7 +43,7 @@ const (
 
 // Unknown is a message that this package has no struct for, or one that is built by hand.
 type Unknown struct {
-	Name  string                     // the action
+	Name  string                     `json:"-"` // the action
 	Extra map[string]json.RawMessage `json:"-"`
 }
 

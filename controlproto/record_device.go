@@ -63,7 +63,7 @@ func (d *Device) Online() bool { return d.Conn != 0 }
 
 // DeviceAgent describes the agent of a device.
 type DeviceAgent struct {
-	Version int                        `json:"ver,keep"`
+	Version *int                       `json:"ver"`     // nil: the device has no agent, only a kind of system
 	ID      int                        `json:"id,keep"` // architecture, see agentproto.AgentArch
 	Caps    AgentCaps                  `json:"caps,keep"`
 	Core    string                     `json:"core"` // what the running core calls itself
@@ -98,12 +98,12 @@ type Defender struct {
 // DeviceAMT is the state of Intel AMT in a device.
 type DeviceAMT struct {
 	Version  string                     `json:"ver"`
-	State    int                        `json:"state,keep"` // 0 not activated, 1 in between, 2 activated
-	Flags    int                        `json:"flags"`      // 2 client control, 4 admin control
+	State    *int                       `json:"state"` // 0 not activated, 1 in between, 2 activated; nil: not known
+	Flags    int                        `json:"flags"` // 2 client control, 4 admin control
 	User     string                     `json:"user"`
 	Password Secret                     `json:"pass,shown"`    // "1" when shown, a number on the wire
 	MPSPass  Secret                     `json:"mpspass,shown"` // "1" when shown, a number on the wire
-	TLS      int                        `json:"tls"`
+	TLS      *int                       `json:"tls"`           // 1 with TLS, 0 without; nil: not known
 	SKU      json.RawMessage            `json:"sku"`
 	UUID     string                     `json:"uuid"`
 	Host     string                     `json:"host"`

@@ -97,7 +97,8 @@ func (s *Server) UserSessions() map[ID]int {
 }
 
 // CloseWhere closes the sessions that f picks, and returns how many: those of an account that was locked or removed, or of a
-// login token that was revoked. Clients are told cause and msg.
+// login token that was revoked. Clients are told cause and msg. It is called after the change, which a login that is under way
+// may have missed: [ServerConfig].Opened can look again.
 func (s *Server) CloseWhere(f func(*Session) bool, cause, msg string) int {
 	n := 0
 	for sess := range s.Sessions() {
@@ -112,15 +113,17 @@ func (s *Server) CloseWhere(f func(*Session) bool, cause, msg string) int {
 // Accept logs an operator in over any connection, and returns when the session is over: nil if one side closed it, a
 // *[RefusedError] if the login was refused, or what went wrong. ctx bounds the session.
 func (s *Server) Accept(ctx context.Context, conn Conn, r *LoginRequest) error {
-	leave, err := s.enter(r)
+	leave, err := s.enter(r.RemoteAddr)
 	if err != nil {
 		conn.Close(msgconn.CloseTryAgain, "try again later")
 		return err
 	}
-	stop := context.AfterFunc(s.ctx, func() { conn.Close(msgconn.CloseGoingAway, "server is shutting down") })
-	sess, err := s.login(ctx, conn, r)
-	stop()
-	leave()
+	sess, err := func() (*Session, error) {
+		defer leave() // also after a panic in a hook
+		stop := context.AfterFunc(s.ctx, func() { conn.Close(msgconn.CloseGoingAway, "server is shutting down") })
+		defer stop()
+		return s.login(ctx, conn, r)
+	}()
 	if err != nil {
 		return err
 	}
@@ -132,8 +135,8 @@ func (s *Server) Accept(ctx context.Context, conn Conn, r *LoginRequest) error {
 }
 
 // enter counts a login.
-func (s *Server) enter(r *LoginRequest) (leave func(), err error) {
-	from := network(r.RemoteAddr)
+func (s *Server) enter(addr netip.Addr) (leave func(), err error) {
+	from := network(addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

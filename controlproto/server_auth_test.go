@@ -291,6 +291,33 @@ func TestAuthRateLimit(t *testing.T) {
 	}
 }
 
+// Half a rate has the other half of the default, and is not none.
+func TestLoginRateDefaults(t *testing.T) {
+	got := FailedLogins{
+		PerAddress: LoginRate{Events: 3}, PerAccount: LoginRate{Window: time.Hour}, Codes: LoginRate{Events: -1},
+	}.withDefaults()
+	require.Equal(t, LoginRate{Events: 3, Window: 10 * time.Minute}, got.PerAddress)
+	require.Equal(t, LoginRate{Events: 100, Window: time.Hour}, got.PerAccount)
+	require.Equal(t, LoginRate{Events: 10, Window: time.Hour}, got.WrongCodes)
+	require.True(t, got.Codes.Unlimited())
+}
+
+// Whoever knows the password cannot try codes from many addresses.
+func TestAuthWrongCodes(t *testing.T) {
+	cfg := fakeServerConfig(fakeOperators())
+	cfg.FailedLogins.WrongCodes = LoginRate{Events: 2, Window: time.Hour}
+	a := newTestAuthenticator(t, cfg)
+	try := func(i byte, code string) authStep {
+		return login(t, a, fakeRequest(all(withHeader("otp", "pw-otp", code), func(r *LoginRequest) {
+			r.RemoteAddr = netip.AddrFrom4([4]byte{192, 0, 2, i})
+		})))
+	}
+	require.Equal(t, CloseMsgTokenRequired, try(1, "000000").refused.msg)
+	require.Equal(t, CloseMsgTokenRequired, try(2, "000001").refused.msg)
+	require.Equal(t, CloseMsgBanned, try(3, "123456").refused.msg, "the right one too")
+	require.Equal(t, CloseMsgTokenRequired, try(4, "").refused.msg)
+}
+
 // Failures of the embedder's storage say nothing about the credentials and do not count.
 func TestAuthBrokenDoesNotCount(t *testing.T) {
 	accounts := fakeOperators()

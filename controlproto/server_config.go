@@ -57,7 +57,8 @@ type ServerConfig struct {
 	// ServerIdentity proves the server to clients that ask for it ("serverAuth"). Nil refuses them.
 	ServerIdentity *ServerIdentity
 
-	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host.
+	// TrustedProxies are the addresses of proxies whose headers tell a client's address, scheme and host. Behind a proxy that is
+	// not among them all clients have one address, and share what FailedLogins allows it.
 	TrustedProxies []netip.Prefix
 	// Limits bound messages, times and sessions.
 	Limits ServerLimits
@@ -201,8 +202,8 @@ func (cfg *ServerConfig) check() error {
 	if err := cfg.Limits.check(); err != nil {
 		return err
 	}
-	if cfg.FailedLogins.Delay < 0 {
-		return errors.New("controlproto: server with a negative delay of failed logins")
+	if err := cfg.FailedLogins.check(); err != nil {
+		return err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.FailedLogins = cfg.FailedLogins.withDefaults()

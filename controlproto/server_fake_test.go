@@ -32,14 +32,13 @@ type fakeToken struct {
 	name   string
 }
 
-func (a *fakeAccounts) add(name, password string, rights SiteRights) *User {
+func (a *fakeAccounts) add(name, password string, rights SiteRights) {
 	u := &User{ID: UserID("", name), Name: name, SiteRights: rights}
 	if a.users == nil {
 		a.users, a.passwords, a.tokens = map[ID]*User{}, map[ID]string{}, map[string]fakeToken{}
 		a.factors, a.codes = map[ID]Factors{}, map[ID]string{}
 	}
 	a.users[u.ID], a.passwords[u.ID] = u, password
-	return u
 }
 
 func (a *fakeAccounts) User(_ context.Context, id ID) (*User, error) {

@@ -78,7 +78,9 @@ func FuzzRequest(f *testing.F) {
 			return c.ReplyEcho(ctx, &Result{Result: "ok"}, EchoRequest)
 		})
 	}
-	mux.Fallback(func(ctx context.Context, c *Call) error { return c.ReplyEcho(ctx, &Result{Result: "unknown"}, EchoBoth) })
+	mux.Fallback(func(ctx context.Context, c *Call) error {
+		return c.ReplyEcho(ctx, &Result{Result: "unknown"}, EchoBoth)
+	})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := ParseRequest(bytes.Clone(b))
 		if err != nil {

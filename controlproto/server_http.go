@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/internal/realip"
 )
 
 // ServeHTTP takes an operator's WebSocket, at /control.ashx by convention, and answers 404 to everything else. It returns when
@@ -18,8 +19,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	req := s.LoginRequest(r)
-	leave, err := s.enter(req)
+	addr := realip.From(r, s.cfg.TrustedProxies)
+	leave, err := s.enter(addr)
 	if err != nil {
 		status := http.StatusTooManyRequests
 		if errors.Is(err, ErrServerShutdown) {
@@ -27,10 +28,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "try again later", status)
-		s.trace.Refused(req, err)
+		s.trace.Refused(&LoginRequest{RemoteAddr: addr}, err)
 		return
 	}
 	defer leave()
+	req := s.LoginRequest(r) // after the admission: it may ask a database
 	conn, err := msgconn.Upgrade(w, r, msgconn.UpgradeOptions{
 		// The origin is checked with the login, as stock clients expect the answer in a message.
 		CheckOrigin: func(*http.Request) bool { return true },

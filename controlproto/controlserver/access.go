@@ -113,6 +113,10 @@ func (s *Server) visibleGroups(user controlproto.ID) []*controlproto.DeviceGroup
 	})
 }
 
+// errLostRight ends a change by an account that lost the right to it between the first look and the change, which nothing
+// else comes between.
+var errLostRight = errors.New("controlserver: the account has lost the right")
+
 // errAmbiguous says that a device group is named by a name that two have.
 var errAmbiguous = errors.New("Duplicate device groups found") //lint:ignore ST1005 the words of the protocol
 
@@ -132,7 +136,7 @@ func (s *Server) groupNamed(c *controlproto.Session, name string) (*controlproto
 
 // seenBy tells whether an account may see another one: with realms, only those that share one.
 func seenBy(manager *Account, other *Account) bool {
-	if len(manager.Realms) == 0 || manager.SiteRights.Full() {
+	if len(manager.Realms) == 0 {
 		return true
 	}
 	return slices.ContainsFunc(other.Realms, func(r string) bool { return slices.Contains(manager.Realms, r) })

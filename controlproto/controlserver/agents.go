@@ -26,6 +26,13 @@ func (t *Tx) Enrol(d *controlproto.Device) (added bool, err error) {
 	if !errors.Is(err, ErrNotFound) {
 		return false, err
 	}
+	// A group that was removed takes no devices.
+	switch e, err := read[controlproto.DeviceGroup](t, KindDeviceGroup, d.Group); {
+	case err != nil:
+		return false, fmt.Errorf("controlserver: device group %.100q: %w", d.Group, err)
+	case len(e.Value.Deleted) > 0:
+		return false, fmt.Errorf("controlserver: device group %.100q is deleted: %w", d.Group, ErrNotFound)
+	}
 	d.Type = controlproto.KindDevice
 	if err := t.AddDevice(d); err != nil {
 		return false, err
@@ -68,13 +75,13 @@ func (t *Tx) ChangeDevice(id controlproto.ID, f func(*controlproto.Device) error
 	return t.changedNode(nil, e.Value, controlproto.Event{NoLog: 1})
 }
 
-// changedNode tells of a device that has changed.
-func (t *Tx) changedNode(by *controlproto.User, d *controlproto.Device, e controlproto.Event) error {
+// changedNode tells of a device that has changed, those who hear of it and more.
+func (t *Tx) changedNode(by *controlproto.User, d *controlproto.Device, e controlproto.Event, more ...string) error {
 	shown := *d
 	hideSecrets(&shown)
 	t.s.addState(&shown)
 	e.Type, e.Action, e.DeviceID, e.Domain = "node", "changenode", d.ID, d.Domain
-	return t.tell(deviceTargets(d), by, e, detail{"node", &shown})
+	return t.tell(append(deviceTargets(d), more...), by, e, detail{"node", &shown})
 }
 
 // SetState says how a device is connected now, and tells everyone if that changed. The device must be enrolled.
@@ -202,6 +209,12 @@ func (s *Server) AgentMessage(ctx context.Context, id controlproto.ID, message [
 	var m agentMessage
 	if err := jsonrec.Unmarshal(message, &m); err != nil {
 		return fmt.Errorf("controlserver: message of %.100q: %w", id, err)
+	}
+	if m.Action != "msg" {
+		return fmt.Errorf("controlserver: message of %.100q: action %.32q is not for operators", id, m.Action)
+	}
+	for _, name := range []string{"action", "type", "sessionid", "userid", "nodeid"} {
+		delete(m.Extra, name) // of another shape than they should be
 	}
 	session, user := m.SessionID, m.UserID
 	m.SessionID, m.UserID, m.DeviceID = "", "", id

@@ -1,13 +1,17 @@
 package controlserver
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/ratelimit"
 )
 
 // Config is what a [Server] needs. Only Store is required.
@@ -16,6 +20,8 @@ type Config struct {
 	Router   Router   // nil: no device has an agent
 	Presence Presence // nil: a MemoryPresence
 	Bus      Bus      // nil: a MemoryBus
+	// Tunnels is where tunnels to devices are joined. Nil: somewhere else, and tunnel requests go to devices whatever their URL.
+	Tunnels Tunnels
 
 	// Domains are the tenants; nil is one, the default.
 	Domains []Domain
@@ -28,13 +34,24 @@ type Config struct {
 	// LoginKey makes login cookies, InviteKey those in invitations and guest links. Nil: new ones, which end with this
 	// process.
 	LoginKey, InviteKey *controlproto.CookieKey
+	// CookieEncoding is how login cookies are written.
+	CookieEncoding controlproto.CookieEncoding
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID
+	// WANOnly is a server that is not in the network of its devices: it does not add devices by their address.
+	WANOnly bool
 	// InterUser lists accounts that may send messages to others' sessions and receive them; "*" is everyone.
 	InterUser []controlproto.ID
 	// HostMemory returns the machine's memory and what is free of it, in bytes, for the statistics. Nil: they say 0.
 	HostMemory func() (total, free int64)
+	// Files is the folder of the files that operators keep on the server; nil: there are none.
+	Files *os.Root
+	// Wake sends wake-up packets from the server's own network. Nil: only agents do.
+	Wake func(ctx context.Context, macs []string, host string)
+	// Recordings is the folder of recorded sessions; nil: none are recorded. The embedder logs an event for each, with the
+	// target "recording" and the name of its file in "filename".
+	Recordings fs.FS
 	// EventsFor is how long events are kept; 0 is for ever. The embedder calls Server.Prune from time to time.
 	EventsFor time.Duration
 
@@ -85,7 +102,10 @@ type Server struct {
 	devices deviceCache
 	sess    sessions
 	changes changes
-	cancel  func() // the subscription to the bus
+	// oldPasswords bounds how often somebody at an open session can guess its account's password.
+	oldPasswords ratelimit.Limiter[controlproto.ID]
+	foreign      foreign
+	cancel       func() // the subscription to the bus
 }
 
 // New loads accounts and groups into memory. Devices are read when they are asked for.
@@ -132,6 +152,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, domains: map[string]Domain{"": {}}}
+	s.oldPasswords.Rate = ratelimit.Rate{Events: 10, Window: time.Hour}
 	for _, d := range cfg.Domains {
 		s.domains[d.ID] = d
 	}

@@ -24,8 +24,17 @@ type deviceCache struct {
 }
 
 type cachedGroup struct {
-	devices []cachedDevice // by id; replaced, never changed
+	devices []cachedDevice // by id
+	lent    bool           // somebody goes through devices, which is replaced by the next change then
 	used    time.Time
+}
+
+// own makes devices one that may be changed. A fleet that comes back changes many devices of a group before the next
+// operator looks, so it is not copied for each.
+func (g *cachedGroup) own() {
+	if g.lent {
+		g.devices, g.lent = slices.Clone(g.devices), false
+	}
 }
 
 type cachedDevice struct {
@@ -46,7 +55,8 @@ func (c *deviceCache) apply(r Record) error {
 	if old, ok := c.where[id]; ok && (r.Rev == 0 || old != group) {
 		g := c.groups[old]
 		if i, found := slices.BinarySearchFunc(g.devices, id, cachedDevice.compare); found {
-			g.devices = slices.Delete(slices.Clone(g.devices), i, i+1)
+			g.own()
+			g.devices = slices.Delete(g.devices, i, i+1)
 		}
 		delete(c.where, id)
 	}
@@ -59,7 +69,7 @@ func (c *deviceCache) apply(r Record) error {
 		return err
 	}
 	i, found := slices.BinarySearchFunc(g.devices, id, cachedDevice.compare)
-	if g.devices = slices.Clone(g.devices); found {
+	if g.own(); found {
 		g.devices[i] = d
 	} else {
 		g.devices = slices.Insert(g.devices, i, d)
@@ -74,7 +84,8 @@ func cacheDevice(r Record) (cachedDevice, error) {
 		return cachedDevice{}, err
 	}
 	hideSecrets(d)
-	d.Group = ""
+	// These are known when it is sent.
+	d.Group, d.Conn, d.Power, d.AgentSince, d.CIRASince, d.Sessions = "", 0, 0, time.Time{}, time.Time{}, nil
 	wire, err := encodeDevice(d)
 	if err != nil {
 		return cachedDevice{}, err
@@ -136,7 +147,7 @@ func (c *deviceCache) list(group controlproto.ID, now time.Time) ([]cachedDevice
 	if g == nil {
 		return nil, false
 	}
-	g.used = now
+	g.used, g.lent = now, true
 	return g.devices, true
 }
 
@@ -148,7 +159,7 @@ func (c *deviceCache) add(group controlproto.ID, devices []cachedDevice, now tim
 		c.groups = map[controlproto.ID]*cachedGroup{}
 		c.where = map[controlproto.ID]controlproto.ID{}
 	}
-	c.groups[group] = &cachedGroup{devices, now}
+	c.groups[group] = &cachedGroup{devices: devices, lent: true, used: now}
 	for _, d := range devices {
 		c.where[d.id] = group
 	}
@@ -168,8 +179,21 @@ func (c *deviceCache) expire(now time.Time) {
 	}
 }
 
-// Tick does what is due from time to time: call it about once a minute. It drops what nobody uses from memory.
-func (s *Server) Tick() { s.devices.expire(s.cfg.Now()) }
+// drop forgets all groups.
+func (c *deviceCache) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.groups)
+	clear(c.where)
+}
+
+// Tick does what is due from time to time: call it about once a minute. It drops what nobody uses from memory, and ends the
+// sessions of login tokens that are over.
+func (s *Server) Tick() {
+	s.devices.expire(s.cfg.Now())
+	s.endTokenSessions(context.Background())
+	s.foreign.retry(s)
+}
 
 // devicesOf returns the devices of a group.
 func (s *Server) devicesOf(ctx context.Context, group controlproto.ID) ([]cachedDevice, error) {
@@ -317,7 +341,7 @@ func (s *Server) visibleDevices(ctx context.Context, user, group controlproto.ID
 	if group != "" {
 		return list, nil
 	}
-	for id := range s.linkedDevices(user) {
+	for _, id := range slices.Sorted(maps.Keys(s.linkedDevices(user))) { // in an order, for pages
 		var r Record
 		err := s.cfg.Store.View(ctx, func(tx StoreTx) (err error) {
 			r, err = tx.Get(KindDevice, string(id))

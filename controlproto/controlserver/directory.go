@@ -60,8 +60,9 @@ func (d *directory) apply(r Record) error {
 		return applyTo(d.userGroups, r)
 	case KindDeviceGroup:
 		return applyTo(d.groups, r)
+	default:
+		return nil // not kept in memory
 	}
-	return nil
 }
 
 func applyTo[T any](m map[controlproto.ID]entry[T], r Record) error {
@@ -113,6 +114,13 @@ func (s *Server) group(id controlproto.ID) *controlproto.DeviceGroup {
 		return g
 	}
 	return nil
+}
+
+// groupOrDeleted returns a device group, marked as deleted or not, or nil. It must not be changed.
+func (s *Server) groupOrDeleted(id controlproto.ID) *controlproto.DeviceGroup {
+	s.dir.mu.RLock()
+	defer s.dir.mu.RUnlock()
+	return s.dir.groups[id].value
 }
 
 // accountsOf returns the accounts of a domain by id.

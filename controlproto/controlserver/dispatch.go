@@ -39,6 +39,7 @@ func (s *Server) Dispatch(ctx context.Context, e *controlproto.Event, targets ..
 	}
 	n, _, err := notice(s.cfg.Now(), e, targets)
 	if err == nil {
+		n.from = s
 		s.cfg.Bus.Publish(n)
 	}
 	return err

@@ -19,6 +19,12 @@ func (s *Server) serverInfo(c *controlproto.Session) controlproto.ServerDetails 
 	} else {
 		i.Features |= controlproto.FeatureTwoFactor
 	}
+	if s.cfg.WANOnly {
+		i.Features |= controlproto.FeatureWANOnly
+	}
+	if s.cfg.Files == nil {
+		i.Features |= controlproto.FeatureNoServerFiles
+	}
 	if !d.NoLoginTokens {
 		i.Features2 |= controlproto.Feature2LoginTokens
 	}

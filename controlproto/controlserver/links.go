@@ -3,6 +3,7 @@ package controlserver
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/meshcentral-go/sdk/controlproto"
 )
@@ -53,8 +54,24 @@ func (t *Tx) editLinks(id controlproto.ID, f func(controlproto.Links) controlpro
 	return err
 }
 
-// Link links an account or a user group (named name) to a device group or a device.
+// exists returns ErrNotFound if there is no such record.
+func (t *Tx) exists(id controlproto.ID) error {
+	kind := Kind(id.Kind()) // of what has links, both are named alike
+	_, err := t.store.Get(kind, string(id))
+	if errors.Is(err, ErrNotFound) {
+		t.missing = append(t.missing, RecordKey{kind, string(id)})
+	}
+	return err
+}
+
+// Link links an account or a user group (named name) to a device group or a device. Without one of both it is ErrNotFound, and
+// nothing has changed.
 func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights controlproto.Rights) error {
+	for _, id := range []controlproto.ID{who, to} {
+		if err := t.exists(id); err != nil {
+			return err
+		}
+	}
 	err := t.editLinks(who, func(l controlproto.Links) controlproto.Links {
 		return withLink(l, to, controlproto.Link{Rights: rights})
 	})
@@ -62,9 +79,9 @@ func (t *Tx) Link(who controlproto.ID, name string, to controlproto.ID, rights c
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links {
-		back := controlproto.Link{Rights: rights}
-		if to.Kind() == controlproto.KindDeviceGroup {
-			back.Name = name // links of devices hold rights alone
+		back := controlproto.Link{Rights: rights, Name: name}
+		if to.Kind() == controlproto.KindDevice && who.Kind() == controlproto.KindUserGroup {
+			back.Name = "" // as the stock server has it
 		}
 		return withLink(l, who, back)
 	})
@@ -76,6 +93,14 @@ func (t *Tx) Unlink(who, to controlproto.ID) error {
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links { return withoutLink(l, who) })
+}
+
+// linkedTo are the accounts and user groups of links, to be told that those have ended.
+func linkedTo(links controlproto.Links) (targets []string) {
+	for _, id := range slices.Sorted(maps.Keys(links)) {
+		targets = append(targets, string(id))
+	}
+	return targets
 }
 
 // groupTargets are who hears of a device group: everyone linked to it, and others.

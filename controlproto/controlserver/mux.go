@@ -20,6 +20,13 @@ func (s *Server) Mux() *controlproto.Mux {
 		s.serverVerbs,
 		s.detailVerbs,
 		s.noteVerbs,
+		s.shareVerbs,
+		s.powerVerbs,
+		s.eventVerbs,
+		s.reportVerbs,
+		s.fileVerbs,
+		s.agentVerbs,
+		s.amtVerbs,
 	} {
 		register(m)
 	}

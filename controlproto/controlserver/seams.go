@@ -82,6 +82,8 @@ type Notice struct {
 	Message json.RawMessage     // the whole message for the sessions: {"action":"event",...} or another
 	Event   *controlproto.Event // the event in it, if it is one; not sent to other servers
 	Records []RecordKey         // what was changed, for servers that keep copies
+
+	from *Server // who published it, in this process
 }
 
 // RecordKey names a record.

@@ -16,19 +16,19 @@ type sessions struct {
 
 // Opened is for controlproto.ServerConfig.Opened: it sends what a session is told first, and lets it hear of events.
 func (s *Server) Opened(ctx context.Context, c *controlproto.Session) error {
-	a := s.account(c.UserID())
+	a := s.enter(c)
 	if a == nil {
 		return controlproto.ErrNoUser
 	}
-	c.SetUser(a.Public())
-	s.sess.mu.Lock()
-	if s.sess.all == nil {
-		s.sess.all = map[*controlproto.Session]map[string]struct{}{}
-		s.sess.byID = map[string]*controlproto.Session{}
+	if t := c.Login().TokenUser; t != "" { // it may have been removed since it was checked
+		found, err := s.document(ctx, KindLoginToken, t, new(LoginToken))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return controlproto.ErrBadCredentials
+		}
 	}
-	s.sess.all[c] = s.targetsOf(a)
-	s.sess.byID[c.ID()] = c
-	s.sess.mu.Unlock()
 	info := s.serverInfo(c)
 	if err := c.Send(ctx, &controlproto.ServerInfo{ServerDetails: info}); err != nil {
 		return err
@@ -36,8 +36,32 @@ func (s *Server) Opened(ctx context.Context, c *controlproto.Session) error {
 	if err := c.Send(ctx, &controlproto.UserInfo{User: *a.Public()}); err != nil {
 		return err
 	}
+	if a.SiteRights.Full() {
+		// No tracing is offered, which is said this way.
+		if err := c.Send(ctx, &controlproto.TraceInfo{}); err != nil {
+			return err
+		}
+	}
 	s.sessionCount(ctx, a)
 	return nil
+}
+
+// enter adds a session. The account is read with the lock held: a change of it is either seen here, or finds the session.
+func (s *Server) enter(c *controlproto.Session) *Account {
+	s.sess.mu.Lock()
+	defer s.sess.mu.Unlock()
+	a := s.account(c.UserID())
+	if a == nil || a.SiteRights.Restricted(controlproto.SiteLocked) {
+		return nil
+	}
+	c.SetUser(a.Public())
+	if s.sess.all == nil {
+		s.sess.all = map[*controlproto.Session]map[string]struct{}{}
+		s.sess.byID = map[string]*controlproto.Session{}
+	}
+	s.sess.all[c] = s.targetsOf(a)
+	s.sess.byID[c.ID()] = c
+	return a
 }
 
 // Closed is for controlproto.ServerConfig.Closed.
@@ -140,6 +164,11 @@ func (s *Server) refreshSessions(written []Record) {
 			whole = true
 		case KindDeviceGroup:
 			whole = whole || len(s.cfg.ManageAll) > 0
+		case KindLoginToken:
+			if r.Rev == 0 {
+				s.closeTokenSessions(r.ID)
+			}
+		default: // says nothing of sessions
 		}
 	}
 	if len(accounts) == 0 && !whole {
@@ -149,39 +178,26 @@ func (s *Server) refreshSessions(written []Record) {
 		if !whole && !accounts[c.UserID()] {
 			continue
 		}
-		a := s.account(c.UserID())
-		if a == nil || a.SiteRights.Restricted(controlproto.SiteLocked) {
-			c.Close("noauth", "noauth") // removed or locked
-			continue
-		}
-		c.SetUser(a.Public())
-		targets := s.targetsOf(a)
 		s.sess.mu.Lock()
+		a := s.account(c.UserID())
+		gone := a == nil || a.SiteRights.Restricted(controlproto.SiteLocked)
 		if _, open := s.sess.all[c]; open {
-			s.sess.all[c] = targets
+			if s.sess.all[c] = nil; !gone { // who is gone hears no more, from now on
+				c.SetUser(a.Public())
+				s.sess.all[c] = s.targetsOf(a)
+			}
 		}
 		s.sess.mu.Unlock()
+		if gone {
+			c.Close("noauth", "noauth")
+		}
 	}
 }
 
-// deliver gives a notice of the bus to the sessions that may hear of it.
-func (s *Server) deliver(n Notice) {
-	if len(n.Message) == 0 {
-		return
-	}
-	s.sess.mu.RLock()
-	defer s.sess.mu.RUnlock()
-	for c, targets := range s.sess.all {
-		if c.Domain() != n.Domain || !hears(targets, n.Targets) {
-			continue
-		}
-		message := n.Message
-		if n.Event != nil {
-			if message = s.eventFor(c, n); message == nil {
-				continue
-			}
-		}
-		c.Push(message)
+// closeTokenSessions ends the sessions that were opened with a login token.
+func (s *Server) closeTokenSessions(tokenUser string) {
+	for _, o := range s.sessionsWhere(func(o *controlproto.Session) bool { return o.Login().TokenUser == tokenUser }) {
+		o.Close("noauth", "noauth")
 	}
 }
 
@@ -192,20 +208,4 @@ func hears(targets map[string]struct{}, of []string) bool {
 		}
 	}
 	return false
-}
-
-// eventFor is the message as one session may see it, or nil.
-func (s *Server) eventFor(c *controlproto.Session, n Notice) []byte {
-	u := c.User()
-	e := n.Event
-	// Who has limited events for the group sees only what concerns himself, or nobody.
-	if e.UserID != "" && e.UserID != u.ID {
-		for _, t := range n.Targets {
-			if l, ok := u.Links[controlproto.ID(t)]; ok && controlproto.ID(t).Kind() == controlproto.KindDeviceGroup &&
-				l.Rights.Denies(controlproto.LimitedEvents) {
-				return nil
-			}
-		}
-	}
-	return n.Message
 }

@@ -16,7 +16,7 @@ const (
 	KindDeviceGroup Kind = "mesh"        // controlproto.DeviceGroup
 	KindDevice      Kind = "node"        // controlproto.Device; the owner is its device group
 	KindLoginToken  Kind = "logintoken"  // LoginToken; the owner is the account
-	KindShare       Kind = "share"       // controlproto.Share; the owner is the device
+	KindShare       Kind = "share"       // controlproto.Share, with the time that it was "made"; the owner is the device
 	KindNotes       Kind = "notes"       // Notes; the id is that of what they are about
 	KindSystem      Kind = "sysinfo"     // the report of a device; the owner is the device
 	KindNetwork     Kind = "ifinfo"      // the report of a device; the owner is the device
@@ -38,6 +38,7 @@ type Record struct {
 // Store keeps records and the log of events. Its transactions see a consistent state; those of Update come one after the
 // other, are whole or not at all, and are durable when Update returns.
 type Store interface {
+	// View runs f, which does not write: that is an error.
 	View(ctx context.Context, f func(StoreTx) error) error
 	// Update runs f, possibly more than once. When f fails nothing is changed and its error is returned.
 	Update(ctx context.Context, f func(StoreTx) error) error

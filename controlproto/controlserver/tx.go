@@ -18,6 +18,7 @@ type Tx struct {
 	store   StoreTx
 	written []Record // Rev 0: removed
 	notices []Notice
+	missing []RecordKey // what was looked for in vain: perhaps another server has removed it
 }
 
 // conflictTries is how often a change is tried again when another server changed the same record.
@@ -31,6 +32,7 @@ func (s *Server) Update(ctx context.Context, f func(*Tx) error) error {
 	var tx *Tx
 	var err error
 	for range conflictTries {
+		tx = &Tx{s: s}
 		err = s.cfg.Store.Update(ctx, func(store StoreTx) error {
 			tx = &Tx{s: s, store: store}
 			return f(tx)
@@ -38,7 +40,13 @@ func (s *Server) Update(ctx context.Context, f func(*Tx) error) error {
 		if !errors.Is(err, ErrConflict) {
 			break
 		}
+		// Another server was faster, and memory may not know yet.
 		if err := s.reload(ctx); err != nil {
+			return err
+		}
+	}
+	if len(tx.missing) > 0 {
+		if err := s.readLocked(tx.missing); err != nil {
 			return err
 		}
 	}
@@ -65,33 +73,13 @@ func (s *Server) committed(tx *Tx) error {
 	}
 	s.refreshSessions(tx.written)
 	if len(keys) > 0 {
-		s.cfg.Bus.Publish(Notice{Records: keys})
+		s.cfg.Bus.Publish(Notice{Records: keys, from: s})
 	}
 	for _, n := range tx.notices {
+		n.from = s
 		s.cfg.Bus.Publish(n)
 	}
 	return err
-}
-
-// reload reads everything again, after another server changed something.
-func (s *Server) reload(ctx context.Context) error {
-	return s.cfg.Store.View(ctx, func(store StoreTx) error {
-		for _, kind := range []Kind{KindAccount, KindUserGroup, KindDeviceGroup} {
-			records, err := store.List(kind, Query{})
-			if err != nil {
-				return err
-			}
-			s.dir.mu.Lock()
-			for _, r := range records {
-				err = errors.Join(err, s.dir.apply(r))
-			}
-			s.dir.mu.Unlock()
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // edited is a record that was read within a Tx, to be put back.
@@ -103,6 +91,9 @@ type edited[T any] struct {
 // read returns a record for change, or ErrNotFound.
 func read[T any](t *Tx, kind Kind, id controlproto.ID) (edited[T], error) {
 	r, err := t.store.Get(kind, string(id))
+	if errors.Is(err, ErrNotFound) {
+		t.missing = append(t.missing, RecordKey{kind, string(id)})
+	}
 	if err != nil {
 		return edited[T]{}, err
 	}

@@ -1,6 +1,7 @@
 package controlserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,8 +22,19 @@ func (s *Server) accountVerbs(m *controlproto.Mux) {
 	controlproto.On(m, s.twoFactorCookie)
 }
 
-// editSelf changes the session's account, with an event if something changed.
+// editSelf changes the session's account, with an event if something changed. In its text {} stands for the account's name.
 func (s *Server) editSelf(ctx context.Context, c *controlproto.Call, msgID int, text string, f func(*Account) error) error {
+	return s.changeSelf(ctx, c, f, func(a *Account) controlproto.Event {
+		e := controlproto.Event{MsgID: msgID, Msg: strings.ReplaceAll(text, "{}", a.Name)}
+		if e.Msg != text {
+			e.MsgArgs = args(a.Name)
+		}
+		return e
+	})
+}
+
+// changeSelf is editSelf with any event.
+func (s *Server) changeSelf(ctx context.Context, c *controlproto.Call, f func(*Account) error, tell func(*Account) controlproto.Event) error {
 	id := c.Session.UserID()
 	return s.Update(ctx, func(tx *Tx) error {
 		e, err := read[Account](tx, KindAccount, id)
@@ -40,32 +52,36 @@ func (s *Server) editSelf(ctx context.Context, c *controlproto.Call, msgID int, 
 			return err
 		}
 		a := e.Value
-		return tx.tell(managerTargets(a, string(id)), a.Public(), controlproto.Event{
-			Type: "user", Action: "accountchange", Domain: a.Domain, MsgID: msgID, MsgArgs: args(a.Name),
-			Msg: strings.ReplaceAll(text, "{}", a.Name),
-		}, detail{"account", a.Public()})
+		made := tell(a)
+		made.Type, made.Action, made.Domain = "user", "accountchange", a.Domain
+		return tx.tell(managerTargets(a, string(id)), a.Public(), made, detail{"account", a.Public()})
 	})
 }
 
 // accountNotice tells the session what became of a change of its account.
 func (s *Server) accountNotice(ctx context.Context, c *controlproto.Call, msgID int, text string) error {
-	return c.Session.Send(ctx, &controlproto.Notification{
-		Value: text, Title: "Account Settings", TitleID: controlproto.TitleAccountSettings, MsgID: msgID, Tag: "ServerNotify",
-		ID: s.randomFloat(),
+	return s.notice(ctx, c.Session, &controlproto.Notification{
+		Value: text, Title: "Account Settings", TitleID: controlproto.TitleAccountSettings, MsgID: msgID,
 	})
 }
 
 // changePassword takes the old password and sets a new one.
 func (s *Server) changePassword(ctx context.Context, c *controlproto.Call, req *controlproto.ChangePassword) error {
 	next := req.NewPassword.Reveal()
-	if badLength(next, 1, 256) || !s.domains[c.Session.Domain()].Password.allow(next) {
+	if badLength(next, 1, 256) || badLength(req.OldPassword.Reveal(), 1, 256) || badLength(req.Hint, 0, 256) || !s.domains[c.Session.Domain()].Password.allow(next) {
 		return nil
+	}
+	now := s.cfg.Now()
+	if !s.oldPasswords.Allow(c.Session.UserID(), now) {
+		return s.accountNotice(ctx, c, 19, "Error, password not changed.") // somebody guesses
 	}
 	ok, err := s.CheckPassword(ctx, c.Session.UserID(), req.OldPassword)
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if ok {
+		s.oldPasswords.Return(c.Session.UserID(), now)
+	} else {
 		return s.accountNotice(ctx, c, 21, "Current password not correct.")
 	}
 	hash := controlproto.NewSecret(HashPassword(next))
@@ -89,15 +105,23 @@ func (s *Server) changeEmail(ctx context.Context, c *controlproto.Call, req *con
 	}
 	for _, a := range s.accountsOf(c.Session.Domain()) {
 		if a.Email == address && a.ID != c.Session.UserID() && a.EmailVerified {
-			return s.accountNotice(ctx, c, 13, "Failed to change email address, another account already using: "+address+".")
+			return c.Session.Send(ctx, &controlproto.Notification{
+				Value: "Failed to change email address, another account already using: " + address + ".", Title: "Account Settings",
+				TitleID: controlproto.TitleAccountSettings, MsgID: 13, Args: args(address), Tag: "ServerNotify", ID: s.randomFloat(),
+			})
 		}
 	}
-	return s.editSelf(ctx, c, 87, "Changed email of user {} to "+address, func(a *Account) error {
-		if a.Email != address {
-			a.Email, a.EmailVerified = address, false
+	text := ""
+	return s.changeSelf(ctx, c, func(a *Account) error {
+		if a.Email == address {
+			return nil
 		}
+		if text = "Set email of user " + a.Name + " to " + address; a.Email != "" {
+			text = "Changed email of user " + a.Name + " from " + a.Email + " to " + address
+		}
+		a.Email, a.EmailVerified = address, false
 		return nil
-	})
+	}, func(*Account) controlproto.Event { return controlproto.Event{Msg: text} })
 }
 
 // changeLang sets the account's language.
@@ -105,11 +129,16 @@ func (s *Server) changeLang(ctx context.Context, c *controlproto.Call, req *cont
 	if badLength(req.Language, 1, 6) {
 		return nil
 	}
-	return s.editSelf(ctx, c, 3, "Changed language of {}", func(a *Account) error {
-		if a.Language = req.Language; req.Language == "*" {
+	from, to := "", ""
+	return s.changeSelf(ctx, c, func(a *Account) error {
+		from = cmp.Or(a.Language, "default")
+		if a.Language = strings.ToLower(req.Language); req.Language == "*" {
 			a.Language = ""
 		}
+		to = cmp.Or(a.Language, "default")
 		return nil
+	}, func(*Account) controlproto.Event {
+		return controlproto.Event{MsgID: 3, MsgArgs: args("", from, to), Msg: "Changed language from " + from + " to " + to}
 	})
 }
 
@@ -118,17 +147,19 @@ func (s *Server) removePhone(ctx context.Context, c *controlproto.Call, _ *contr
 }
 
 func (s *Server) removeMessaging(ctx context.Context, c *controlproto.Call, _ *controlproto.RemoveMessaging) error {
-	return s.editSelf(ctx, c, 157, "Removed messaging handle of user {}", func(a *Account) error { a.MessageHandle = ""; return nil })
+	return s.editSelf(ctx, c, 157, "Removed messaging account of user {}", func(a *Account) error { a.MessageHandle = ""; return nil })
 }
 
 // changeMeshNotify says of what in a device group the account wants to hear.
 func (s *Server) changeMeshNotify(ctx context.Context, c *controlproto.Call, req *controlproto.ChangeMeshNotify) error {
-	if badLength(string(req.GroupID), 8, 134) {
-		return refused("Invalid group identifier")
-	}
 	g, _ := s.groupFor(c.Session, req.GroupID)
-	if g == nil {
+	switch {
+	case g == nil && badLength(string(req.GroupID), 8, 134):
+		return refused("Invalid group identifier")
+	case g == nil:
 		return refused("Access denied")
+	case !isNumber(c, "notify"), req.Extra["notify"] != nil:
+		return refused("Invalid notification flags")
 	}
 	return s.editSelf(ctx, c, 73, "Device group notification changed", func(a *Account) error {
 		if l, ok := a.Links[g.ID]; ok {
@@ -163,6 +194,9 @@ func (s *Server) changeUserNotify(ctx context.Context, c *controlproto.Call, req
 	}
 	if err != nil {
 		return err
+	}
+	if !isNumber(c, "notify") || req.Extra["notify"] != nil {
+		return refused("Invalid notification flags")
 	}
 	return s.editSelf(ctx, c, 130, "User notifications changed", func(a *Account) error {
 		a.notify(d.ID, req.Notify)

@@ -3,13 +3,16 @@ package controlserver
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // deviceVerbs change devices.
@@ -57,12 +60,26 @@ func (s *Server) changeDevice(ctx context.Context, c *controlproto.Call, req *co
 	if group == nil {
 		return refused("Access Denied")
 	}
+	if s.cfg.WANOnly && d.MeshType != controlproto.GroupLocal {
+		req.Host = nil // not used to reach it
+	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		var changed []string
 		var after controlproto.Device
 		other := false
 		err := tx.EditDevice(id, func(d *controlproto.Device) error {
+			if r, _ := s.rights(c.Session.UserID(), d.Group, d.ID); !r.Has(controlproto.ManageDevices) {
+				return refused("Access Denied") // it was moved, or the right was taken
+			}
 			changed, other = changeFields(d, req, s.cfg.Now().Unix())
+			for _, forget := range []struct {
+				name string
+				ask  *int
+			}{{"ssh", req.SSH}, {"rdp", req.RDP}} {
+				if forget.ask != nil && *forget.ask == 0 && forgetLogin(d, forget.name, c.Session.UserID()) {
+					changed = append(changed, forget.name)
+				}
+			}
 			after = *d
 			return nil
 		})
@@ -73,13 +90,20 @@ func (s *Server) changeDevice(ctx context.Context, c *controlproto.Call, req *co
 		return tx.changedNode(c.Session.User(), &after, controlproto.Event{
 			MsgID: 140, MsgArgs: args(after.Name, group.Name, list),
 			Msg: fmt.Sprintf("Changed device %s from group %s: %s", after.Name, group.Name, list),
-		})
+		}, string(c.Session.UserID()))
 	})
 	if err != nil {
-		return err
+		return gone(err, "Access Denied")
 	}
 	return c.Result(ctx, "ok")
 }
+
+// Bounds of what operators say of a device; the stock server has none.
+const (
+	maxDeviceName = 1024
+	maxDeviceDesc = 16 << 10
+	maxDeviceTags = 256
+)
 
 // changeFields changes a device and names what has changed; other says that something without a name has.
 func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now int64) (changed []string, other bool) {
@@ -90,8 +114,9 @@ func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now in
 		}
 	}
 	set("icon", req.Icon != 0 && req.Icon != d.Icon, func() { d.Icon = req.Icon })
-	set("name", req.Name != "" && req.Name != d.Name, func() { d.Name = req.Name })
-	set("host", req.Host != nil && *req.Host != d.Host, func() { d.Host = *req.Host })
+	name := cut(req.Name, maxDeviceName)
+	set("name", name != "" && name != d.Name, func() { d.Name = name })
+	set("host", req.Host != nil && *req.Host != d.Host && !badLength(*req.Host, 0, maxDeviceName), func() { d.Host = *req.Host })
 	set("consent", req.Consent != nil && *req.Consent != d.Consent, func() { d.Consent = *req.Consent })
 	for _, p := range []struct {
 		name         string
@@ -115,12 +140,13 @@ func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now in
 		d.UserLocation = ""
 		changed = append(changed, "location removed")
 	}
-	set("description", req.Desc != nil && *req.Desc != d.Desc, func() { d.Desc = *req.Desc })
+	set("description", req.Desc != nil && *req.Desc != d.Desc && !badLength(*req.Desc, 0, maxDeviceDesc), func() { d.Desc = *req.Desc })
 	if a := req.AMT; a != nil && d.AMT != nil {
 		password := a.Password.Reveal()
-		set("Intel AMT credentials", a.User != "" && password != "" && (a.User != d.AMT.User || password != d.AMT.Password.Reveal()),
+		fits := !badLength(a.User, 0, 16) && !badLength(password, 0, 32)
+		set("Intel AMT credentials", fits && a.User != "" && password != "" && (a.User != d.AMT.User || password != d.AMT.Password.Reveal()),
 			func() { d.AMT.User, d.AMT.Password, d.AMT.Warnings = a.User, a.Password, d.AMT.Warnings|8 })
-		set("Intel AMT TLS", a.TLS != nil && *a.TLS != d.AMT.TLS, func() { d.AMT.TLS = *a.TLS })
+		set("Intel AMT TLS", a.TLS != nil && (d.AMT.TLS == nil || *a.TLS != *d.AMT.TLS), func() { d.AMT.TLS = a.TLS })
 	}
 	if req.Tags != nil {
 		tags := cleanTags(req.Tags)
@@ -131,9 +157,31 @@ func changeFields(d *controlproto.Device, req *controlproto.ChangeDevice, now in
 	return changed, other
 }
 
+// forgetLogin removes what an account has stored on a device to log in there with SSH or RDP (in records of the stock server).
+func forgetLogin(d *controlproto.Device, name string, user controlproto.ID) bool {
+	stored := raw{}
+	if jsonrec.Unmarshal(d.Extra[name], &stored) != nil || stored.Extra[string(user)] == nil {
+		return false
+	}
+	delete(stored.Extra, string(user))
+	if len(stored.Extra) == 0 {
+		delete(d.Extra, name)
+		return true
+	}
+	b, err := encode(&stored)
+	if err != nil {
+		return false
+	}
+	d.Extra[name] = b
+	return true
+}
+
 // cleanTags sorts tags and drops what is none; nothing left is nil.
 func cleanTags(list []string) (tags []string) {
 	for _, t := range list {
+		if len(tags) == maxDeviceTags {
+			break
+		}
 		if t = strings.TrimSpace(t); t != "" && utf16Len(t) < 64 && !strings.Contains(t, ",") && !slices.Contains(tags, t) {
 			tags = append(tags, t)
 		}
@@ -177,6 +225,11 @@ func (s *Server) addDevice(ctx context.Context, c *controlproto.Call, g *control
 	}
 	d.Type, d.ID, d.Group, d.Icon, d.Domain = controlproto.KindDevice, id, g.ID, controlproto.IconDesktop, id.Domain()
 	err = s.Update(ctx, func(tx *Tx) error {
+		if e, err := read[controlproto.DeviceGroup](tx, KindDeviceGroup, g.ID); err != nil {
+			return err
+		} else if len(e.Value.Deleted) > 0 {
+			return ErrNotFound
+		}
 		if err := tx.AddDevice(d); err != nil {
 			return err
 		}
@@ -187,6 +240,9 @@ func (s *Server) addDevice(ctx context.Context, c *controlproto.Call, g *control
 			Msg: fmt.Sprintf("Added device %s to device group %s", d.Name, g.Name),
 		}, detail{"node", &shown})
 	})
+	if errors.Is(err, ErrNotFound) {
+		return refusedAs("changeDeviceMesh", "Unknown device group")
+	}
 	if err != nil {
 		return err
 	}
@@ -196,17 +252,17 @@ func (s *Server) addDevice(ctx context.Context, c *controlproto.Call, g *control
 // addLocalDevice adds a device that has no agent.
 func (s *Server) addLocalDevice(ctx context.Context, c *controlproto.Call, req *controlproto.AddLocalDevice) error {
 	const as = "changeDeviceMesh"
-	switch {
-	case req.Type != controlproto.LocalWindows && req.Type != controlproto.LocalLinux && req.Type != controlproto.LocalMacOS:
+	if !isNumber(c, "type") || req.Type != controlproto.LocalWindows && req.Type != controlproto.LocalLinux && req.Type != controlproto.LocalMacOS {
 		return refusedAs(as, "Invalid type")
+	}
+	g, err := s.groupForDevices(c.Session, req.GroupID, controlproto.GroupLocal, "Local device agentless mesh only allowed")
+	switch {
+	case err != nil:
+		return err
 	case badLength(req.Host, 1, 256):
 		return refusedAs(as, "Invalid hostname")
 	case badLength(req.Name, 1, 256):
 		return refusedAs(as, "Invalid devicename")
-	}
-	g, err := s.groupForDevices(c.Session, req.GroupID, controlproto.GroupLocal, "Local device agentless mesh only allowed")
-	if err != nil {
-		return err
 	}
 	return s.addDevice(ctx, c, g, &controlproto.Device{
 		MeshType: controlproto.GroupLocal, Name: req.Name, Host: req.Host, Agent: &controlproto.DeviceAgent{ID: int(req.Type)},
@@ -215,10 +271,17 @@ func (s *Server) addLocalDevice(ctx context.Context, c *controlproto.Call, req *
 
 // addAMTDevice adds a device with Intel AMT that has no agent.
 func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *controlproto.AddAMTDevice) error {
+	if s.cfg.WANOnly {
+		return nil
+	}
 	const as = "changeDeviceMesh"
-	switch {
-	case req.TLS != 0 && req.TLS != 1:
+	if shapeOf(c, "amttls") == 0 || req.Extra["amttls"] != nil || req.TLS != 0 && req.TLS != 1 {
 		return refusedAs(as, "Invalid amttls")
+	}
+	g, err := s.groupForDevices(c.Session, req.GroupID, controlproto.GroupAMT, "Intel AMT agentless mesh only allowed")
+	switch {
+	case err != nil:
+		return err
 	case badLength(req.Password.Reveal(), 0, 16):
 		return refusedAs(as, "Invalid amtpassword")
 	case badLength(req.User, 0, 16):
@@ -228,15 +291,18 @@ func (s *Server) addAMTDevice(ctx context.Context, c *controlproto.Call, req *co
 	case badLength(req.Name, 1, 256):
 		return refusedAs(as, "Invalid devicename")
 	}
-	g, err := s.groupForDevices(c.Session, req.GroupID, controlproto.GroupAMT, "Intel AMT agentless mesh only allowed")
-	if err != nil {
-		return err
+	fits := func(text string, most int) string {
+		if badLength(text, 0, most) {
+			return ""
+		}
+		return text
 	}
 	amt := &controlproto.DeviceAMT{
-		User: req.User, Password: req.Password, TLS: req.TLS, Version: req.Version, Hash: req.Hash, Realm: req.Realm, State: 2,
+		User: req.User, Password: req.Password, TLS: &req.TLS, Version: fits(req.Version, 16), Hash: fits(req.Hash, 256),
+		Realm: fits(req.Realm, 256),
 	}
 	if req.State != nil && *req.State >= 0 && *req.State <= 3 {
-		amt.State = *req.State
+		amt.State = req.State
 	}
 	return s.addDevice(ctx, c, g, &controlproto.Device{MeshType: controlproto.GroupAMT, Name: req.Name, Host: req.Host, AMT: amt})
 }
@@ -262,9 +328,6 @@ func (s *Server) changeDeviceMesh(ctx context.Context, c *controlproto.Call, req
 	if badLength(string(target), 8, 134) {
 		return refused("Invalid groupid")
 	}
-	if !validIDs(req.DeviceIDs, 256) {
-		return refused("Invalid nodeids")
-	}
 	target = target.In(controlproto.KindDeviceGroup, c.Session.Domain())
 	g := s.group(target)
 	if g == nil || target.Domain() != c.Session.Domain() {
@@ -274,8 +337,11 @@ func (s *Server) changeDeviceMesh(ctx context.Context, c *controlproto.Call, req
 	if !rights.Has(controlproto.ManageDevices) {
 		return refused("Permission denied")
 	}
+	if !validIDs(req.DeviceIDs, 256) {
+		return refused("Invalid nodeids")
+	}
 	for _, id := range req.DeviceIDs {
-		result, err := s.moveDevice(ctx, c, id, g, rights)
+		result, err := s.moveDevice(ctx, c, id, g)
 		if err != nil {
 			return err
 		}
@@ -288,7 +354,8 @@ func (s *Server) changeDeviceMesh(ctx context.Context, c *controlproto.Call, req
 	return nil
 }
 
-func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id controlproto.ID, to *controlproto.DeviceGroup, toRights controlproto.Rights) (string, error) {
+func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id controlproto.ID, to *controlproto.DeviceGroup) (string, error) {
+	toRights, _ := s.rights(c.Session.UserID(), to.ID, "")
 	d, rights, err := s.deviceFor(ctx, c.Session, id)
 	if errors.Is(err, ErrNotFound) {
 		return "Device not found", nil
@@ -309,7 +376,21 @@ func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id contro
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		var after controlproto.Device
+		if e, err := read[controlproto.DeviceGroup](tx, KindDeviceGroup, to.ID); err != nil {
+			return err
+		} else if len(e.Value.Deleted) > 0 {
+			return ErrNotFound
+		}
 		err := tx.EditDevice(d.ID, func(d *controlproto.Device) error {
+			for _, group := range []controlproto.ID{d.Group, to.ID} {
+				device := d.ID
+				if group == to.ID {
+					device = ""
+				}
+				if r, _ := s.rights(c.Session.UserID(), group, device); !r.Has(controlproto.EditGroup) {
+					return errLostRight
+				}
+			}
 			d.Group = to.ID
 			after = *d
 			return nil
@@ -324,6 +405,12 @@ func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id contro
 			Msg: fmt.Sprintf("Moved device %s to group %s", d.Name, to.Name),
 		}, detail{"node", &after}, detail{"oldMeshId", from.ID}, detail{"newMeshId", to.ID})
 	})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "Device not found", nil
+	case errors.Is(err, errLostRight):
+		return "Permission denied", nil
+	}
 	return "ok", err
 }
 
@@ -355,6 +442,9 @@ func (s *Server) removeDevice(ctx context.Context, c *controlproto.Call, id cont
 	}
 	if err == nil {
 		err = s.Update(ctx, func(tx *Tx) error { return tx.RemoveDevice(c.Session.User(), d.ID) })
+		if errors.Is(err, ErrNotFound) {
+			return "Denied", nil // another request was faster
+		}
 	}
 	if err != nil {
 		return "", err
@@ -368,45 +458,69 @@ func (s *Server) removeDevice(ctx context.Context, c *controlproto.Call, id cont
 
 // RemoveDevice removes a device, what it reported, and the links to it. by is who does it, nil for the server itself.
 func (t *Tx) RemoveDevice(by *controlproto.User, id controlproto.ID) error {
-	d, err := t.Device(id)
+	d, err := t.dropDevice(by, id)
 	if err != nil {
-		return err
-	}
-	for who := range d.Links {
-		if err := t.editLinks(who, func(l controlproto.Links) controlproto.Links { return withoutLink(l, id) }); err != nil {
-			return err
-		}
-		if who.Kind() == controlproto.KindUser {
-			if err := t.accountChanged(by, who, 86, "Removed user device rights for "); err != nil {
-				return err
-			}
-		}
-	}
-	shares, err := t.store.List(KindShare, Query{Owner: string(id)})
-	if err != nil {
-		return err
-	}
-	for _, r := range shares {
-		if err := t.Remove(KindShare, controlproto.ID(r.ID)); err != nil {
-			return err
-		}
-	}
-	for _, kind := range []Kind{KindDevice, KindSystem, KindNetwork, KindLastConnect, KindPower, KindNotes} {
-		if err := t.Remove(kind, id); err != nil {
-			return err
-		}
-	}
-	if err := t.store.RemoveEvents(EventQuery{Domain: d.Domain, Device: string(id)}); err != nil {
 		return err
 	}
 	name := ""
 	if g := t.s.group(d.Group); g != nil {
 		name = g.Name
 	}
-	return t.tell(deviceTargets(d), by, controlproto.Event{
+	return t.tell(append(deviceTargets(d), linkedTo(d.Links)...), by, controlproto.Event{
 		Type: "node", Action: "removenode", DeviceID: id, Domain: d.Domain, MsgID: 87, MsgArgs: args(d.Name, name),
 		Msg: fmt.Sprintf("Removed device %s from device group %s", d.Name, name),
 	})
+}
+
+// dropDevice removes a device and the links to it, and tells of the links alone.
+func (t *Tx) dropDevice(by *controlproto.User, id controlproto.ID) (*controlproto.Device, error) {
+	d, err := t.Device(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, who := range slices.Sorted(maps.Keys(d.Links)) {
+		if err := t.editLinks(who, func(l controlproto.Links) controlproto.Links { return withoutLink(l, id) }); err != nil {
+			return nil, err
+		}
+		if err := t.deviceLeft(by, who, d); err != nil {
+			return nil, err
+		}
+	}
+	shares, err := t.store.List(KindShare, Query{Owner: string(id)})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range shares {
+		if err := t.Remove(KindShare, controlproto.ID(r.ID)); err != nil {
+			return nil, err
+		}
+	}
+	for _, kind := range []Kind{KindDevice, KindSystem, KindNetwork, KindLastConnect, KindPower, KindNotes} {
+		if err := t.Remove(kind, id); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil // what it did stays in the log
+}
+
+// deviceLeft tells that an account or user group has lost its link to a device.
+func (t *Tx) deviceLeft(by *controlproto.User, who controlproto.ID, d *controlproto.Device) error {
+	switch who.Kind() {
+	case controlproto.KindUser:
+		a, err := read[Account](t, KindAccount, who)
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		// The stock server names the account itself as who changed it.
+		return t.accountChanged(&controlproto.User{ID: who, Name: a.Value.Name}, who, 86, "Removed user device rights for ")
+	case controlproto.KindUserGroup:
+		g, err := read[controlproto.UserGroup](t, KindUserGroup, who)
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		return t.userGroupChanged(by, who, 163, "Removed device "+d.Name+" from user group "+g.Value.Name, args(d.Name, g.Value.Name))
+	}
+	return nil
 }
 
 // accountChanged tells of an account that has changed: text and the account's name is what the log says.
@@ -419,13 +533,18 @@ func (t *Tx) accountChanged(by *controlproto.User, id controlproto.ID, msgID int
 		return err
 	}
 	a := e.Value
-	return t.tell([]string{toAdmins, toManagers, string(id)}, by, controlproto.Event{
+	targets := []string{toAdmins, toManagers, string(id)}
+	// Who made the change hears of it too, unless he may not know of accounts.
+	if by != nil && by.SiteRights.Has(controlproto.SiteManageUsers) {
+		targets = append(targets, string(by.ID))
+	}
+	return t.tell(targets, by, controlproto.Event{
 		Type: "user", Action: "accountchange", Domain: a.Domain, MsgID: msgID, MsgArgs: args(a.Name), Msg: text + a.Name,
 	}, append([]detail{{"account", a.Public()}}, more...)...)
 }
 
 // userGroupChanged tells of a user group that has changed.
-func (t *Tx) userGroupChanged(by *controlproto.User, id controlproto.ID, msgID int, text string, msgArgs ...string) error {
+func (t *Tx) userGroupChanged(by *controlproto.User, id controlproto.ID, msgID int, text string, msgArgs []json.RawMessage, targets ...string) error {
 	e, err := read[controlproto.UserGroup](t, KindUserGroup, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -434,8 +553,11 @@ func (t *Tx) userGroupChanged(by *controlproto.User, id controlproto.ID, msgID i
 		return err
 	}
 	g := e.Value
-	return t.tell([]string{toAdmins, "server-ugroups", string(id)}, by, controlproto.Event{
-		Type: "ugrp", Action: "usergroupchange", Domain: g.Domain, MsgID: msgID, MsgArgs: args(msgArgs...), Msg: text,
+	if by != nil {
+		targets = append(targets, string(by.ID))
+	}
+	return t.tell(append([]string{toAdmins, "server-ugroups", string(id)}, targets...), by, controlproto.Event{
+		Type: "ugrp", Action: "usergroupchange", Domain: g.Domain, MsgID: msgID, MsgArgs: msgArgs, Msg: text,
 	}, detail{"ugrpid", id}, detail{"name", g.Name}, detail{"desc", g.Desc}, detail{"links", g.Links})
 }
 
@@ -448,19 +570,17 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	switch {
 	case badLength(string(req.DeviceID), 1, 1024):
 		return refused("Invalid nodeid")
-	case !req.Rights.DeviceLink():
+	case !isNumber(c, "rights"), req.Extra["rights"] != nil, !req.Rights.DeviceLink():
 		return refused("Invalid rights")
-	case len(who) == 0 && len(req.Usernames) == 0, len(who) > 0 && !validIDs(who, 128):
+	case who == nil && !validNames(req.Usernames, 128), len(who) > 0 && !validIDs(who, 128):
 		return refused("Invalid usernames")
 	}
 	id, ok := wholeID(c.Session, req.DeviceID)
 	if !ok {
 		return refused("Invalid domain")
 	}
-	if len(who) == 0 {
-		for _, name := range req.Usernames {
-			who = append(who, controlproto.UserID(c.Session.Domain(), name))
-		}
+	if who == nil {
+		who = s.namedAccounts(c.Session.Domain(), req.Usernames)
 	}
 	d, rights, err := s.deviceFor(ctx, c.Session, id)
 	if errors.Is(err, ErrNotFound) || err == nil && !rights.Has(controlproto.ManageUsers) {
@@ -473,6 +593,14 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	err = s.Update(ctx, func(tx *Tx) error {
 		changed := false
 		targets := deviceTargets(d)
+		d, err := tx.Device(d.ID)
+		if err != nil {
+			return err
+		}
+		// Again, now that nobody else changes anything.
+		if r, _ := s.rights(c.Session.UserID(), d.Group, d.ID); !r.Has(controlproto.ManageUsers) {
+			return ErrNotFound
+		}
 		for _, w := range who {
 			known, err := tx.linkDevice(c.Session.User(), w, d, req.Rights, remove)
 			if err != nil {
@@ -500,14 +628,17 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 			Type: "node", Action: "changenode", DeviceID: d.ID, Domain: d.Domain, MsgID: msgID, MsgArgs: args(d.Name), Msg: text + d.Name,
 		}, detail{"node", after})
 	})
+	if errors.Is(err, ErrNotFound) {
+		return nil // silent as for any other device that there is not
+	}
 	if err != nil {
 		return err
 	}
 	return c.Result(ctx, "ok")
 }
 
-// linkDevice links one account or user group to a device, or ends the link, and tells whether there is such a one.
-func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (known bool, err error) {
+// linkDevice links one account or user group to a device, or ends the link, and tells whether the device has changed by it.
+func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlproto.Device, rights controlproto.Rights, remove bool) (changed bool, err error) {
 	if who.Domain() != d.Domain {
 		return false, nil
 	}
@@ -515,35 +646,27 @@ func (t *Tx) linkDevice(by *controlproto.User, who controlproto.ID, d *controlpr
 	if rights == 0 {
 		msgID, text = 81, "Removed user device rights for "
 	}
-	name := ""
-	switch who.Kind() {
-	case controlproto.KindUser:
-		a := t.s.account(who)
-		if a == nil {
-			return false, nil
-		}
-		name = a.Name
-	case controlproto.KindUserGroup:
-		g := t.s.userGroup(who)
-		if g == nil {
-			return false, nil
-		}
-		name = g.Name
-	default:
+	name, _, err := t.linked(who)
+	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
+	_, linked := d.Links[who]
+	changed = linked || !remove
 	if remove {
 		err = t.Unlink(who, d.ID)
 	} else {
 		err = t.Link(who, name, d.ID, rights)
 	}
 	if err != nil {
-		return true, err
+		return changed, err
 	}
 	if who.Kind() == controlproto.KindUser {
-		return true, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
+		return changed, t.accountChanged(by, who, msgID, text, detail{"nodeListChange", who})
 	}
-	return true, t.userGroupChanged(by, who, 79, "User group changed: "+name, name)
+	return changed, t.userGroupChanged(by, who, 79, "User group changed: "+name, args(name))
 }
 
 // setDeviceEvent adds a line of an operator to a device's log.
@@ -564,5 +687,5 @@ func (s *Server) setDeviceEvent(ctx context.Context, c *controlproto.Call, req *
 	if err != nil {
 		return err
 	}
-	return s.Dispatch(ctx, e, deviceTargets(d)...)
+	return s.Dispatch(ctx, e, append(deviceTargets(d), toManagers, string(c.Session.UserID()))...)
 }

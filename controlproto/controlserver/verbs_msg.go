@@ -25,6 +25,9 @@ func (s *Server) msg(ctx context.Context, c *controlproto.Call) error {
 	if err := c.Decode(m); err != nil {
 		return err
 	}
+	if !s.msgAnswered(c, m) {
+		return nil
+	}
 	sent, err := s.routeMsg(ctx, c, m)
 	if err != nil || !c.Asked() {
 		return err
@@ -34,6 +37,36 @@ func (s *Server) msg(ctx context.Context, c *controlproto.Call) error {
 		result = unableToRoute
 	}
 	return c.ReplyEcho(ctx, &controlproto.Result{Name: "msg", Result: result}, controlproto.EchoBoth)
+}
+
+// msgAnswered tells whether a message is one that gets an answer at all: what the domain has switched off and tunnels that are
+// to another device get none.
+func (s *Server) msgAnswered(c *controlproto.Call, m *controlproto.Msg) bool {
+	domain := s.domains[c.Session.Domain()]
+	switch m.Type {
+	case "getclip":
+		return !domain.NoClipboardGet
+	case "setclip":
+		return !domain.NoClipboardSet
+	case "tunnel":
+		q, ok := tunnelQuery(m)
+		id := m.DeviceID.In(controlproto.KindDevice, c.Session.Domain())
+		return ok && (!q.Has("nodeid") || q.Get("nodeid") == string(id))
+	}
+	return true
+}
+
+// tunnelQuery reads the address of a tunnel.
+func tunnelQuery(m *controlproto.Msg) (url.Values, bool) {
+	var address string
+	if json.Unmarshal(m.Extra["value"], &address) != nil {
+		return nil, false
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, false
+	}
+	return u.Query(), true
 }
 
 // routeMsg checks and sends; what is refused and what cannot be sent look alike.
@@ -52,11 +85,18 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 	if group == nil || rights&(controlproto.RemoteControl|controlproto.RemoteViewOnly) == 0 {
 		return false, nil
 	}
-	if !s.msgAllowed(c, d, m, rights) {
+	if !msgAllowed(c, m, rights) {
 		return false, nil
 	}
-	u := c.Session.User()
-	for _, name := range []string{"sessionid", "rights", "consent", "username", "realname", "userid", "remoteaddr", "servertlshash", "soptions"} {
+	routed := s.routed(m.Type, c.Session.User(), c.Session.Login().RemoteAddr, d, group, rights)
+	routed.SessionID = c.Session.ID()
+	if m.Type == "tunnel" {
+		return s.routeTunnel(ctx, c, d, routed)
+	}
+	for _, name := range []string{
+		"action", "type", "nodeid", "sessionid", "rights", "consent", "username", "realname", "userid", "remoteaddr", "servertlshash",
+		"soptions", "perMessageDeflate", "privacybartext", "desktopviewonly", "fromSessionid",
+	} {
 		delete(m.Extra, name) // what the server says, not the sender
 	}
 	// Answers are told apart by these two, which this type of message has no fields for.
@@ -65,10 +105,20 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 			setExtra(&m.Extra, name, v)
 		}
 	}
-	return s.sendTo(ctx, d.ID, &routedMsg{
-		Action: "msg", Type: m.Type, SessionID: c.Session.ID(), Rights: rights, Consent: s.consent(c.Session, d, group),
-		Username: u.Name, RealName: u.RealName, UserID: u.ID, RemoteAddr: c.Session.Login().RemoteAddr.String(), Extra: m.Extra,
-	})
+	routed.Extra = m.Extra
+	return s.sendTo(ctx, d.ID, &routed)
+}
+
+// routeTunnel passes a tunnel request on: those of its members that are known.
+func (s *Server) routeTunnel(ctx context.Context, c *controlproto.Call, d *controlproto.Device, routed routedMsg) (sent bool, err error) {
+	t := new(controlproto.MsgTunnel)
+	if err := c.Decode(t); err != nil {
+		return false, err
+	}
+	return s.sendTunnel(ctx, &TunnelRequest{
+		User: routed.UserID, Device: d.ID, URL: t.URL,
+		TCPPort: t.TCPPort, UDPPort: t.UDPPort, TCPAddr: t.TCPAddr, UDPAddr: t.UDPAddr,
+	}, &tunnelMsg{routedMsg: routed, Usage: t.Usage, ResponseID: c.ResponseID, Tag: c.Tag})
 }
 
 func setExtra(m *map[string]json.RawMessage, name string, v json.RawMessage) {
@@ -93,42 +143,28 @@ type routedMsg struct {
 }
 
 // msgAllowed checks what single types of messages need.
-func (s *Server) msgAllowed(c *controlproto.Call, d *controlproto.Device, m *controlproto.Msg, rights controlproto.Rights) bool {
-	domain := s.domains[d.Domain]
+func msgAllowed(c *controlproto.Call, m *controlproto.Msg, rights controlproto.Rights) bool {
 	switch m.Type {
 	case "":
 		return false
 	case "tunnel":
-		return tunnelAllowed(m, d.ID, rights)
+		return tunnelAllowed(m, rights)
 	case "console":
 		return rights.Has(controlproto.RemoteControl | controlproto.AgentConsole)
-	case "getclip":
-		return !domain.NoClipboardGet && rights.Has(controlproto.RemoteControl)
-	case "setclip":
-		return !domain.NoClipboardSet && rights.Has(controlproto.RemoteControl)
 	case "endtunnel":
 		var user controlproto.ID
 		_ = json.Unmarshal(m.Extra["xuserid"], &user) // what is no text is nobody
 		return rights.Full() || user == c.Session.UserID()
-	case "pskill", "serviceStop", "serviceStart", "serviceRestart", "openUrl", "messagebox", "alertbox":
+	case "getclip", "setclip", "pskill", "serviceStop", "serviceStart", "serviceRestart", "openUrl", "messagebox", "alertbox":
 		return rights.Has(controlproto.RemoteControl)
 	}
 	return true
 }
 
-// tunnelAllowed checks the address of a tunnel: the device in it must be this one, and the protocol one that the rights
-// allow.
-func tunnelAllowed(m *controlproto.Msg, id controlproto.ID, rights controlproto.Rights) bool {
-	var address string
-	if json.Unmarshal(m.Extra["value"], &address) != nil {
-		return false
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	q := u.Query()
-	if q.Get("nodeid") != string(id) {
+// tunnelAllowed checks the address of a tunnel: the protocol must be one that the rights allow.
+func tunnelAllowed(m *controlproto.Msg, rights controlproto.Rights) bool {
+	q, ok := tunnelQuery(m)
+	if !ok {
 		return false
 	}
 	switch q.Get("p") {
@@ -144,8 +180,7 @@ func tunnelAllowed(m *controlproto.Msg, id controlproto.ID, rights controlproto.
 
 // consent adds up what the user of a device is told or asked when this operator connects. User groups count when it is
 // they who give access.
-func (s *Server) consent(c *controlproto.Session, d *controlproto.Device, g *controlproto.DeviceGroup) controlproto.Consent {
-	u := c.User()
+func (s *Server) consent(u *controlproto.User, d *controlproto.Device, g *controlproto.DeviceGroup) controlproto.Consent {
 	sum := s.domains[d.Domain].Consent | g.Consent | d.Consent | u.Consent
 	_, linkedGroup := u.Links[g.ID]
 	_, linkedDevice := u.Links[d.ID]

@@ -32,8 +32,11 @@ type agentCommands struct {
 // The agent is told the session, so that the output comes back to it alone; what an agent says to its console meanwhile
 // names no session and is heard by everyone with rights on the console.
 func (s *Server) runCommands(ctx context.Context, c *controlproto.Call, req *controlproto.RunCommands) error {
-	if len(req.DeviceIDs) == 0 {
+	if len(req.DeviceIDs) == 0 || req.Preset == nil && !isNumber(c, "type") {
 		return nil
+	}
+	if req.Type != controlproto.ShellAgent && shapeOf(c, "responseid") != '"' {
+		c.ResponseID = nil // agents can only repeat a text
 	}
 	if req.Preset != nil && !s.usePreset(c.Session.Domain(), req) {
 		return nil
@@ -107,6 +110,7 @@ func (s *Server) runOn(ctx context.Context, c *controlproto.Call, id controlprot
 		msgID = 99
 	case controlproto.ShellPowerShell:
 		msgID = 100
+	default: // 24 says no more
 	}
 	e, err := event(c.Session.User(), controlproto.Event{
 		Type: "node", Action: "runcommands", DeviceID: d.ID, Domain: d.Domain, Msg: "Running commands", MsgID: msgID,

@@ -208,6 +208,9 @@ func (s *Server) userWebState(ctx context.Context, c *controlproto.Call, req *co
 	}
 	id := c.Session.UserID()
 	return s.Update(ctx, func(tx *Tx) error {
+		if err := tx.exists(id); err != nil {
+			return ignoreMissing(err)
+		}
 		rev, err := tx.Document(KindWebState, string(id), &WebState{})
 		if err != nil {
 			return err
@@ -221,34 +224,33 @@ func (s *Server) userWebState(ctx context.Context, c *controlproto.Call, req *co
 	})
 }
 
-// uiCustomEvent passes an event of a page on to who hears of the devices that it names.
+// maxCustomEvent bounds the event of a page, in bytes: it may go into the log.
+const maxCustomEvent = 64 << 10
+
+// uiCustomEvent passes an event of a page on to the account's sessions and to administrators. Of the devices that it names
+// only those that the account sees count.
 func (s *Server) uiCustomEvent(ctx context.Context, c *controlproto.Call, req *controlproto.SendUICustomEvent) error {
-	var devices []controlproto.ID
-	if req.Source != nil {
-		devices = req.Source.SelectedDevices
+	if len(c.Raw) > maxCustomEvent {
+		return nil
 	}
-	seen := []controlproto.ID{}
-	targets := []string{string(c.Session.UserID())}
-	for _, id := range devices {
-		d, _, err := s.deviceFor(ctx, c.Session, id)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		seen = append(seen, d.ID)
-		targets = append(targets, deviceTargets(d)...)
-	}
-	e := controlproto.Event{Type: "user", Action: "uicustomevent", Domain: c.Session.Domain(), Msg: cut(req.LogMsg, 4096)}
+	e := controlproto.Event{Type: "user", Action: "uicustomevent", Domain: c.Session.Domain(), Msg: req.LogMsg}
 	if req.LogMsg == "" {
 		e.NoLog = 1
 	}
-	details := []detail{{"uisection", req.Section}, {"selectedDevices", seen}}
-	if req.Source != nil {
+	details := []detail{{"uisection", req.Section}}
+	if req.Source != nil && req.Source.SelectedDevices != nil {
+		seen, err := s.seenDevices(ctx, c.Session, req.Source.SelectedDevices)
+		if err != nil || len(seen) == 0 {
+			return err
+		}
+		if len(seen) == 1 {
+			e.DeviceID = seen[0]
+		}
 		details = append(details, detail{"src", &controlproto.UICustomSource{SelectedDevices: seen}})
 	}
-	for name, raw := range map[string]json.RawMessage{"element": req.Element, "values": req.Values} {
+	for name, raw := range map[string]json.RawMessage{
+		"element": req.Element, "values": req.Values, "selectedDevices": req.SelectedDevices,
+	} {
 		if raw != nil {
 			details = append(details, detail{name, raw})
 		}
@@ -257,14 +259,30 @@ func (s *Server) uiCustomEvent(ctx context.Context, c *controlproto.Call, req *c
 	if err != nil {
 		return err
 	}
-	return s.Dispatch(ctx, made, targets...)
+	return s.Dispatch(ctx, made, toAdmins, string(c.Session.UserID()))
+}
+
+// seenDevices are those devices of a list that the session's account sees.
+func (s *Server) seenDevices(ctx context.Context, c *controlproto.Session, ids []controlproto.ID) ([]controlproto.ID, error) {
+	seen := []controlproto.ID{}
+	for _, id := range ids {
+		d, _, err := s.deviceFor(ctx, c, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, d.ID)
+	}
+	return seen, nil
 }
 
 // previousLogins lists the logins of an account: one's own, or another one's to who manages accounts.
 func (s *Server) previousLogins(ctx context.Context, c *controlproto.Call, req *controlproto.PreviousLogins) error {
 	id := c.Session.UserID()
 	if req.UserID != "" && req.UserID != id {
-		if !c.Session.User().SiteRights.Has(controlproto.SiteManageUsers) || req.UserID.Domain() != c.Session.Domain() {
+		if !c.Session.User().SiteRights.Has(controlproto.SiteManageUsers) || !s.manages(c.Session, req.UserID) {
 			return nil
 		}
 		id = req.UserID

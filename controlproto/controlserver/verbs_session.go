@@ -20,13 +20,17 @@ func (s *Server) sessionVerbs(m *controlproto.Mux) {
 
 // loginCodec makes and reads cookies of logins and tunnels.
 func (s *Server) loginCodec() *controlproto.CookieCodec {
-	return &controlproto.CookieCodec{Key: *s.cfg.LoginKey, Now: s.cfg.Now, Rand: s.cfg.Rand}
+	return &controlproto.CookieCodec{Key: *s.cfg.LoginKey, Encoding: s.cfg.CookieEncoding, Now: s.cfg.Now, Rand: s.cfg.Rand}
 }
 
 // authCookie gives the cookies for tunnels: one for the operator's end, bound to its address, and one for the device's.
 func (s *Server) authCookie(ctx context.Context, c *controlproto.Call, _ *controlproto.AuthCookie) error {
 	login := controlproto.LoginCookie(c.Session.UserID())
 	login.Address = c.Session.Login().RemoteAddr
+	if c.Session.Login().TokenName != "" {
+		// A login token's session must not turn itself into one without its limits: with this the cookie opens tunnels only.
+		login.RelayUserID = c.Session.UserID()
+	}
 	cookie, err := s.loginCodec().Encode(login)
 	if err != nil {
 		return err
@@ -61,7 +65,7 @@ func (s *Server) getCookie(ctx context.Context, c *controlproto.Call, req *contr
 		return err
 	}
 	ck := controlproto.LoginCookie(c.Session.UserID())
-	ck.NodeID, ck.TCPAddr, ck.TCPPort, ck.Local = d.ID, req.TCPAddr, int(req.TCPPort), d.Agent == nil
+	ck.NodeID, ck.TCPAddr, ck.TCPPort, ck.Local = d.ID, req.TCPAddr, int(req.TCPPort), d.MeshType == controlproto.GroupLocal
 	if req.Tag == "novnc" {
 		ck.Protocol = 12
 	}
@@ -99,14 +103,11 @@ func (s *Server) interUser(_ context.Context, c *controlproto.Call, req *control
 		m.Scope = "session"
 		to = controlproto.ID(req.SessionID[:max(strings.LastIndexByte(req.SessionID, '/'), 0)])
 	}
-	if to.Domain() != c.Session.Domain() || !s.mayTalk(c.Session.UserID()) && !s.mayTalk(to) {
+	if !to.Valid() || to.Kind() != controlproto.KindUser || to.Domain() != c.Session.Domain() || !s.mayTalk(c.Session.UserID()) && !s.mayTalk(to) {
 		return nil
 	}
 	return s.pushTo(m, s.sessionsWhere(func(o *controlproto.Session) bool {
-		if req.SessionID != "" {
-			return o.ID() == req.SessionID
-		}
-		return o.UserID() == to
+		return o != c.Session && o.UserID() == to && (req.SessionID == "" || o.ID() == req.SessionID)
 	}))
 }
 

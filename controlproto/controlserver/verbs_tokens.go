@@ -32,9 +32,8 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 	}
 	user := c.Session.User()
 	kept := []controlproto.LoginTokenRecord{}
-	var removed []LoginToken
 	err := s.Update(ctx, func(tx *Tx) error {
-		kept, removed = kept[:0], nil
+		kept = kept[:0]
 		records, err := tx.store.List(KindLoginToken, Query{Owner: string(user.ID)})
 		if err != nil {
 			return err
@@ -52,33 +51,24 @@ func (s *Server) loginTokens(ctx context.Context, c *controlproto.Call, req *con
 			if err := tx.Remove(KindLoginToken, controlproto.ID(r.ID)); err != nil {
 				return err
 			}
-			removed = append(removed, *t)
 			names = append(names, t.TokenUser)
 		}
 		slices.SortStableFunc(kept, func(a, b controlproto.LoginTokenRecord) int { return a.Created.Compare(b.Created) })
-		if len(removed) == 0 {
+		if len(names) == 0 {
 			return nil
 		}
-		return tx.tell(managerTargets(s.account(user.ID), string(user.ID)), user, controlproto.Event{
+		a, err := read[Account](tx, KindAccount, user.ID)
+		if err != nil {
+			return err
+		}
+		return tx.tell(managerTargets(a.Value, string(user.ID)), user, controlproto.Event{
 			Type: "user", Action: "loginTokenChanged", Domain: user.ID.Domain(), NoLog: 1,
 		}, detail{"loginTokens", kept}, detail{"removed", names})
 	})
 	if err != nil {
 		return err
 	}
-	for _, t := range removed {
-		s.closeTokenSessions(user.ID, t.TokenUser)
-	}
 	return c.Reply(ctx, &controlproto.GetLoginTokensReply{Tokens: kept})
-}
-
-// closeTokenSessions ends the sessions that were opened with a token.
-func (s *Server) closeTokenSessions(user controlproto.ID, tokenUser string) {
-	for _, o := range s.sessionsOf(user) {
-		if o.Login().TokenUser == tokenUser {
-			o.Close("noauth", "noauth")
-		}
-	}
 }
 
 // createLoginToken makes a login name and a password that stand for the account, without second factor. The password is
@@ -89,7 +79,7 @@ func (s *Server) createLoginToken(ctx context.Context, c *controlproto.Call, req
 		return refused("Not supported")
 	case badLength(req.Name, 1, 100):
 		return refused("Invalid name")
-	case req.Expire < 0 || req.Expire > maxTokenLifetime:
+	case !isNumber(c, "expire") || req.Extra["expire"] != nil || req.Expire < 0 || req.Expire > maxTokenLifetime:
 		return refused("Invalid expire value")
 	}
 	name, err := s.tokenText(12)
@@ -110,6 +100,10 @@ func (s *Server) createLoginToken(ctx context.Context, c *controlproto.Call, req
 		t.Expires = now.Add(req.Expire)
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
+		a, err := read[Account](tx, KindAccount, user.ID) // no token for who was just removed
+		if err != nil {
+			return err
+		}
 		have, err := tx.store.List(KindLoginToken, Query{Owner: string(user.ID), Limit: maxTokens})
 		if err != nil {
 			return err
@@ -120,7 +114,7 @@ func (s *Server) createLoginToken(ctx context.Context, c *controlproto.Call, req
 		if err := tx.PutDocument(KindLoginToken, t.TokenUser, string(user.ID), 0, t); err != nil {
 			return err
 		}
-		return tx.tell(managerTargets(s.account(user.ID), string(user.ID)), user, controlproto.Event{
+		return tx.tell(managerTargets(a.Value, string(user.ID)), user, controlproto.Event{
 			Type: "user", Action: "loginTokenAdded", Domain: user.ID.Domain(), MsgID: 115, Msg: "Added login token",
 		}, detail{"newToken", &t.LoginTokenRecord})
 	})

@@ -44,17 +44,24 @@ func (s *Server) otpAuthRequest(ctx context.Context, c *controlproto.Call, _ *co
 	return c.Reply(ctx, &controlproto.OTPAuthRequestReply{Secret: secret, URL: address})
 }
 
+// maxTOTPSecret bounds the secret that a client brings, in characters.
+const maxTOTPSecret = 256
+
 // otpAuthSetup makes a secret the account's second factor, if a code shows that an application has it.
 func (s *Server) otpAuthSetup(ctx context.Context, c *controlproto.Call, req *controlproto.OTPAuthSetup) error {
 	if s.domains[c.Session.Domain()].NoTwoFactor {
 		return nil
+	}
+	if badLength(req.Secret.Reveal(), 1, maxTOTPSecret) || badLength(req.Token.Reveal(), controlproto.TOTPDigits, controlproto.TOTPDigits) {
+		return c.Reply(ctx, &controlproto.OTPAuthSetupReply{})
 	}
 	step, ok, err := controlproto.VerifyTOTP(req.Secret, req.Token.Reveal(), s.cfg.Now(), 0)
 	if err != nil || !ok {
 		return c.Reply(ctx, &controlproto.OTPAuthSetupReply{})
 	}
 	err = s.editSelf(ctx, c, 90, "Added authentication application", func(a *Account) error {
-		a.TOTPSecret, a.TOTPStep = req.Secret, int64(step)
+		// The code that was shown here is still good for one login: it has opened nothing yet.
+		a.TOTPSecret, a.TOTPStep = req.Secret, int64(step)-1
 		return nil
 	})
 	if err != nil {
@@ -89,11 +96,9 @@ func (s *Server) otpAuthGetPasswords(ctx context.Context, c *controlproto.Call, 
 		return nil
 	}
 	codes := a.BackupCodes
-	if req.SubAction != controlproto.BackupCodesList {
-		if a.SiteRights.Restricted(controlproto.SiteLockSettings) {
-			return nil
-		}
-		msgID, text := 93, "Cleared 2FA backup codes"
+	change := req.SubAction == controlproto.BackupCodesGenerate || req.SubAction == controlproto.BackupCodesClear
+	if change && !a.SiteRights.Restricted(controlproto.SiteLockSettings) {
+		msgID, text := 93, "2FA backup codes cleared"
 		codes = nil
 		if req.SubAction == controlproto.BackupCodesGenerate {
 			msgID, text = 92, "New 2FA backup codes generated"

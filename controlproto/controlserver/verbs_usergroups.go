@@ -2,10 +2,13 @@ package controlserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
 )
@@ -44,8 +47,6 @@ func (s *Server) createUserGroup(ctx context.Context, c *controlproto.Call, req 
 		return refused("Invalid group name")
 	case badLength(req.Desc, 0, 1024):
 		return refused("Invalid group description")
-	case req.Domain != nil && *req.Domain != domain:
-		return refused("Invalid domain")
 	case req.Clone != "":
 		if clone = s.userGroup(req.Clone); clone == nil || clone.Domain != domain {
 			return refused("Invalid clone groupid")
@@ -55,17 +56,23 @@ func (s *Server) createUserGroup(ctx context.Context, c *controlproto.Call, req 
 	if err != nil {
 		return err
 	}
-	g := &controlproto.UserGroup{
-		Type: controlproto.KindUserGroup, ID: id, Name: req.Name, Desc: req.Desc, Domain: domain, Links: controlproto.Links{},
-	}
 	by := c.Session.User()
+	var g *controlproto.UserGroup
 	err = s.Update(ctx, func(tx *Tx) error {
+		g = &controlproto.UserGroup{
+			Type: controlproto.KindUserGroup, ID: id, Name: req.Name, Desc: req.Desc, Domain: domain, Links: controlproto.Links{},
+		}
 		if err := tx.AddUserGroup(g); err != nil {
 			return err
 		}
+		first := len(tx.notices)
 		if clone != nil {
-			for other, l := range clone.Links {
-				if err := tx.joinUserGroup(by, g, other, l.Rights); err != nil {
+			from, err := read[controlproto.UserGroup](tx, KindUserGroup, clone.ID)
+			if err != nil {
+				return err
+			}
+			for _, other := range slices.Sorted(maps.Keys(from.Value.Links)) {
+				if err := tx.joinUserGroup(by, g, other, from.Value.Links[other].Rights); err != nil {
 					return err
 				}
 			}
@@ -75,12 +82,13 @@ func (s *Server) createUserGroup(ctx context.Context, c *controlproto.Call, req 
 			return err
 		}
 		g = e.Value
+		defer tx.lastFirst(first) // the group before what refers to it
 		return tx.tell([]string{toAdmins, string(id), string(by.ID)}, by, controlproto.Event{
 			Type: "ugrp", Action: "createusergroup", Domain: domain, MsgID: 69, Msg: "User group created: " + req.Name,
 		}, detail{"ugrpid", id}, detail{"name", g.Name}, detail{"desc", g.Desc}, detail{"links", g.Links}, detail{"msgArgv", []string{req.Name}})
 	})
 	if err != nil {
-		return err
+		return gone(err, "Invalid clone groupid")
 	}
 	links := g.Links
 	if links == nil {
@@ -89,11 +97,23 @@ func (s *Server) createUserGroup(ctx context.Context, c *controlproto.Call, req 
 	return c.Reply(ctx, &controlproto.CreateUserGroupReply{Result: "ok", UserGroupID: id, Links: links})
 }
 
-// joinUserGroup links something to a user group: an account as a member, or what its members may use.
+// lastFirst makes the last event of a change the first of those from a place on.
+func (t *Tx) lastFirst(place int) {
+	n := len(t.notices)
+	if n-place < 2 {
+		return
+	}
+	last := t.notices[n-1]
+	copy(t.notices[place+1:], t.notices[place:n-1])
+	t.notices[place] = last
+}
+
+// joinUserGroup links something to a user group: an account as a member, or what its members may use. What there is not any
+// more is passed over.
 func (t *Tx) joinUserGroup(by *controlproto.User, g *controlproto.UserGroup, other controlproto.ID, rights controlproto.Rights) error {
 	if other.Kind() != controlproto.KindUser {
 		if err := t.Link(g.ID, g.Name, other, rights); err != nil {
-			return err
+			return ignoreMissing(err)
 		}
 		if other.Kind() != controlproto.KindDeviceGroup {
 			return nil
@@ -105,11 +125,15 @@ func (t *Tx) joinUserGroup(by *controlproto.User, g *controlproto.UserGroup, oth
 		return t.groupChanged(by, e.Value, 68, args(g.Name, e.Value.Name),
 			fmt.Sprintf("Added user group %s to device group %s", g.Name, e.Value.Name), string(by.ID))
 	}
-	a := t.s.account(other)
-	if a == nil {
-		return nil
+	e, err := read[Account](t, KindAccount, other)
+	if err != nil {
+		return ignoreMissing(err)
 	}
-	err := t.EditAccount(a.ID, func(a *Account) error {
+	a := e.Value
+	if err := t.exists(g.ID); err != nil {
+		return err
+	}
+	err = t.EditAccount(a.ID, func(a *Account) error {
 		a.Links = withLink(a.Links, g.ID, controlproto.Link{Rights: 1})
 		return nil
 	})
@@ -163,6 +187,11 @@ func (s *Server) deleteUserGroup(ctx context.Context, c *controlproto.Call, req 
 	}
 	by := c.Session.User()
 	err := s.Update(ctx, func(tx *Tx) error {
+		e, err := read[controlproto.UserGroup](tx, KindUserGroup, id)
+		if err != nil {
+			return err
+		}
+		g := e.Value
 		for _, other := range slices.Sorted(maps.Keys(g.Links)) {
 			if err := tx.leaveUserGroup(by, g, other); err != nil {
 				return err
@@ -176,7 +205,7 @@ func (s *Server) deleteUserGroup(ctx context.Context, c *controlproto.Call, req 
 		}, detail{"ugrpid", id})
 	})
 	if err != nil {
-		return err
+		return gone(err, "Unknown device group")
 	}
 	return c.Reply(ctx, &controlproto.DeleteUserGroupReply{Result: "ok", UserGroupID: id})
 }
@@ -197,7 +226,7 @@ func (s *Server) editUserGroup(ctx context.Context, c *controlproto.Call, req *c
 		return nil
 	}
 	by := c.Session.User()
-	return s.Update(ctx, func(tx *Tx) error {
+	err := s.Update(ctx, func(tx *Tx) error {
 		text := ""
 		var after controlproto.UserGroup
 		err := tx.EditUserGroup(id, func(g *controlproto.UserGroup) error {
@@ -213,6 +242,7 @@ func (s *Server) editUserGroup(ctx context.Context, c *controlproto.Call, req *c
 		}, detail{"ugrpid", id}, detail{"name", after.Name}, detail{"desc", after.Desc}, detail{"consent", after.Consent},
 			detail{"links", after.Links}, detail{"flags", after.Flags})
 	})
+	return ignoreMissing(err)
 }
 
 // changeUserGroup changes what a request names, and says so in the words of the log.
@@ -251,74 +281,130 @@ func (s *Server) addUserToUserGroup(ctx context.Context, c *controlproto.Call, r
 	switch {
 	case badLength(string(id), 1, 1024):
 		return refused("Invalid groupid")
-	case len(req.Usernames) == 0 || slices.ContainsFunc(req.Usernames, func(n string) bool { return badLength(n, 1, 128) }):
+	case shapeOf(c, "usernames") != '[' || slices.ContainsFunc(req.Usernames, func(n string) bool { return badLength(n, 1, 128) }):
 		return refused("Invalid usernames")
 	case !id.Valid(), id.Kind() != controlproto.KindUserGroup, id.Domain() != c.Session.Domain():
 		return refused("Invalid groupid")
 	}
 	g := s.userGroup(id)
 	if g == nil {
-		return c.Reply(ctx, &controlproto.AddUserToUserGroupReply{Result: "ok"})
+		return addedToNone(ctx, c)
+	}
+	if g.MembershipType != "" {
+		return nil // managed elsewhere
 	}
 	by := c.Session.User()
-	members := s.namedAccounts(g.Domain, req.Usernames)
-	failed := len(req.Usernames) - len(members)
+	added := 0
+	var unknown []string
 	err := s.Update(ctx, func(tx *Tx) error {
-		for _, m := range members {
-			if err := tx.joinUserGroup(by, g, m, 1); err != nil {
+		added, unknown = 0, nil
+		var names []string
+		var last controlproto.ID
+		for _, name := range req.Usernames {
+			a := s.accountNamed(g.Domain, name)
+			if a == nil || tx.exists(a.ID) != nil {
+				unknown = append(unknown, name)
+				continue
+			}
+			if err := tx.joinUserGroup(by, g, a.ID, 1); err != nil {
 				return err
 			}
-			a := s.account(m)
-			text := fmt.Sprintf("Added user %s to user group %s", a.Name, g.Name)
-			if err := tx.userGroupChanged(by, id, 71, text, a.Name, g.Name); err != nil {
-				return err
-			}
+			names, last = append(names, a.Name), a.ID
 		}
-		return nil
+		if added = len(names); added == 0 {
+			return nil
+		}
+		list, err := json.Marshal(names)
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("Added user(s) %s to user group %s", strings.Join(names, ","), g.Name)
+		return tx.userGroupChanged(by, id, 71, text, append([]json.RawMessage{list}, args(g.Name)...), string(last))
 	})
+	if errors.Is(err, ErrNotFound) {
+		return addedToNone(ctx, c)
+	}
 	if err != nil {
 		return err
 	}
-	if failed > 0 {
-		msgID, text := 15, "User not found"
-		if failed > 1 {
-			msgID, text = 16, "Users not found"
-		}
-		n := &controlproto.Notification{
-			Value: text, Title: "Device Group", TitleID: controlproto.TitleDeviceGroup, MsgID: msgID, Tag: "ServerNotify", ID: s.randomFloat(),
-		}
-		if err := c.Session.Send(ctx, n); err != nil {
-			return err
-		}
+	if err := s.noticeUnknown(ctx, c.Session, unknown); err != nil {
+		return err
 	}
-	added := len(members)
+	if !c.Asked() {
+		return nil
+	}
+	failed := len(unknown)
 	return c.Reply(ctx, &controlproto.AddUserToUserGroupReply{Result: "ok", Added: &added, Failed: &failed})
+}
+
+func addedToNone(ctx context.Context, c *controlproto.Call) error {
+	if !c.Asked() {
+		return nil
+	}
+	return c.Reply(ctx, &controlproto.AddUserToUserGroupReply{Result: "ok"})
+}
+
+// accountNamed finds an account by its name, as it is or in lower case, or returns nil.
+func (s *Server) accountNamed(domain, name string) *Account {
+	if a := s.account(controlproto.UserID(domain, name)); a != nil {
+		return a
+	}
+	return s.account(controlproto.MakeID(controlproto.KindUser, domain, name))
+}
+
+// noticeUnknown tells the session of names that are those of no account.
+func (s *Server) noticeUnknown(ctx context.Context, c *controlproto.Session, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	list := html.EscapeString(strings.Join(names, ", "))
+	n := &controlproto.Notification{
+		Value: "User " + list + " not found.", Title: "Device Group", TitleID: controlproto.TitleDeviceGroup, MsgID: 15, Args: args(list),
+	}
+	if len(names) > 1 {
+		n.Value, n.MsgID = "Users "+list+" not found.", 16
+	}
+	return s.notice(ctx, c, n)
 }
 
 // removeUserFromUserGroup ends a membership.
 func (s *Server) removeUserFromUserGroup(ctx context.Context, c *controlproto.Call, req *controlproto.RemoveUserFromUserGroup) error {
-	id := req.UserGroupID.In(controlproto.KindUserGroup, c.Session.Domain())
-	who := req.UserID.In(controlproto.KindUser, c.Session.Domain())
+	id := req.UserGroupID
 	switch {
-	case badLength(string(req.UserGroupID), 1, 1024), !id.Valid(), id.Domain() != c.Session.Domain():
+	case badLength(string(id), 1, 1024):
 		return refused("Invalid groupid")
-	case badLength(string(req.UserID), 1, 256), !who.Valid(), who.Domain() != c.Session.Domain():
+	case badLength(string(req.UserID), 1, 256):
 		return refused("Invalid userid")
+	case !id.Valid(), id.Kind() != controlproto.KindUserGroup, id.Domain() != c.Session.Domain():
+		return refused("Invalid groupid")
+	}
+	a := s.account(req.UserID)
+	if req.UserID.Kind() != controlproto.KindUser {
+		a = s.accountNamed(c.Session.Domain(), string(req.UserID))
 	}
 	g := s.userGroup(id)
-	a := s.account(who)
-	if g == nil || a == nil {
+	if g == nil || a == nil || a.Domain != c.Session.Domain() {
 		return c.Result(ctx, "ok")
+	}
+	if g.MembershipType != "" {
+		return nil // managed elsewhere
 	}
 	by := c.Session.User()
 	err := s.Update(ctx, func(tx *Tx) error {
-		if err := tx.leaveUserGroup(by, g, who); err != nil {
+		e, err := read[controlproto.UserGroup](tx, KindUserGroup, id)
+		if err != nil {
+			return err
+		}
+		if _, member := e.Value.Links[a.ID]; !member {
+			return nil
+		}
+		if err := tx.leaveUserGroup(by, g, a.ID); err != nil {
 			return err
 		}
 		text := fmt.Sprintf("Removed user %s from user group %s", a.Name, g.Name)
-		return tx.userGroupChanged(by, id, 62, text, a.Name, g.Name)
+		return tx.userGroupChanged(by, id, 72, text, args(a.Name, g.Name), string(a.ID))
 	})
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err := ignoreMissing(err); err != nil {
 		return err
 	}
 	return c.Result(ctx, "ok")

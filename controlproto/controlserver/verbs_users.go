@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/mail"
 	"slices"
 	"strconv"
@@ -46,11 +47,17 @@ func (s *Server) users(ctx context.Context, c *controlproto.Call, _ *controlprot
 func (s *Server) wsSessionCount(ctx context.Context, c *controlproto.Call, _ *controlproto.WSSessionCount) error {
 	counts := map[controlproto.ID]int{}
 	if c.Session.User().SiteRights.Has(controlproto.SiteManageUsers) {
-		for _, o := range s.sessionsWhere(func(o *controlproto.Session) bool { return o.Domain() == c.Session.Domain() }) {
+		for _, o := range s.sessionsWhere(func(o *controlproto.Session) bool { return s.manages(c.Session, o.UserID()) }) {
 			counts[o.UserID()]++
 		}
 	}
 	return c.Reply(ctx, &controlproto.WSSessionCountReply{Sessions: counts})
+}
+
+// manages tells whether an account is in the domain of the session, and in one of its realms if it has some.
+func (s *Server) manages(c *controlproto.Session, id controlproto.ID) bool {
+	me, a := s.account(c.UserID()), s.account(id)
+	return me != nil && a != nil && id.Domain() == c.Domain() && seenBy(me, a)
 }
 
 // Numbers of what is wrong with a new account, for translations.
@@ -58,7 +65,7 @@ const (
 	badUsername = iota + 2
 	badPassword
 	badEmail
-	badDomain
+	_ // a domain that there is not
 	badSiteRights
 	userExists
 )
@@ -74,12 +81,29 @@ const managedSiteRights = controlproto.SiteLocked | controlproto.SiteNoNewGroups
 
 // addUser makes an account.
 func (s *Server) addUser(ctx context.Context, c *controlproto.Call, req *controlproto.AddUser) error {
-	wrong, err := s.createAccount(ctx, c.Session, req)
+	if req.RandomPassword {
+		req.Password = controlproto.NewSecret(rand.Text())
+	}
+	wrong := s.checkAccount(c.Session, req)
+	if wrong == nil && shapeOf(c, "siteadmin") != 0 && !isNumber(c, "siteadmin") {
+		wrong = &userError{"Invalid site permissions", badSiteRights}
+	}
+	full := false
+	var err error
+	if wrong == nil {
+		if full = s.tooMany(c.Session.Domain(), 1); full {
+			wrong = &userError{"maxUsersExceed", 0}
+		} else {
+			wrong, err = s.createAccount(ctx, c.Session, req)
+		}
+	}
 	switch {
 	case err != nil:
 		return err
 	case wrong == nil:
 		return c.Result(ctx, "ok")
+	case full && !c.Asked():
+		return s.accountLimit(ctx, c.Session)
 	case c.Asked():
 		r := &controlproto.Result{Name: "adduser", Result: wrong.text}
 		if wrong.id != 0 {
@@ -87,41 +111,63 @@ func (s *Server) addUser(ctx context.Context, c *controlproto.Call, req *control
 		}
 		return c.ReplyEcho(ctx, r, controlproto.EchoResponseID)
 	}
-	return c.Session.Send(ctx, &controlproto.Notification{
-		Value: wrong.text, Title: "New Account", TitleID: controlproto.TitleNewAccount, MsgID: wrong.id, Tag: "ServerNotify",
+	return s.notice(ctx, c.Session, &controlproto.Notification{
+		Value: wrong.text, Title: "New Account", TitleID: controlproto.TitleNewAccount, MsgID: wrong.id,
 	})
 }
 
-// createAccount checks a request and makes the account.
+// notice shows the session a text about what it asked for (meshuser.js, displayNotificationMessage).
+func (s *Server) notice(ctx context.Context, c *controlproto.Session, n *controlproto.Notification) error {
+	n.ID, n.Tag, n.UserID, n.Username = s.randomFloat(), "ServerNotify", c.UserID(), c.User().Name
+	return c.Send(ctx, n)
+}
+
+// accountLimit tells all sessions of an account that there cannot be more accounts.
+func (s *Server) accountLimit(_ context.Context, c *controlproto.Session) error {
+	domain := c.Domain()
+	return s.pushTo(&controlproto.Notification{
+		Value: "Account limit reached.", Title: "Server Limit", UserID: c.UserID(), Username: c.User().Name, Domain: &domain,
+		TitleID: controlproto.TitleServerLimit, MsgID: 10, ID: s.randomFloat(),
+	}, s.sessionsOf(c.UserID()))
+}
+
+// tooMany tells whether the domain has no room for so many more accounts.
+func (s *Server) tooMany(domain string, more int) bool {
+	most := s.domains[domain].MaxUsers
+	return most > 0 && len(s.accountsOf(domain))+more > most
+}
+
+// checkAccount tells what is wrong with a request for an account; nil is nothing.
+func (s *Server) checkAccount(c *controlproto.Session, req *controlproto.AddUser) *userError {
+	password := req.Password.Reveal()
+	switch {
+	case !validUsername(req.Username):
+		return &userError{"Invalid username", badUsername}
+	case badLength(password, 1, 256), !req.RandomPassword && !s.domains[c.Domain()].Password.allow(password):
+		return &userError{"Invalid password", badPassword}
+	case req.Email != "" && !validEmail(req.Email):
+		return &userError{"Invalid email", badEmail}
+	case s.account(controlproto.UserID(c.Domain(), req.Username)) != nil:
+		return &userError{"User already exists", userExists}
+	case req.SiteRights != nil && !c.User().SiteRights.Full() && *req.SiteRights&^managedSiteRights != 0:
+		return &userError{"Invalid site permissions", badSiteRights}
+	}
+	return nil
+}
+
+// createAccount makes the account of a request that was checked.
 func (s *Server) createAccount(ctx context.Context, c *controlproto.Session, req *controlproto.AddUser) (*userError, error) {
-	d := s.domains[c.Domain()]
 	me := s.account(c.UserID())
 	if me == nil {
 		return nil, controlproto.ErrNoUser
 	}
-	if req.RandomPassword {
-		req.Password = controlproto.NewSecret(rand.Text())
+	if badLength(req.RealName, 0, 256) {
+		req.RealName = ""
 	}
 	password := req.Password.Reveal()
-	switch {
-	case !validUsername(req.Username):
-		return &userError{"Invalid username", badUsername}, nil
-	case badLength(password, 1, 256), !req.RandomPassword && !d.Password.allow(password):
-		return &userError{"Invalid password", badPassword}, nil
-	case req.Email != "" && !validEmail(req.Email):
-		return &userError{"Invalid email", badEmail}, nil
-	case req.Domain != nil && *req.Domain != c.Domain():
-		return &userError{"Invalid domain", badDomain}, nil // nobody manages several domains
-	case req.SiteRights != nil && !me.SiteRights.Full() && *req.SiteRights&^managedSiteRights != 0:
-		return &userError{"Invalid site permissions", badSiteRights}, nil
-	case s.account(controlproto.UserID(c.Domain(), req.Username)) != nil:
-		return &userError{"User already exists", userExists}, nil
-	case d.MaxUsers > 0 && len(s.accountsOf(c.Domain())) >= d.MaxUsers:
-		return &userError{"maxUsersExceed", 0}, nil
-	}
 	a := &Account{
 		User: controlproto.User{
-			ID: controlproto.UserID(c.Domain(), req.Username), Name: req.Username, RealName: cut(req.RealName, 256),
+			ID: controlproto.UserID(c.Domain(), req.Username), Name: req.Username, RealName: req.RealName,
 			Email: strings.ToLower(req.Email), EmailVerified: req.Email != "" && req.EmailVerified, Created: s.cfg.Now(),
 			PassChange: s.cfg.Now().Unix(), Consent: req.Consent, Realms: slices.Clone(me.Realms),
 		},
@@ -217,22 +263,38 @@ func (r PasswordRules) allow(password string) bool {
 // addUserBatch makes several accounts. It says nothing of those that cannot be.
 func (s *Server) addUserBatch(ctx context.Context, c *controlproto.Call, req *controlproto.AddUserBatch) error {
 	const most = 1000 // each costs the hash of a password
-	if len(req.Users) > most {
+	switch {
+	case shapeOf(c, "users") != '[':
+		return refused("Invalid users")
+	case len(req.Users) > most:
 		return refused("Too many users")
 	}
+	list := make([]*controlproto.AddUser, 0, len(req.Users))
 	for _, u := range req.Users {
-		_, err := s.createAccount(ctx, c.Session, &controlproto.AddUser{
+		r := &controlproto.AddUser{
 			Username: u.Username, Password: u.Password, Email: u.Email, EmailVerified: u.EmailVerified, RealName: u.RealName,
 			ResetNextLogin: u.ResetNextLogin,
-		})
-		if err != nil {
+		}
+		switch wrong := s.checkAccount(c.Session, r); {
+		case wrong == nil:
+			list = append(list, r)
+		case wrong.id != userExists: // those that there are already are passed over
+			return refused(wrong.text)
+		}
+	}
+	if s.tooMany(c.Session.Domain(), len(req.Users)) {
+		return s.accountLimit(ctx, c.Session)
+	}
+	for _, r := range list {
+		if _, err := s.createAccount(ctx, c.Session, r); err != nil { // another userError: somebody else was faster
 			return err
 		}
 	}
 	return nil
 }
 
-// managedAccount finds an account that the session may manage; the texts are the stock server's.
+// managedAccount finds an account that the session may manage; the texts are the stock server's. Sessions of login tokens may
+// not manage their own: that would be a way to the password.
 func (s *Server) managedAccount(c *controlproto.Session, id controlproto.ID) (*Account, error) {
 	if badLength(string(id), 1, 2048) {
 		return nil, refused("Invalid userid")
@@ -248,6 +310,8 @@ func (s *Server) managedAccount(c *controlproto.Session, id controlproto.ID) (*A
 		return nil, refused("Permission denied")
 	case !seenBy(me, a):
 		return nil, refused("Invalid user group")
+	case id == me.ID && c.Login().TokenName != "":
+		return nil, refused("Permission denied")
 	}
 	return a, nil
 }
@@ -258,8 +322,13 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 	if err != nil {
 		return err
 	}
-	me := c.Session.User()
+	onlyShapes(c, req)
 	err = s.Update(ctx, func(tx *Tx) error {
+		// Again, now that nobody else changes anything.
+		if a, err = s.managedAccount(c.Session, req.Target()); err != nil {
+			return err
+		}
+		me := c.Session.User()
 		changed := false
 		targets := managerTargets(a, string(me.ID), string(a.ID))
 		err := tx.EditAccount(a.ID, func(a *Account) error {
@@ -269,7 +338,8 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 			}
 			editAccount(a, req, me)
 			after, err := encode(a)
-			changed = string(before) != string(after)
+			// As on the stock server, some members count as a change even if they say what is so already.
+			changed = string(before) != string(after) || req.Consent != nil || req.Phone != nil || req.MessageHandle != nil
 			return err
 		})
 		if err != nil || !changed {
@@ -289,9 +359,35 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 		}, detail{"account", e.Value.Public()})
 	})
 	if err != nil {
-		return err
+		return gone(err, "User does not exists")
 	}
 	return c.Result(ctx, "ok")
+}
+
+// onlyShapes drops what has not the shape that it takes: the stock server passes over a number that is written as a text.
+func onlyShapes(c *controlproto.Call, req *controlproto.EditUser) {
+	for name, drop := range map[string]func(){
+		"siteadmin": func() { req.SiteRights = nil }, "removeRights": func() { req.RemoveRights = nil }, "flags": func() { req.Flags = nil },
+		"consent": func() { req.Consent = nil }, "quota": func() { req.Quota = nil },
+	} {
+		if !isNumber(c, name) {
+			drop()
+		}
+	}
+	if !isBool(c, "emailVerified") {
+		req.EmailVerified = nil
+	}
+	if !isBool(c, "resetNextLogin") {
+		req.ResetNextLogin = nil
+	}
+}
+
+// gone is a refusal in place of ErrNotFound: another server has removed what this one knew.
+func gone(err error, text string) error {
+	if errors.Is(err, ErrNotFound) {
+		return refused(text)
+	}
+	return err
 }
 
 // editAccount changes what a request names. A quota that it does not name is removed, as on the stock server.
@@ -362,9 +458,16 @@ func (s *Server) deleteUser(ctx context.Context, c *controlproto.Call, req *cont
 	if err != nil {
 		return err
 	}
-	by := c.Session.User()
 	err = s.Update(ctx, func(tx *Tx) error {
-		for id := range a.Links {
+		if _, err := s.managedAccount(c.Session, a.ID); err != nil {
+			return err
+		}
+		e, err := read[Account](tx, KindAccount, a.ID)
+		if err != nil {
+			return err
+		}
+		a, by := e.Value, c.Session.User()
+		for _, id := range slices.Sorted(maps.Keys(a.Links)) {
 			if err := tx.Unlink(a.ID, id); err != nil {
 				return err
 			}
@@ -386,12 +489,15 @@ func (s *Server) deleteUser(ctx context.Context, c *controlproto.Call, req *cont
 				return err
 			}
 		}
+		if err := tx.Remove(KindNotes, "p"+a.ID); err != nil { // those for itself
+			return err
+		}
 		return tx.tell(managerTargets(a), nil, controlproto.Event{
 			Type: "user", Action: "accountremove", UserID: a.ID, Username: a.Name, Domain: a.Domain, MsgID: 63, Msg: "Account removed",
 		})
 	})
 	if err != nil {
-		return err
+		return gone(err, "User does not exists")
 	}
 	return c.Result(ctx, "ok")
 }
@@ -412,14 +518,14 @@ func (t *Tx) accountLeft(by *controlproto.User, a *Account, from controlproto.ID
 			return ignoreMissing(err)
 		}
 		return t.changedNode(by, d, controlproto.Event{
-			MsgID: 60, MsgArgs: args(d.Name), Msg: "Removed user device rights for " + d.Name,
+			MsgID: 61, MsgArgs: args(d.Name), Msg: "Changed user device rights for " + d.Name,
 		})
 	case controlproto.KindUserGroup:
 		e, err := read[controlproto.UserGroup](t, KindUserGroup, from)
 		if err != nil {
 			return ignoreMissing(err)
 		}
-		return t.userGroupChanged(by, from, 62, "Removed user "+a.Name+" from user group "+e.Value.Name, a.Name, e.Value.Name)
+		return t.userGroupChanged(by, from, 62, "Removed user "+a.Name+" from user group "+e.Value.Name, args(a.Name, e.Value.Name), string(a.ID))
 	}
 	return nil
 }
@@ -441,38 +547,55 @@ func (s *Server) changeUserPass(ctx context.Context, c *controlproto.Call, req *
 		return err
 	}
 	password := req.Password.Reveal()
-	if badLength(password, 0, 256) || password != "" && !s.domains[a.Domain].Password.allow(password) {
+	if badLength(password, 0, 256) || password != "" && !s.domains[a.Domain].Password.allow(password) ||
+		badLength(req.Hint, 0, 256) || !isBool(c, "removeMultiFactor") || shapeOf(c, "pass") != '"' {
 		return nil
 	}
 	var hash controlproto.Secret
 	if password != "" {
 		hash = controlproto.NewSecret(HashPassword(password))
 	}
-	return s.Update(ctx, func(tx *Tx) error {
+	err = s.Update(ctx, func(tx *Tx) error {
+		if _, err := s.managedAccount(c.Session, req.UserID); err != nil {
+			return err
+		}
 		err := tx.EditAccount(a.ID, func(a *Account) error {
 			if password != "" {
 				a.PasswordHash, a.StockSalt, a.StockHash = hash, controlproto.Secret{}, controlproto.Secret{}
-				a.PasswordHint = controlproto.NewSecret(cut(req.Hint, 250))
-				a.PassChange = s.cfg.Now().Unix()
 			}
-			if req.ResetNextLogin {
+			if req.Hint != "" {
+				a.PasswordHint = controlproto.NewSecret(cut(req.Hint, 250))
+			}
+			if a.PassChange = s.cfg.Now().Unix(); req.ResetNextLogin {
 				a.PassChange = -1
 			}
 			if req.RemoveMultiFactor {
 				a.TOTPSecret, a.TOTPStep, a.BackupCodes = controlproto.Secret{}, 0, nil
+				a.Phone = ""
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		return tx.accountChanged(c.Session.User(), a.ID, 75, "Changed account credentials for ")
+		e, err := read[Account](tx, KindAccount, a.ID)
+		if err != nil {
+			return err
+		}
+		by := c.Session.User()
+		return tx.tell(managerTargets(e.Value, string(by.ID), string(a.ID)), by, controlproto.Event{
+			Type: "user", Action: "accountchange", Domain: a.Domain, MsgID: 75, Msg: "Changed account credentials",
+		}, detail{"account", e.Value.Public()})
 	})
+	if refusal := (*controlproto.ActionError)(nil); errors.As(err, &refusal) {
+		return nil
+	}
+	return err
 }
 
 // notifyUser shows a text to all sessions of an account.
 func (s *Server) notifyUser(ctx context.Context, c *controlproto.Call, req *controlproto.NotifyUser) error {
-	if badLength(req.Msg, 1, 4096) || req.UserID.Domain() != c.Session.Domain() {
+	if badLength(req.Msg, 1, 4096) || !s.manages(c.Session, req.UserID) {
 		return nil
 	}
 	icon := 8
@@ -481,7 +604,7 @@ func (s *Server) notifyUser(ctx context.Context, c *controlproto.Call, req *cont
 		ID: s.randomFloat(), URL: req.URL, MaxTime: max(req.MaxTime, 0),
 	}
 	if req.MsgID == 11 {
-		n.MsgID = 11
+		n.Value, n.MsgID = "Chat Request, Click here to accept.", 11
 	}
 	return s.pushTo(n, s.sessionsOf(req.UserID))
 }
@@ -501,7 +624,7 @@ func (s *Server) userBroadcast(ctx context.Context, c *controlproto.Call, req *c
 		only = controlproto.ID(strings.ToLower(string(only.In(controlproto.KindUser, domain))))
 	}
 	err := s.pushTo(n, s.sessionsWhere(func(o *controlproto.Session) bool {
-		if o.Domain() != domain || only != "" && o.UserID() != only {
+		if only != "" && o.UserID() != only || !s.manages(c.Session, o.UserID()) {
 			return false
 		}
 		_, linked := o.User().Links[req.Target]

@@ -40,6 +40,6 @@ func ExampleNewServer() {
 	fmt.Println(len(s.Requests("deletemesh")), "request to delete a group")
 	// Output:
 	// mesh//lab pc1
-	// controlproto: request "deletemesh": "deletemesh" refused: "Access denied"
+	// controlproto: request "deletemesh": refused: "Access denied"
 	// 1 request to delete a group
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -21,8 +22,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/examples/server/web"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
@@ -51,12 +55,13 @@ var (
 
 // rig is the part of the server that agents see, without a network.
 type rig struct {
-	store  *sqlstore.Store
-	rules  *agents
-	server *agentproto.Server
-	group  sqlstore.Group
-	id     nodeid.ServerID
-	closed bool
+	store   *sqlstore.Store
+	records *controlserver.Server
+	rules   *agents
+	server  *agentproto.Server
+	group   *controlproto.DeviceGroup
+	id      nodeid.ServerID
+	closed  bool
 }
 
 // inRig runs a test with a rig in a bubble: time stands still until all is at rest, and then jumps.
@@ -70,18 +75,26 @@ func inRig(t *testing.T, test func(*testing.T, *rig)) {
 		identity, err := agentproto.NewServerIdentity(serverKey().der, serverKey().signer)
 		require.NoError(t, err)
 		r := &rig{store: store, id: identity.ID()}
-		if r.group, err = setGroup(t.Context(), store); err != nil {
+		who := &online{}
+		r.records, err = controlserver.New(controlserver.Config{Store: store, Presence: who, Router: who})
+		require.NoError(t, err)
+		if r.group, err = setGroup(t.Context(), store, r.records); err != nil {
 			t.Fatal(err)
 		}
 		log := slog.New(slog.DiscardHandler)
-		rec := newRecorder(store, &web.Feed{}, func(k nodeid.NodeKey) (*agentproto.Session, bool) { return r.server.Session(k) }, log)
-		r.rules = &agents{store: store, rec: rec, log: log}
+		rec := &recorder{
+			records: r.records, feed: &web.Feed{}, log: log, trim: func(time.Time) error { return nil },
+			online: func(k nodeid.NodeKey) (*agentproto.Session, bool) { return r.server.Session(k) },
+		}
+		rec.begin()
+		r.rules = &agents{store: store, records: r.records, rec: rec, online: who, log: log}
 		r.server, err = agentproto.NewServer(agentproto.ServerConfig{
 			Identities: []*agentproto.ServerIdentity{identity},
 			WebHashes:  func(string) []agentproto.Hash { return []agentproto.Hash{webHash} },
 			Login:      r.rules.login, Core: r.rules.core,
 		})
 		require.NoError(t, err)
+		who.agents = r.server
 		t.Cleanup(func() {
 			r.close(t)
 			require.NoError(t, store.Close())
@@ -98,6 +111,7 @@ func (r *rig) close(t *testing.T) {
 		require.NoError(t, r.server.Shutdown(context.Background()))
 		synctest.Wait() // for the handlers, which Accept leaves to its caller
 		r.rules.rec.close()
+		r.records.Close()
 	}
 }
 
@@ -112,7 +126,7 @@ func (r *rig) connect(t *testing.T, change func(*agentproto.ClientConfig)) (*age
 	t.Helper()
 	cfg := agentproto.ClientConfig{
 		Servers:     []agentproto.ServerAddress{{URL: "wss://server.example.com/agent.ashx", ID: r.id}},
-		Certificate: agentKey().der, Signer: agentKey().signer, Group: r.group.Key.ID, Name: "computer",
+		Certificate: agentKey().der, Signer: agentKey().signer, Group: must(r.group.ID.DeviceGroupKey()).ID, Name: "computer",
 	}
 	if change != nil {
 		change(&cfg)
@@ -165,34 +179,68 @@ func (a *agent) send(t *testing.T, m agentproto.JSONMessage) {
 	synctest.Wait()
 }
 
-func (r *rig) device(t *testing.T, key nodeid.NodeKey) (d sqlstore.Device) {
+// record reads a record of the store.
+func record[T any](t *testing.T, store controlserver.Store, kind controlserver.Kind, id controlproto.ID) *T {
 	t.Helper()
-	require.NoError(t, r.store.View(t.Context(), func(tx *sqlstore.Tx) (err error) {
-		d, err = tx.Device(key)
+	v := new(T)
+	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		r, err := tx.Get(kind, string(id))
+		if err != nil {
+			return err
+		}
+		return jsonrec.Unmarshal(r.Doc, v)
+	}), id)
+	return v
+}
+
+// absent wants a record not to be there.
+func absent(t *testing.T, store controlserver.Store, kind controlserver.Kind, id controlproto.ID) {
+	t.Helper()
+	require.ErrorIs(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		_, err := tx.Get(kind, string(id))
 		return err
-	}))
-	return d
+	}), controlserver.ErrNotFound)
+}
+
+func (r *rig) device(t *testing.T, key nodeid.NodeKey) *controlproto.Device {
+	t.Helper()
+	return record[controlproto.Device](t, r.store, controlserver.KindDevice, controlproto.DeviceID(key))
+}
+
+func (r *rig) last(t *testing.T, key nodeid.NodeKey) *controlproto.LastConnect {
+	t.Helper()
+	return record[controlproto.LastConnect](t, r.store, controlserver.KindLastConnect, controlproto.DeviceID(key))
 }
 
 func (r *rig) gone(t *testing.T, key nodeid.NodeKey) {
 	t.Helper()
-	require.ErrorIs(t, r.store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		_, err := tx.Device(key)
-		return err
-	}), sqlstore.ErrNotFound)
+	absent(t, r.store, controlserver.KindDevice, controlproto.DeviceID(key))
 }
 
-// events returns the kinds of all events, the oldest first.
-func (r *rig) events(t *testing.T) (kinds []sqlstore.EventKind) {
+// log returns the events that match, the newest first.
+func (r *rig) log(t *testing.T, q controlserver.EventQuery) (list []controlproto.Event) {
 	t.Helper()
-	require.NoError(t, r.store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		list, err := tx.Events(100)
-		for _, e := range list {
-			kinds = append([]sqlstore.EventKind{e.Kind}, kinds...)
+	require.NoError(t, r.store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		events, err := tx.Events(q)
+		for _, logged := range events {
+			var e controlproto.Event
+			if err := jsonrec.Unmarshal(logged.Doc, &e); err != nil {
+				return err
+			}
+			list = append(list, e)
 		}
 		return err
 	}))
-	return kinds
+	return list
+}
+
+// events returns the actions of all events, the oldest first.
+func (r *rig) events(t *testing.T) (actions []string) {
+	t.Helper()
+	for _, e := range r.log(t, controlserver.EventQuery{}) {
+		actions = append([]string{e.Action}, actions...)
+	}
+	return actions
 }
 
 func TestEnrolAndReport(t *testing.T) {
@@ -203,12 +251,21 @@ func TestEnrolAndReport(t *testing.T) {
 		require.NoError(t, err)
 		node := agentKey().node()
 		d := r.device(t, node)
-		require.Equal(t, r.group.Key, d.Group)
+		require.Equal(t, r.group.ID, d.Group)
 		require.Equal(t, "front desk", d.Name)
-		require.Equal(t, "computer", d.Host)
-		require.Equal(t, "192.0.2.7", d.Addr)
-		require.EqualValues(t, agentproto.PlatformLaptop, d.Icon)
-		require.True(t, d.Connected.Equal(time.Now()))
+		require.Equal(t, "computer", d.RName)
+		require.Equal(t, "192.0.2.7", d.IP)
+		require.Equal(t, controlproto.IconLaptop, d.Icon)
+		require.Equal(t, controlproto.GroupAgent, d.MeshType)
+		require.True(t, d.FirstConnect.Equal(time.Now()))
+		last := r.last(t, node)
+		require.True(t, last.Time.Equal(time.Now()))
+		require.Equal(t, 1, last.Cause)
+		shown, err := r.records.Device(t.Context(), controlproto.DeviceID(node))
+		require.NoError(t, err)
+		require.Equal(t, controlproto.ConnAgent, shown.Conn)
+		require.Equal(t, controlproto.PowerOn, shown.Power)
+		require.True(t, shown.AgentSince.Equal(time.Now()))
 		require.Equal(t, []agentproto.JSONMessage{&agentproto.GetSysInfo{}, &agentproto.ServerInfo{}}, a.got)
 
 		caps := agentproto.CapDesktop | agentproto.CapConsole
@@ -219,24 +276,18 @@ func TestEnrolAndReport(t *testing.T) {
 		require.NoError(t, a.SendRaw(t.Context(), append([]byte{0, 15}, "rack 5\r\n"...)))
 		synctest.Wait()
 		d = r.device(t, node)
-		require.Equal(t, "core 1", d.Core)
-		require.Equal(t, "<b>Linux</b>", d.OS)
-		require.Equal(t, "rack 5", d.Tag)
-		require.Equal(t, agentproto.CapDesktop|agentproto.CapConsole|agentproto.CapCore, agentproto.Capabilities(d.Capabilities),
+		require.Equal(t, "core 1", d.Agent.Core)
+		require.Equal(t, "<b>Linux</b>", d.OSDesc)
+		require.Equal(t, "rack 5", d.Agent.Tag)
+		require.Equal(t, agentproto.CapDesktop|agentproto.CapConsole|agentproto.CapCore, agentproto.Capabilities(d.Agent.Caps),
 			"what the core says does not take away what the login said")
-		reports := make(map[sqlstore.ReportKind]string)
-		require.NoError(t, r.store.View(t.Context(), func(tx *sqlstore.Tx) error {
-			for _, kind := range []sqlstore.ReportKind{sqlstore.CoreReport, sqlstore.NetworkReport, sqlstore.SystemReport} {
-				rep, err := tx.Report(node, kind)
-				require.NoError(t, err, kind)
-				require.True(t, json.Valid(rep.Doc), kind)
-				reports[kind] = string(rep.Doc)
-			}
-			return nil
-		}))
-		require.NotContains(t, reports[sqlstore.CoreReport], "secret")
-		require.Contains(t, reports[sqlstore.NetworkReport], "eth0")
-		require.Contains(t, reports[sqlstore.SystemReport], "ab12", "a report that stock servers would not take is not kept either")
+		require.NotContains(t, string(must(jsonrec.Append(nil, d))), "secret", "a permission that nothing here uses is not kept")
+		network := record[controlproto.NetworkInfo](t, r.store, controlserver.KindNetwork, d.ID)
+		require.Equal(t, "192.0.2.7", network.Interfaces["eth0"][0].Address)
+		require.True(t, network.Updated.Equal(time.Now()))
+		system := record[controlproto.SysInfo](t, r.store, controlserver.KindSystem, d.ID)
+		require.Equal(t, "ab12", system.Hash, "a report that stock servers would not take is not kept either")
+		require.True(t, system.Time.Equal(time.Now()))
 
 		// The hash of what is here goes out with the question, at the next login and when asked for.
 		a.got = nil
@@ -251,34 +302,49 @@ func TestEnrolAndReport(t *testing.T) {
 	})
 }
 
+func newGroup(number byte, name string, typ controlproto.GroupType) *controlproto.DeviceGroup {
+	return &controlproto.DeviceGroup{
+		Type: controlproto.KindDeviceGroup, ID: controlproto.DeviceGroupID(nodeid.MeshKey{ID: nodeid.MeshID{number}}), Name: name, GroupType: typ,
+	}
+}
+
 func TestWhoMayEnrol(t *testing.T) {
 	inRig(t, func(t *testing.T, r *rig) {
-		other := sqlstore.Group{Key: nodeid.MeshKey{ID: nodeid.MeshID{1}}, Name: "other", Type: sqlstore.AgentGroup}
-		local := sqlstore.Group{Key: nodeid.MeshKey{ID: nodeid.MeshID{2}}, Name: "local", Type: sqlstore.LocalGroup}
-		put := func(f func(tx *sqlstore.Tx) error) { require.NoError(t, r.store.Update(t.Context(), f)) }
-		put(func(tx *sqlstore.Tx) error { return errors.Join(tx.PutGroup(other), tx.PutGroup(local)) })
+		other := newGroup(1, "other", controlproto.GroupAgent)
+		local := newGroup(2, "local", controlproto.GroupLocal)
+		removed := newGroup(4, "removed", controlproto.GroupAgent)
+		removed.Deleted = json.RawMessage(`"2026-01-02T03:04:05.678Z"`)
+		put := func(f func(tx *controlserver.Tx) error) { require.NoError(t, r.records.Update(t.Context(), f)) }
+		put(func(tx *controlserver.Tx) error {
+			return errors.Join(tx.AddGroup(other), tx.AddGroup(local), tx.AddGroup(removed))
+		})
 		into := func(group nodeid.MeshID) func(*agentproto.ClientConfig) {
 			return func(c *agentproto.ClientConfig) { c.Group = group }
 		}
 		_, err := r.connect(t, into(nodeid.MeshID{3}))
 		require.ErrorContains(t, err, "no such device group")
-		_, err = r.connect(t, into(local.Key.ID))
+		_, err = r.connect(t, into(nodeid.MeshID{4}))
+		require.ErrorContains(t, err, "no such device group")
+		_, err = r.connect(t, into(nodeid.MeshID{2}))
 		require.ErrorContains(t, err, "takes no agents")
 		node := agentKey().node()
 		r.gone(t, node)
 
 		a := r.online(t)
 		a.leave()
-		for _, group := range []nodeid.MeshID{other.Key.ID, local.Key.ID, {3}} {
+		for _, group := range []nodeid.MeshID{{1}, {2}, {3}} {
 			a, err = r.connect(t, into(group))
 			require.NoError(t, err, "a device that is known stays in its group")
-			require.Equal(t, r.group.Key, r.device(t, node).Group)
+			require.Equal(t, r.group.ID, r.device(t, node).Group)
 			a.leave()
 		}
 
-		d := r.device(t, node)
-		d.Group = local.Key
-		put(func(tx *sqlstore.Tx) error { return tx.PutDevice(d) })
+		put(func(tx *controlserver.Tx) error {
+			return tx.EditDevice(controlproto.DeviceID(node), func(d *controlproto.Device) error {
+				d.Group = local.ID
+				return nil
+			})
+		})
 		_, err = r.connect(t, nil)
 		require.ErrorContains(t, err, "takes no agents")
 	})
@@ -292,25 +358,26 @@ func TestEventsOfAFlappingAgent(t *testing.T) {
 			a.leave()
 			time.Sleep(settle / 2)
 		}
-		require.Equal(t, []sqlstore.EventKind{sqlstore.DeviceAdded}, r.events(t), "coming and going in quick succession is no event")
-		left := r.device(t, agentKey().node()).Disconnected
+		require.Equal(t, []string{"addnode"}, r.events(t), "coming and going in quick succession is no event")
+		left := r.last(t, agentKey().node())
+		require.Zero(t, left.Cause)
 		time.Sleep(2 * settle)
 		synctest.Wait()
-		require.Equal(t, []sqlstore.EventKind{sqlstore.DeviceAdded, sqlstore.DeviceDisconnected}, r.events(t))
-		require.NoError(t, r.store.View(t.Context(), func(tx *sqlstore.Tx) error {
-			events, err := tx.DeviceEvents(agentKey().node(), 1)
-			require.Equal(t, left.UnixMilli(), events[0].Time.UnixMilli(), "the event tells when it went")
-			require.Equal(t, "computer", events[0].Name)
-			require.Equal(t, "192.0.2.7", events[0].Addr)
-			require.NotEmpty(t, events[0].Detail)
-			return err
-		}))
+		require.Equal(t, []string{"addnode", deviceDisconnected}, r.events(t))
+		e := r.log(t, controlserver.EventQuery{Device: agentKey().node().String(), Targets: []string{toPages}, Limit: 1})[0]
+		require.Equal(t, `"`+left.Time.UTC().Format(time.RFC3339Nano)+`"`, string(e.Extra["at"]), "the event tells when it went")
+		require.Equal(t, `"computer"`, string(e.Extra["name"]))
+		require.Equal(t, `"192.0.2.7"`, string(e.Extra["addr"]))
+		require.NotEmpty(t, e.Extra["detail"])
 		a := r.online(t)
 		a.leave()
 		r.close(t)
-		require.Equal(t, []sqlstore.EventKind{
-			sqlstore.DeviceAdded, sqlstore.DeviceDisconnected, sqlstore.DeviceConnected, sqlstore.DeviceDisconnected,
-		}, r.events(t), "a departure that has not settled when the server ends is not lost")
+		require.Equal(t, []string{"addnode", deviceDisconnected, deviceConnected, deviceDisconnected}, r.events(t),
+			"a departure that has not settled when the server ends is not lost")
+		power := record[controlserver.PowerLog](t, r.store, controlserver.KindPower, controlproto.DeviceID(agentKey().node()))
+		require.Len(t, power.Changes, 4)
+		require.Equal(t, controlproto.PowerOn, power.Changes[2].Power)
+		require.Equal(t, left.Time.UnixMilli(), power.Changes[1].Time.UnixMilli())
 	})
 }
 
@@ -321,45 +388,79 @@ func TestAgentThatIsReplaced(t *testing.T) {
 		<-first.Done()
 		synctest.Wait()
 		require.NoError(t, second.Err())
-		require.True(t, r.device(t, agentKey().node()).Disconnected.IsZero(), "the device was never away")
-		require.Equal(t, []sqlstore.EventKind{sqlstore.DeviceAdded}, r.events(t))
+		require.Equal(t, 1, r.last(t, agentKey().node()).Cause, "the device was never away")
+		require.Equal(t, []string{"addnode"}, r.events(t))
 	})
 }
 
 func TestTemporaryAgent(t *testing.T) {
 	inRig(t, func(t *testing.T, r *rig) {
 		node := agentKey().node()
-		temporary := func(c *agentproto.ClientConfig) {
+		asTemporary := func(c *agentproto.ClientConfig) {
 			c.Capabilities = agentproto.CapConsole | agentproto.CapCore | agentproto.CapTemporary
 		}
-		_, err := r.connect(t, temporary)
+		_, err := r.connect(t, asTemporary)
 		require.NoError(t, err)
-		second, err := r.connect(t, temporary)
+		second, err := r.connect(t, asTemporary)
 		require.NoError(t, err)
-		require.True(t, r.device(t, node).Temporary, "it stays when a newer connection took the place of the first")
+		require.NotZero(t, r.device(t, node).Agent.Caps&temporary, "it stays when a newer connection took the place of the first")
 		second.leave()
 		r.gone(t, node)
-		require.Equal(t, []sqlstore.EventKind{sqlstore.DeviceAdded, sqlstore.DeviceRemoved}, r.events(t))
+		require.Equal(t, []string{"addnode", "removenode"}, r.events(t))
 
 		r.online(t).leave()
-		a, err := r.connect(t, temporary)
+		a, err := r.connect(t, asTemporary)
 		require.NoError(t, err)
 		a.leave()
-		require.False(t, r.device(t, node).Temporary, "a device that was enrolled for good is not lost")
+		require.Zero(t, r.device(t, node).Agent.Caps&temporary, "a device that was enrolled for good is not lost")
+	})
+}
+
+// TestGroupOptions has a group whose devices are called as they call themselves, and one whose devices go when they leave.
+func TestGroupOptions(t *testing.T) {
+	inRig(t, func(t *testing.T, r *rig) {
+		set := func(flags controlproto.GroupFlags) {
+			require.NoError(t, r.records.Update(t.Context(), func(tx *controlserver.Tx) error {
+				return tx.EditGroup(r.group.ID, func(g *controlproto.DeviceGroup) error {
+					g.Flags = flags
+					return nil
+				})
+			}))
+		}
+		node := agentKey().node()
+		named := func(c *agentproto.ClientConfig) { c.Name, c.PreferredName = "renamed", "preferred" }
+		r.online(t).leave()
+		for _, step := range []struct {
+			flags controlproto.GroupFlags
+			want  string
+		}{
+			{0, "computer"}, {controlproto.GroupHostnameSync, "renamed"}, {controlproto.GroupHostnameSync | controlproto.GroupPreferAgentName, "preferred"},
+		} {
+			set(step.flags)
+			a, err := r.connect(t, named)
+			require.NoError(t, err)
+			require.Equal(t, step.want, r.device(t, node).Name)
+			require.Equal(t, "renamed", r.device(t, node).RName)
+			a.leave()
+		}
+		set(controlproto.GroupAutoRemove)
+		r.online(t).leave()
+		r.gone(t, node)
 	})
 }
 
 func TestTemporaryDevicesOfACrash(t *testing.T) {
-	store := openTestStore(t)
-	group, err := setGroup(t.Context(), store)
+	store, records := openTestRecords(t)
+	group, err := setGroup(t.Context(), store, records)
 	require.NoError(t, err)
-	d := sqlstore.Device{Key: nodeid.NodeKey{ID: nodeid.NodeID{1}}, Group: group.Key, Name: "d", Temporary: true}
-	require.NoError(t, store.Update(t.Context(), func(tx *sqlstore.Tx) error { return tx.PutDevice(d) }))
-	require.NoError(t, removeTemporary(t.Context(), store))
-	require.ErrorIs(t, store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		_, err := tx.Device(d.Key)
-		return err
-	}), sqlstore.ErrNotFound)
+	d := &controlproto.Device{ID: "node//x", Group: group.ID, Name: "d", Agent: &controlproto.DeviceAgent{Caps: temporary}}
+	stays := &controlproto.Device{ID: "node//y", Group: group.ID, Name: "e"}
+	require.NoError(t, records.Update(t.Context(), func(tx *controlserver.Tx) error {
+		return errors.Join(tx.AddDevice(d), tx.AddDevice(stays))
+	}))
+	require.NoError(t, removeTemporary(t.Context(), store, records))
+	absent(t, store, controlserver.KindDevice, d.ID)
+	require.Equal(t, "e", record[controlproto.Device](t, store, controlserver.KindDevice, stays.ID).Name)
 }
 
 func TestRecoveryAgentIsNoDevice(t *testing.T) {
@@ -382,9 +483,10 @@ func TestShutdownIsNoEventOfDevices(t *testing.T) {
 		r.online(t)
 		time.Sleep(time.Hour)
 		r.close(t)
-		d := r.device(t, agentKey().node())
-		require.True(t, d.Disconnected.Equal(d.Connected.Add(time.Hour)), "when it went is stored")
-		require.Equal(t, []sqlstore.EventKind{sqlstore.DeviceAdded}, r.events(t))
+		last := r.last(t, agentKey().node())
+		require.True(t, last.Time.Equal(time.Now()), "when it went is stored")
+		require.Zero(t, last.Cause)
+		require.Equal(t, []string{"addnode"}, r.events(t))
 	})
 }
 
@@ -394,31 +496,41 @@ func TestOneBadChangeDoesNotTakeTheOthersWithIt(t *testing.T) {
 		node := agentKey().node()
 		// While the recorder is held up, these become one transaction.
 		hold := make(chan struct{})
-		r.rules.rec.queue <- change{node, func(*sqlstore.Tx) error { <-hold; return nil }}
-		r.rules.rec.changed(nodeid.NodeKey{ID: nodeid.NodeID{9}}, func(*sqlstore.Device) {}) // is not there
-		r.rules.rec.changed(node, func(d *sqlstore.Device) { d.Tag = "written" })
+		r.rules.rec.queue <- change{key: node, apply: func(*controlserver.Tx) error { <-hold; return nil }}
+		r.rules.rec.changed(nodeid.NodeKey{ID: nodeid.NodeID{9}}, func(*controlproto.Device) {}) // is not there
+		r.rules.rec.changed(node, func(d *controlproto.Device) { d.Agent.Tag = "written" })
 		synctest.Wait()
 		close(hold)
 		synctest.Wait()
-		require.Equal(t, "written", r.device(t, node).Tag)
+		require.Equal(t, "written", r.device(t, node).Agent.Tag)
 	})
 }
 
-func TestDomains(t *testing.T) {
-	store := openTestStore(t)
-	require.NoError(t, store.Update(t.Context(), func(tx *sqlstore.Tx) error {
-		return tx.PutGroup(sqlstore.Group{Key: nodeid.MeshKey{Domain: "customer1", ID: nodeid.MeshID{1}}, Name: "g", Type: sqlstore.AgentGroup})
-	}))
-	rules := &agents{store: store}
-	for path, want := range map[string]string{"": "", "customer1": "customer1", "Customer1": "customer1"} {
-		r := (&http.Request{}).WithContext(t.Context())
-		r.SetPathValue("domain", path)
-		got, err := rules.domain(r)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+// TestAgentsOfDomains asks for the domain of an agent by the path and by the name of the server.
+func TestAgentsOfDomains(t *testing.T) {
+	ts := tenants{"": {}, "customer1": byPath("customer1"), "customer2": byName("customer2", "mesh.example.com")}
+	mux := http.NewServeMux()
+	rules := &agents{}
+	var got string
+	var err error
+	for _, prefix := range []string{"", "/{domain}"} {
+		mux.HandleFunc("GET "+prefix+"/agent.ashx", func(_ http.ResponseWriter, r *http.Request) { got, err = rules.domain(r) })
 	}
-	r := (&http.Request{}).WithContext(t.Context())
-	r.SetPathValue("domain", "customer2")
-	_, err := rules.domain(r)
-	require.ErrorIs(t, err, sqlstore.ErrNotFound)
+	for address, want := range map[string]string{
+		"https://server/agent.ashx": "", "https://server/customer1/agent.ashx": "customer1", "https://server:444/Customer1/agent.ashx": "customer1",
+		"https://MESH.example.com:8443/agent.ashx": "customer2", "https://server/customer3/agent.ashx": "none", "https://server/customer2/agent.ashx": "none",
+	} {
+		err = errors.New("not asked")
+		ts.handler(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", address, nil))
+		if want == "none" {
+			require.ErrorIs(t, err, errNoDomain, address)
+			continue
+		}
+		require.NoError(t, err, address)
+		require.Equal(t, want, got, address)
+	}
 }
+
+func byPath(id string) *tenant { return &tenant{Domain: controlserver.Domain{ID: id}} }
+
+func byName(id, dns string) *tenant { return &tenant{Domain: controlserver.Domain{ID: id}, DNS: dns} }

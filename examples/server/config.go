@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -46,6 +47,7 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	f.SetOutput(io.Discard) // errors are one line, printed by main
 	f.StringVar(&c.Listen, "listen", "127.0.0.1:8443", "`address` to listen on, for browsers and agents")
 	f.StringVar(&c.Data, "data", "meshcentral-go-data", "data `folder`; that of a stopped MeshCentral is taken over")
+	file := f.String("config", "", "`file` with MeshCentral's settings, instead of config.json in the data folder. What is said here wins")
 	// Not a flag.Func: its errors repeat the value, which is a secret.
 	login := f.String("admin", "", "`name:password` of the administrator, to be set. Other users of this machine can see the command line;\n"+
 		"the variable "+adminVariable+" in the environment does the same unseen")
@@ -85,7 +87,34 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 			return c, fmt.Errorf("%s: %w", from.name, err)
 		}
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	var err error
+	if c.File, err = readConfigFile(*file, c.Data); err != nil {
+		return c, err
+	}
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	c.adopt(given)
+	return c, nil
+}
+
+// adopt takes over what the file says and the command line does not.
+func (c *config) adopt(given map[string]bool) {
+	if (c.File.Port != 0 || c.File.PortBind != "") && !given["listen"] {
+		port := "8443"
+		if c.File.Port != 0 {
+			port = strconv.Itoa(c.File.Port)
+		}
+		c.Listen = net.JoinHostPort(c.File.PortBind, port)
+	}
+	if !given["cert-url"] {
+		c.CertURL = c.File.CertURL
+	}
+	if !given["trusted-proxy"] {
+		c.TrustedProxies = c.File.TrustedProxies
+	}
 }
 
 // check finds what the parsing of single flags does not.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
@@ -20,18 +18,19 @@ import (
 
 // site is what the operators' part of the server is told of the rest.
 type site struct {
-	cfg      config
-	store    *sqlstore.Store
-	tenants  tenants
-	identity *identity
-	address  string // host:port of the server
-	fixed    bool   // whether that is so for everyone
-	loginKey controlproto.CookieKey
-	log      *slog.Logger
+	cfg       config
+	store     *sqlstore.Store
+	tenants   tenants
+	identity  *identity
+	address   string // host:port of the server
+	fixed     bool   // whether that is so for everyone
+	loginKey  controlproto.CookieKey
+	inviteKey controlproto.CookieKey
+	log       *slog.Logger
 }
 
 // openRecords makes what operators' actions do: package controlserver over the store and the agents that are online.
-func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Server, error) {
+func openRecords(ctx context.Context, s *site, who *online, tunnels *tunnels) (*controlserver.Server, error) {
 	login, err := cookieKey(ctx, s.store, loginKeySetting, s.cfg.File.LoginCookieKey)
 	if err != nil {
 		return nil, err
@@ -40,13 +39,14 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 	if err != nil {
 		return nil, err
 	}
-	s.loginKey = login
+	s.loginKey, s.inviteKey = login, invite
 	return controlserver.New(controlserver.Config{
-		Store: s.store, Router: who, Presence: who,
+		Store: s.store, Router: who, Presence: who, Tunnels: tunnels,
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
-		LoginKey: &login, InviteKey: &invite,
-		ManageAll: s.cfg.File.ManageAll, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
-		Logger: s.log,
+		LoginKey: &login, InviteKey: &invite, CookieEncoding: s.cfg.File.CookieEncoding,
+		ManageAll: s.cfg.File.ManageAll, WANOnly: s.cfg.File.WANOnly, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
+		HostMemory: hostMemory,
+		Logger:     s.log,
 	})
 }
 
@@ -73,7 +73,7 @@ func openChannel(s *site, records *controlserver.Server, pages func() *web.Handl
 			return controlproto.ID(l.User), l.Token, ok
 		},
 		CookieKeys: []controlproto.CookieKey{s.loginKey}, CookieIP: s.cfg.File.CookieIP, CookieEncoding: s.cfg.File.CookieEncoding,
-		URLKeys:        func(domain string) []controlproto.Secret { return s.cfg.File.domain(domain).URLKeys },
+		URLKeys:        s.cfg.File.urlKeys,
 		Origins:        s.cfg.File.Origins,
 		ServerIdentity: &controlproto.ServerIdentity{Certificate: s.identity.agentDER, Signer: s.identity.agentSigner, WebHashes: hashes},
 		TrustedProxies: s.cfg.TrustedProxies,
@@ -185,98 +185,4 @@ func (s *site) addressFor(domain, asked string) string {
 		}
 	}
 	return address
-}
-
-// logins lets people log in to the pages, with what the control channel takes: name and password, or a login token, and a
-// code if the account has a second factor.
-type logins struct {
-	records *controlserver.Server
-	channel *controlproto.Server
-}
-
-var _ web.Logins = (*logins)(nil)
-
-// Password implements [web.Logins].
-func (l *logins) Password(ctx context.Context, r *http.Request, name, password string) (who web.Login, ok bool, err error) {
-	t, known := tenantOf(r)
-	if !known {
-		return who, false, nil
-	}
-	secret := controlproto.NewSecret(password)
-	if strings.HasPrefix(name, "~t:") {
-		id, token, err := l.records.CheckLoginToken(ctx, t.ID, name, secret)
-		if errors.Is(err, controlproto.ErrBadCredentials) {
-			return who, false, nil
-		}
-		if err != nil {
-			return who, false, err
-		}
-		u, err := l.account(ctx, id)
-		if u == nil || err != nil {
-			return who, false, err
-		}
-		return web.Login{User: string(id), Name: u.Name, Token: token}, true, nil
-	}
-	id := controlproto.UserID(t.ID, name)
-	done, allowed := l.channel.Attempt(l.request(r).RemoteAddr, id)
-	if !allowed {
-		return who, false, web.ErrTooMany
-	}
-	ok, err = l.records.CheckPassword(ctx, id, secret)
-	done(ok)
-	if err != nil || !ok {
-		return who, false, err
-	}
-	u, err := l.account(ctx, id)
-	if u == nil || err != nil {
-		return who, false, err
-	}
-	f, err := l.records.Factors(ctx, u, l.request(r))
-	return web.Login{User: string(id), Name: u.Name, Code: f.Required}, err == nil, err
-}
-
-func (l *logins) request(r *http.Request) *controlproto.LoginRequest {
-	return l.channel.LoginRequest(r)
-}
-
-// account returns an account that may log in, or nil.
-func (l *logins) account(ctx context.Context, id controlproto.ID) (*controlproto.User, error) {
-	u, err := l.records.User(ctx, id)
-	if errors.Is(err, controlproto.ErrNoUser) || err == nil && u.SiteRights.Restricted(controlproto.SiteLocked) {
-		return nil, nil
-	}
-	return u, err
-}
-
-// Code implements [web.Logins].
-func (l *logins) Code(ctx context.Context, r *http.Request, who web.Login, code string) (bool, error) {
-	u, err := l.account(ctx, controlproto.ID(who.User))
-	if u == nil || err != nil {
-		return false, err
-	}
-	done, allowed := l.channel.Attempt(l.request(r).RemoteAddr, u.ID)
-	if !allowed {
-		return false, web.ErrTooMany
-	}
-	ok, err := l.records.CheckToken(ctx, u, controlproto.NewSecret(code))
-	done(ok)
-	return ok, err
-}
-
-// Valid implements [web.Logins].
-func (l *logins) Valid(r *http.Request, who web.Login, since time.Time) bool {
-	t, ok := tenantOf(r)
-	if !ok || controlproto.ID(who.User).Domain() != t.ID {
-		return false
-	}
-	u, err := l.account(r.Context(), controlproto.ID(who.User))
-	return u != nil && err == nil && !(u.PassChange > since.Unix())
-}
-
-// Base implements [web.Logins].
-func (l *logins) Base(r *http.Request) string {
-	if t, ok := tenantOf(r); ok {
-		return t.base()
-	}
-	return "/"
 }

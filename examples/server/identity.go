@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,6 +141,25 @@ func (id *identity) host(other string) string {
 // the proxy in front, or those that the server listens on. fixed is false if those say little, as when it listens on all
 // addresses, or on loopback behind a proxy; what a client connected to is a better answer then.
 func publicAddress(cfg config, listening net.Addr) (address string, fixed bool) {
+	if cfg.File.Host != "" || cfg.File.AliasPort != 0 {
+		address, fixed = listeningAddress(cfg, listening)
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return address, fixed
+		}
+		if cfg.File.Host != "" {
+			host, fixed = cfg.File.Host, true
+		}
+		if cfg.File.AliasPort != 0 {
+			port = strconv.Itoa(cfg.File.AliasPort)
+		}
+		return net.JoinHostPort(host, port), fixed
+	}
+	return listeningAddress(cfg, listening)
+}
+
+// listeningAddress is publicAddress without what config.json says.
+func listeningAddress(cfg config, listening net.Addr) (address string, fixed bool) {
 	if u, err := url.Parse(cfg.CertURL); err == nil && u.Scheme == "https" && u.Hostname() != "" {
 		ip := net.ParseIP(u.Hostname())
 		return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), ip == nil || !ip.IsLoopback()

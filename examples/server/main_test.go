@@ -26,6 +26,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/certs"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
@@ -117,7 +119,7 @@ func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run([]string{"-h"}, func(string) string { return "" }, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, name := range []string{"listen", "data", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
+	for _, name := range []string{"listen", "data", "config", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
 		require.Contains(t, stdout.String(), "\n  -"+name+" ")
 	}
 }
@@ -340,7 +342,7 @@ func TestPublicAddress(t *testing.T) {
 }
 
 func TestAddressInSettings(t *testing.T) {
-	s := &settings{address: "server.example.com:8443"}
+	s := &site{address: "server.example.com:8443", tenants: tenants{"": {}, "c": byName("c", "c.example.com")}}
 	for host, want := range map[string]string{
 		"mesh.example.com":      "mesh.example.com:443",
 		"mesh.example.com:8443": "mesh.example.com:8443",
@@ -350,30 +352,65 @@ func TestAddressInSettings(t *testing.T) {
 		"a b":                   s.address,
 		"x\r\nMeshServer=y":     s.address,
 	} {
-		require.Equal(t, want, s.addressFor(&http.Request{Host: host}), host)
+		require.Equal(t, want, s.addressFor("", host), host)
 	}
+	require.Equal(t, "c.example.com:8443", s.addressFor("c", "mesh.example.com:8443"))
+	require.Equal(t, "https://mesh.example.com/", s.baseURL("", "mesh.example.com"))
 	s.fixed = true
-	require.Equal(t, s.address, s.addressFor(&http.Request{Host: "mesh.example.com"}))
+	require.Equal(t, s.address, s.addressFor("", "mesh.example.com"))
+	require.Equal(t, "https://server.example.com:8443/", s.baseURL("", "mesh.example.com"))
+	require.Equal(t, "https://c.example.com:8443/", s.baseURL("c", "mesh.example.com"))
 }
 
 func TestSetGroup(t *testing.T) {
-	store := openTestStore(t)
-	group, err := setGroup(t.Context(), store)
+	store, records := openTestRecords(t)
+	group, err := setGroup(t.Context(), store, records)
 	require.NoError(t, err)
 	require.Equal(t, "default", group.Name)
-	other := sqlstore.Group{Key: nodeid.MeshKey{ID: nodeid.MeshID{1}}, Name: "a group before it", Type: sqlstore.AgentGroup}
-	require.NoError(t, store.Update(t.Context(), func(tx *sqlstore.Tx) error { return tx.PutGroup(other) }))
-	again, err := setGroup(t.Context(), store)
+	other := newGroup(1, "a group before it", controlproto.GroupAgent)
+	require.NoError(t, records.Update(t.Context(), func(tx *controlserver.Tx) error { return tx.AddGroup(other) }))
+	again, err := setGroup(t.Context(), store, records)
 	require.NoError(t, err)
-	require.Equal(t, group.Key, again.Key, "the one that it was before")
+	require.Equal(t, group.ID, again.ID, "the one that it was before")
 
-	migrated := openTestStore(t)
-	require.NoError(t, migrated.Update(t.Context(), func(tx *sqlstore.Tx) error {
-		return errors.Join(tx.PutGroup(other), tx.PutGroup(sqlstore.Group{Key: nodeid.MeshKey{ID: nodeid.MeshID{2}}, Name: "0", Type: sqlstore.LocalGroup}))
+	store, records = openTestRecords(t)
+	require.NoError(t, records.Update(t.Context(), func(tx *controlserver.Tx) error {
+		return errors.Join(tx.AddGroup(other), tx.AddGroup(newGroup(2, "0", controlproto.GroupLocal)))
 	}))
-	group, err = setGroup(t.Context(), migrated)
+	group, err = setGroup(t.Context(), store, records)
 	require.NoError(t, err)
-	require.Equal(t, other.Key, group.Key, "no second group beside one that takes agents")
+	require.Equal(t, other.ID, group.ID, "no second group beside one that takes agents")
+}
+
+func TestSetAdmin(t *testing.T) {
+	store, records := openTestRecords(t)
+	group, err := setGroup(t.Context(), store, records)
+	require.NoError(t, err)
+	made, err := setAdmin(t.Context(), records, nil, group.ID)
+	require.NoError(t, err)
+	require.Equal(t, "admin", made.Name)
+	right := func(name, password string) bool {
+		ok, err := records.CheckPassword(t.Context(), controlproto.UserID("", name), controlproto.NewSecret(password))
+		require.NoError(t, err)
+		return ok
+	}
+	require.True(t, right("admin", made.Password.Reveal()))
+	rights, _ := records.GroupRights("user//admin", group.ID)
+	require.True(t, rights.Full())
+
+	again, err := setAdmin(t.Context(), records, nil, group.ID)
+	require.NoError(t, err)
+	require.Nil(t, again, "there is one")
+	for _, password := range []string{"first password", "first password", "second password"} {
+		_, err = setAdmin(t.Context(), records, must(parseAdmin("Second:"+password)), group.ID)
+		require.NoError(t, err)
+		require.True(t, right("second", password))
+	}
+	require.False(t, right("second", "first password"))
+	u, err := records.User(t.Context(), "user//second")
+	require.NoError(t, err)
+	require.True(t, u.SiteRights.Full())
+	require.Equal(t, "Second", u.Name)
 }
 
 // TestEndDoesNotWaitForSlowRequests ends a server while a client has sent half a request.
@@ -389,10 +426,10 @@ func TestEndDoesNotWaitForSlowRequests(t *testing.T) {
 	store, err := sqlstore.Open(t.Context(), filepath.Join(data, "meshcentral-go.sqlite"))
 	require.NoError(t, err)
 	defer store.Close()
-	require.NoError(t, store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		events, err := tx.Events(10)
+	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		events, err := tx.Events(controlserver.EventQuery{Targets: []string{toPages}, Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, sqlstore.ServerStopped, events[0].Kind)
+		require.Equal(t, "stopped", events[0].Action)
 		return nil
 	}))
 }

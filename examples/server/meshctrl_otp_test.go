@@ -35,15 +35,16 @@ func TestTOTP(t *testing.T) {
 	require.Equal(t, "081804", totp(t, secret, time.Unix(1111111109, 0)))
 }
 
-// requireSecondFactor switches the second factor on for one of the logins, which meshctrl can not do.
-func (p *meshctrlPeer) requireSecondFactor(user string) {
+// requireSecondFactor switches the second factor on for one of the logins, which meshctrl can not do, with the
+// code of a moment.
+func (p *meshctrlPeer) requireSecondFactor(user string, code time.Time) {
 	p.t.Helper()
 	client, err := p.client(user)
 	require.NoError(p.t, err)
 	control := interop.DialControl(p.t, client.URL+"/control.ashx", insecure(), client.User, client.Password)
 	defer control.Close()
 	control.Send(p.t, interop.Message{
-		"action": "otpauth-setup", "secret": otpSecret, "token": totp(p.t, otpSecret, time.Now()),
+		"action": "otpauth-setup", "secret": otpSecret, "token": totp(p.t, otpSecret, code),
 	})
 	answer := control.Wait(p.t, func(m interop.Message) bool { return m["action"] == "otpauth-setup" })
 	require.Equal(p.t, true, answer["success"], "otpauth-setup of %s", p.name)

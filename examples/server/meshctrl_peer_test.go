@@ -23,10 +23,13 @@ import (
 )
 
 const (
-	// ctlLimit is for a call that is expected to end; the machine may be busy.
-	ctlLimit = 20 * time.Second
-	// ctlSilence is how long a server must be silent to count as silent, besides a few times what other calls took lately.
+	// ctlSilence is how long a server must be silent to count as silent, where that is expected. The client needs time
+	// too: there are added a few times what the last calls took.
 	ctlSilence = 2 * time.Second
+	// ctlUnexpected is the same where an answer is expected; the machine may be busy.
+	ctlUnexpected = 8 * time.Second
+	// ctlLimit is for what is no step.
+	ctlLimit = 30 * time.Second
 )
 
 // meshctrlPeer is a server that meshctrl talks to, with what was captured from its answers.
@@ -86,10 +89,11 @@ func (p *meshctrlPeer) do(ctx context.Context, s ctlStep) ctlOutcome {
 	if err != nil {
 		return ctlOutcome{err: err}
 	}
-	limit := ctlLimit
+	limit := ctlUnexpected
 	if s.mute {
-		limit = ctlSilence + 4*p.slowest()
+		limit = ctlSilence
 	}
+	limit += 4 * p.slowest()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
@@ -101,12 +105,12 @@ func (p *meshctrlPeer) do(ctx context.Context, s ctlStep) ctlOutcome {
 		result, o.err = client.Run(ctx, args...)
 		o.printed, o.code = result.Output, result.Code
 	}
-	if errors.Is(o.err, context.DeadlineExceeded) {
-		o.silent, o.err = true, nil
-	}
-	if !s.mute {
+	if !s.mute && !errors.Is(o.err, context.DeadlineExceeded) {
 		p.took[p.calls%len(p.took)] = time.Since(start)
 		p.calls++
+	}
+	if errors.Is(o.err, context.DeadlineExceeded) {
+		o.silent, o.err = true, nil
 	}
 	for name, pattern := range s.captures {
 		if m := regexp.MustCompile(pattern).FindStringSubmatch(o.printed); m != nil {
@@ -156,6 +160,26 @@ func (p *meshctrlPeer) msh(group string) []byte {
 func (p *meshctrlPeer) startAgent(group string) *interop.Agent {
 	p.t.Helper()
 	return interop.StartAgent(p.t, p.msh(p.vars[group]), interop.AgentOptions{})
+}
+
+// removeGroups removes all device groups.
+func (p *meshctrlPeer) removeGroups() {
+	p.t.Helper()
+	client, err := p.client("")
+	require.NoError(p.t, err)
+	ctx, cancel := context.WithTimeout(p.t.Context(), ctlLimit)
+	defer cancel()
+	result, err := client.Run(ctx, "listdevicegroups", "--json")
+	require.NoError(p.t, err)
+	var groups []struct {
+		ID string `json:"_id"`
+	}
+	require.NoError(p.t, json.Unmarshal([]byte(result.Output), &groups), "%s: %s", p.name, result.Output)
+	for _, g := range groups {
+		result, err := client.Run(ctx, "removedevicegroup", "--id", g.ID)
+		require.NoError(p.t, err)
+		require.Equal(p.t, "ok\n", result.Output, "removedevicegroup of %s", p.name)
+	}
 }
 
 // waitDevice waits until a device of a captured device group is as expected.

@@ -10,13 +10,19 @@ import (
 // maxNeDBLine is the largest document that is read. Those of groups and devices have a few KB.
 const maxNeDBLine = 8 << 20
 
-// readNeDB reads a database file of NeDB, which MeshCentral keeps by default: a JSON document a line, appended for every
-// change, so that of several with the same _id the last one counts. want picks the documents to keep by type. bad is
-// how many lines could not be read; as NeDB itself does, they are passed over.
+// nedbLine is a version of a document, or its removal.
+type nedbLine struct {
+	id, typ string
+	deleted bool
+	doc     []byte // valid until the next line is read
+}
+
+// scanNeDB reads a database file of NeDB, which MeshCentral keeps by default: a JSON document a line, appended for every
+// change, so that of several with the same _id the last one counts. bad is how many lines could not be read; as NeDB itself
+// does, they are passed over.
 //
 // Confirmed in @seald-io/nedb, lib/persistence.js.
-func readNeDB(r io.Reader, want func(typ string) bool) (docs map[string]json.RawMessage, lines, bad int, err error) {
-	docs = make(map[string]json.RawMessage)
+func scanNeDB(r io.Reader, f func(nedbLine) error) (lines, bad int, err error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, tooLong, err := readLine(in)
@@ -24,7 +30,7 @@ func readNeDB(r io.Reader, want func(typ string) bool) (docs map[string]json.Raw
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
-			return docs, lines, bad, err
+			return lines, bad, err
 		}
 		if len(line) == 0 && !tooLong {
 			continue
@@ -40,12 +46,26 @@ func readNeDB(r io.Reader, want func(typ string) bool) (docs map[string]json.Raw
 			bad++
 		} else if err := json.Unmarshal(line, &head); err != nil && !errors.As(err, &wrongType) {
 			bad++
-		} else if head.Deleted {
-			delete(docs, head.ID)
-		} else if head.ID != "" && want(head.Type) {
-			docs[head.ID] = append(json.RawMessage(nil), line...)
+		} else if head.ID != "" {
+			if err := f(nedbLine{head.ID, head.Type, head.Deleted, line}); err != nil {
+				return lines, bad, err
+			}
 		}
 	}
+}
+
+// readNeDB reads the last versions of the documents that are wanted.
+func readNeDB(r io.Reader, want func(id, typ string) bool) (docs map[string]json.RawMessage, lines, bad int, err error) {
+	docs = make(map[string]json.RawMessage)
+	lines, bad, err = scanNeDB(r, func(l nedbLine) error {
+		if l.deleted {
+			delete(docs, l.id)
+		} else if want(l.id, l.typ) {
+			docs[l.id] = append(json.RawMessage(nil), l.doc...)
+		}
+		return nil
+	})
+	return docs, lines, bad, err
 }
 
 // readLine returns the next line without its end, or io.EOF after the last. What is over maxNeDBLine is not kept. The

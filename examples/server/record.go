@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
@@ -48,8 +49,9 @@ const (
 // one. Pages are told once a change is stored.
 type recorder struct {
 	records *controlserver.Server
-	trim    func(now time.Time) error // removes old events
+	trim    func(now time.Time) error // removes what is old
 	feed    *web.Feed
+	wanOnly bool // addresses are of no use to reach devices
 	log     *slog.Logger
 	online  func(nodeid.NodeKey) (*agentproto.Session, bool)
 
@@ -144,7 +146,7 @@ func (r *recorder) write(first change) {
 
 func (r *recorder) trimEvents(now time.Time) {
 	if err := r.trim(now); err != nil {
-		r.log.Error("old events not removed", "reason", err)
+		r.log.Error("what is old not removed", "reason", err)
 	}
 }
 
@@ -200,16 +202,23 @@ func seen(tx *controlserver.Tx, d *controlproto.Device, action string, at time.T
 // connected records a login. A device that is not known yet is enrolled in the group that it names, which the login
 // has checked.
 func (r *recorder) connected(s *agentproto.Session) {
-	id, peer := controlproto.DeviceID(s.NodeKey()), s.Peer()
+	id := controlproto.DeviceID(s.NodeKey())
 	var before controlserver.State
 	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
-		d := newDevice(s)
+		d := r.newDevice(s)
 		added, err := tx.Enrol(d)
 		if err == nil && !added {
 			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
-				loggedIn(known, s)
+				r.loggedIn(known, s)
 				d = known
-				return nil
+				flags, err := groupFlags(tx, known.Group)
+				if flags&controlproto.GroupHostnameSync != 0 {
+					known.Name = s.Info().Name.String()
+					if name := s.Info().PreferredName.String(); name != "" && flags&controlproto.GroupPreferAgentName != 0 {
+						known.Name = name
+					}
+				}
+				return err
 			})
 		}
 		if err != nil {
@@ -226,7 +235,7 @@ func (r *recorder) connected(s *agentproto.Session) {
 			before = connected(s)
 		}
 		away := !added && r.wasAway(last, s.Since())
-		last = controlproto.LastConnect{Time: s.Since(), Addr: peer.Addr.String(), Cause: 1, Type: controlproto.ConnAgent}
+		last = controlproto.LastConnect{Time: s.Since(), Addr: address(s), Cause: 1, Type: controlproto.ConnAgent}
 		if err := tx.PutDocument(controlserver.KindLastConnect, string(id), string(id), rev, &last); err != nil {
 			return err
 		}
@@ -241,6 +250,21 @@ func (r *recorder) connected(s *agentproto.Session) {
 	}, func() { r.tell(id, before, connected(s)) }}
 }
 
+// groupFlags returns the options of a device group, none if it is not there.
+func groupFlags(tx *controlserver.Tx, id controlproto.ID) (controlproto.GroupFlags, error) {
+	var g controlproto.DeviceGroup
+	_, err := tx.Document(controlserver.KindDeviceGroup, string(id), &g)
+	return g.Flags, err
+}
+
+// address is where an agent connects from, with the port if it is known.
+func address(s *agentproto.Session) string {
+	if p := s.Peer(); p.Port != 0 {
+		return netip.AddrPortFrom(p.Addr, p.Port).String()
+	}
+	return s.Peer().Addr.String()
+}
+
 // tell says how a device is connected to whoever listens.
 func (r *recorder) tell(id controlproto.ID, before, now controlserver.State) {
 	err := r.records.TellState(context.Background(), id, before, now)
@@ -250,7 +274,7 @@ func (r *recorder) tell(id controlproto.ID, before, now controlserver.State) {
 }
 
 // newDevice is the record of a device that logs in for the first time (meshagent.js, completeAgentConnection2).
-func newDevice(s *agentproto.Session) *controlproto.Device {
+func (r *recorder) newDevice(s *agentproto.Session) *controlproto.Device {
 	key, info := s.NodeKey(), s.Info()
 	d := &controlproto.Device{
 		Type: controlproto.KindDevice, ID: controlproto.DeviceID(key), Domain: key.Domain,
@@ -260,7 +284,7 @@ func newDevice(s *agentproto.Session) *controlproto.Device {
 		FirstConnect: s.Since(),
 		Agent:        &controlproto.DeviceAgent{Caps: controlproto.AgentCaps(info.Capabilities)},
 	}
-	loggedIn(d, s)
+	r.loggedIn(d, s)
 	return d
 }
 
@@ -268,13 +292,16 @@ func newDevice(s *agentproto.Session) *controlproto.Device {
 const temporary = controlproto.AgentCaps(agentproto.CapTemporary)
 
 // loggedIn takes over what an agent says at every login.
-func loggedIn(d *controlproto.Device, s *agentproto.Session) {
+func (r *recorder) loggedIn(d *controlproto.Device, s *agentproto.Session) {
 	info := s.Info()
 	if d.Agent == nil {
 		d.Agent = &controlproto.DeviceAgent{}
 	}
 	d.RName, d.IP = info.Name.String(), s.Peer().Addr.String()
-	d.Agent.ID, d.Agent.Version = int(info.AgentID), int(info.AgentVersion)
+	if !r.wanOnly {
+		d.Host = d.IP
+	}
+	d.Agent.ID, d.Agent.Version = int(info.AgentID), new(int(info.AgentVersion))
 	// What the core reported stays until it reports something else, which it does when it starts.
 	const fixed = controlproto.AgentCaps(agentproto.CapConsole | agentproto.CapCore)
 	if caps := controlproto.AgentCaps(info.Capabilities); d.Agent.Caps&fixed != caps&fixed {
@@ -309,13 +336,17 @@ func (r *recorder) disconnected(s *agentproto.Session) {
 			return err
 		}
 		gone = true
-		if d.Agent != nil && d.Agent.Caps&temporary != 0 {
+		flags, err := groupFlags(tx, d.Group)
+		if err != nil {
+			return err
+		}
+		if d.Agent != nil && d.Agent.Caps&temporary != 0 || flags&controlproto.GroupAutoRemove != 0 {
 			return tx.RemoveDevice(nil, id)
 		}
 		if !errors.Is(reason, agentproto.ErrShutdown) { // the agents that a restart of this server sends away are no news
 			r.left[key] = departure{at, reason.Error()}
 		}
-		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: d.IP, Type: controlproto.ConnAgent})
+		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: address(s), Type: controlproto.ConnAgent})
 	}, func() {
 		if gone {
 			r.tell(id, connected(s), controlserver.State{})

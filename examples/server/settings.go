@@ -50,6 +50,9 @@ func (s *settings) group(ctx context.Context, r *http.Request, id string) (g *co
 	}
 	key, err := nodeid.ParseMeshKey(id)
 	if err != nil {
+		if limited, ok := s.limitedGroup(id); ok {
+			id = limited.Name()
+		}
 		mesh, err := nodeid.ParseMeshID(id)
 		if err != nil {
 			return nil, controlserver.ErrNotFound

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/certs"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/sqlstore"
 	"github.com/meshcentral-go/sdk/internal/interop"
 )
@@ -72,20 +75,21 @@ func (s *running) msh(t *testing.T) []byte {
 }
 
 // device stops the server and returns the only device in its database.
-func (s *running) device(t *testing.T) sqlstore.Device {
+func (s *running) device(t *testing.T) (only *controlproto.Device) {
 	t.Helper()
 	s.Stop()
 	require.Zero(t, s.ExitCode(), "a stopped server has lost nothing")
 	store, err := sqlstore.Open(t.Context(), filepath.Join(s.data, "meshcentral-go.sqlite"))
 	require.NoError(t, err)
 	defer store.Close()
-	var devices []sqlstore.Device
-	require.NoError(t, store.View(t.Context(), func(tx *sqlstore.Tx) error {
-		devices, err = tx.Devices(10)
+	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
+		devices, err := tx.List(controlserver.KindDevice, controlserver.Query{})
+		require.NoError(t, err)
+		require.Len(t, devices, 1)
+		only, err = device(devices[0])
 		return err
 	}))
-	require.Len(t, devices, 1)
-	return devices[0]
+	return only
 }
 
 // waitOnline waits until the log tells of a login in the given form.
@@ -104,9 +108,9 @@ func TestNativeAgent(t *testing.T) {
 	s.WaitLog(t, `msg="core pushed"`)
 	s.waitOnline(t, false)
 	first := s.device(t)
-	require.Contains(t, first.OS, "Linux", "the core has reported")
-	require.NotEmpty(t, first.Core)
-	require.Equal(t, uint32(agentproto.AgentLinux64), first.AgentID)
+	require.Contains(t, first.OSDesc, "Linux", "the core has reported")
+	require.NotEmpty(t, first.Agent.Core)
+	require.EqualValues(t, agentproto.AgentLinux64, first.Agent.ID)
 
 	pid := agent.Pid()
 	s.start(t) // the agent comes back by itself
@@ -118,8 +122,8 @@ func TestNativeAgent(t *testing.T) {
 	agent.Restart(t) // and once more in a new process, which starts its core only when told to
 	s.WaitLog(t, "agent offline")
 	second := s.device(t)
-	require.Equal(t, first.Key, second.Key)
-	require.Contains(t, second.OS, "Linux")
+	require.Equal(t, first.ID, second.ID)
+	require.Contains(t, second.OSDesc, "Linux")
 }
 
 // TestMigration takes over from a stock server: its data folder, its port. The agent notices nothing.
@@ -137,8 +141,27 @@ func TestMigration(t *testing.T) {
 	require.Contains(t, s.Log(), enrolled.ID, "the same node id")
 	require.NotContains(t, s.Log(), "core pushed", "the stock server gave it the same core")
 	require.True(t, agent.Running())
+
+	// Operators come with what they have: their password, and the key of login cookies.
+	key := regexp.MustCompile(`"LoginCookieEncryptionKey","key":"([0-9a-f]{160})"`).FindSubmatch(must(os.ReadFile(filepath.Join(stock.DataDir(), stockDatabase))))
+	logins := []controlproto.Credentials{controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}}
+	if key != nil {
+		logins = append(logins, controlproto.KeyLogin{Key: must(controlproto.ParseCookieKey(string(key[1]))), User: interop.User})
+	}
+	for _, login := range logins {
+		client, err := controlproto.Dial(t.Context(), fmt.Sprintf("wss://127.0.0.1:%d/control.ashx", s.port), login, controlproto.ClientConfig{
+			TLSConfig: stock.TLSConfig(t),
+		})
+		require.NoError(t, err)
+		devices, err := client.Devices(t.Context(), controlproto.DeviceFilter{})
+		require.NoError(t, err)
+		require.Len(t, devices, 1)
+		require.Equal(t, enrolled.ID, string(devices[0].ID))
+		require.True(t, devices[0].Online())
+		require.NoError(t, client.Close())
+	}
 	device := s.device(t)
-	require.Equal(t, enrolled.ID, device.Key.String())
+	require.Equal(t, enrolled.ID, device.ID.String())
 	require.Equal(t, group, device.Group.String(), "in the group where it was")
 	require.Equal(t, enrolled.Name, device.Name)
 	for name, hash := range before {

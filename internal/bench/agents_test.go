@@ -37,8 +37,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) == "agents" {
+	switch os.Getenv(childVariable) {
+	case "agents":
 		agentServer()
+		return
+	case "control":
+		controlServer()
 		return
 	}
 	flag.Parse()

@@ -46,3 +46,30 @@ func TestBoundedMemory(t *testing.T) {
 	require.False(t, l.Allow(-1, later), "only buckets that are full again are dropped")
 	require.Len(t, l.buckets, 2)
 }
+
+// What turns out not to count is given back; asking takes nothing.
+func TestReadyAndReturn(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := Limiter[string]{Rate: Rate{Events: 2, Window: time.Minute}}
+	l.Return("a", now)
+	require.True(t, l.Ready("a", now))
+	require.Nil(t, l.buckets)
+	require.True(t, l.Allow("a", now))
+	require.True(t, l.Allow("a", now))
+	require.False(t, l.Ready("a", now))
+	l.Return("a", now)
+	require.True(t, l.Ready("a", now))
+	require.True(t, l.Allow("a", now))
+	for range 5 {
+		l.Return("a", now)
+	}
+	require.True(t, l.Allow("a", now))
+	require.True(t, l.Allow("a", now))
+	require.False(t, l.Allow("a", now), "never more than there is room for")
+	require.True(t, l.Ready("a", now.Add(time.Minute)))
+
+	var unlimited Limiter[string]
+	unlimited.Return("a", now)
+	require.True(t, unlimited.Ready("a", now))
+	require.Nil(t, unlimited.buckets)
+}

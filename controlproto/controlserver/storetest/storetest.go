@@ -29,6 +29,7 @@ func Run(t *testing.T, newStore func(t *testing.T) controlserver.Store) {
 		{"a change sees itself", (*tester).ownWrites},
 		{"changes one after the other", (*tester).serial},
 		{"views are of one moment", (*tester).isolation},
+		{"views do not write", (*tester).readOnly},
 		{"documents", (*tester).documents},
 		{"an ended context", (*tester).ended},
 		{"events", (*tester).events},
@@ -149,6 +150,7 @@ func (t *tester) kinds() {
 		controlserver.KindAccount, controlserver.KindUserGroup, controlserver.KindDeviceGroup, controlserver.KindDevice,
 		controlserver.KindLoginToken, controlserver.KindShare, controlserver.KindNotes, controlserver.KindSystem,
 		controlserver.KindNetwork, controlserver.KindLastConnect, controlserver.KindPower, controlserver.KindSetting,
+		controlserver.KindWebState, "kinds of an embedder", "kinds", "user; DROP TABLE user",
 	}
 	t.update(func(tx controlserver.StoreTx) error {
 		for _, k := range kinds {
@@ -168,6 +170,20 @@ func (t *tester) kinds() {
 				t.Fatalf("kind %s has %d records, want 1", k, len(list))
 			}
 			t.is(list[0], fmt.Sprintf(`%s same owner= rev=1 "%s"`, k, k))
+			r, err := tx.Get(k, "same")
+			t.is(r, fmt.Sprintf(`%s same owner= rev=1 "%s"`, k, k))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.update(func(tx controlserver.StoreTx) error {
+		for _, k := range kinds {
+			if err := tx.Delete(k, "same"); err != nil {
+				return err
+			}
+			t.fails(tx.Delete(k, "same"), controlserver.ErrNotFound)
 		}
 		return nil
 	})
@@ -342,6 +358,26 @@ func (t *tester) isolation() {
 		})
 	}
 	wg.Wait()
+}
+
+func (t *tester) readOnly() {
+	t.put(rec("a", "", `1`))
+	t.log(event(1))
+	changed := rec("a", "", `2`)
+	changed.Rev = 1
+	for name, write := range map[string]func(controlserver.StoreTx) error{
+		"Put":          func(tx controlserver.StoreTx) error { return tx.Put(rec("b", "", `1`)) },
+		"Put again":    func(tx controlserver.StoreTx) error { return tx.Put(changed) },
+		"Delete":       func(tx controlserver.StoreTx) error { return tx.Delete(kind, "a") },
+		"AppendEvent":  func(tx controlserver.StoreTx) error { return tx.AppendEvent(event(2)) },
+		"RemoveEvents": func(tx controlserver.StoreTx) error { return tx.RemoveEvents(controlserver.EventQuery{}) },
+	} {
+		if err := t.store.View(t.Context(), write); err == nil {
+			t.Errorf("%s in a view is no error", name)
+		}
+	}
+	t.ids("a", controlserver.Query{})
+	t.found("1", controlserver.EventQuery{})
 }
 
 // documents come back as they were, and stay what they are after the transaction.

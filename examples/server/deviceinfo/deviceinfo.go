@@ -71,7 +71,7 @@ func intelAMT(d *controlproto.Device, m *agentproto.IntelAMT) {
 		amt.SKU = json.RawMessage(strconv.Itoa(sku))
 	}
 	if m.ProvisioningState != nil {
-		amt.State = int(*m.ProvisioningState)
+		amt.State = new(int(*m.ProvisioningState))
 	}
 	if m.Flags != nil {
 		amt.Flags = int(*m.Flags)

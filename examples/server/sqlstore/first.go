@@ -177,7 +177,7 @@ func (f *first) devices() error {
 			Type: controlproto.KindDevice, ID: id, Group: group, Domain: id.Domain(), Name: r.name, RName: doc.Host,
 			Icon: controlproto.Icon(doc.Icon), OSDesc: doc.OS, FirstConnect: doc.Created, IP: doc.Addr,
 			Agent: &controlproto.DeviceAgent{
-				ID: int(doc.AgentID), Version: int(doc.AgentVersion), Caps: doc.Capabilities, Core: doc.Core, Tag: doc.Tag,
+				ID: int(doc.AgentID), Version: new(int(doc.AgentVersion)), Caps: doc.Capabilities, Core: doc.Core, Tag: doc.Tag,
 			},
 		}
 		if g := f.groups[group]; g != nil {

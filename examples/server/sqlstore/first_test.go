@@ -92,11 +92,11 @@ func checkFirst(t *testing.T, tx controlserver.StoreTx) {
 	isRoot := true
 	require.Equal(t, &controlproto.Device{
 		Type: "node", MeshType: controlproto.GroupAgent, ID: firstDevice, Icon: 1, Group: firstGroup, Name: "front desk", RName: "vm",
-		Agent: &controlproto.DeviceAgent{ID: 6, Caps: 30, Core: "Nov 21 2022, 2189501291", Root: &isRoot, Tag: "rack 5"}, FirstConnect: d.FirstConnect,
+		Agent: &controlproto.DeviceAgent{Version: new(int), ID: 6, Caps: 30, Core: "Nov 21 2022, 2189501291", Root: &isRoot, Tag: "rack 5"}, FirstConnect: d.FirstConnect,
 		IP: "192.0.2.7", OSDesc: "Debian GNU/Linux 12 (bookworm)", Users: []string{"alice"}, LastBoot: d.LastBoot,
 	}, d)
 	require.True(t, d.FirstConnect.Equal(created))
-	require.EqualValues(t, 1767390000000, d.LastBoot.UnixMilli())
+	require.Equal(t, int64(1767390000000), d.LastBoot.UnixMilli())
 	r, last := record[controlproto.LastConnect](t, tx, controlserver.KindLastConnect, firstDevice)
 	require.Equal(t, firstDevice, r.Owner)
 	require.Equal(t, 1, last.Cause, "it was connected when the server was killed")

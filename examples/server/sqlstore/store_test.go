@@ -38,13 +38,6 @@ func TestViewsDoNotWrite(t *testing.T) {
 	require.ErrorContains(t, err, "readonly")
 }
 
-func TestKindWithoutTable(t *testing.T) {
-	require.ErrorContains(t, openStore(t).View(t.Context(), func(tx controlserver.StoreTx) error {
-		_, err := tx.Get("user; DROP TABLE user", "a")
-		return err
-	}), "no table")
-}
-
 func TestTrimEvents(t *testing.T) {
 	s := openStore(t)
 	now := time.Now()

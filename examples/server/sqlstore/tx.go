@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 )
@@ -33,22 +34,19 @@ var tables = map[controlserver.Kind]string{
 	controlserver.KindSetting:     "setting",
 }
 
-func table(kind controlserver.Kind) (string, error) {
-	name, ok := tables[kind]
-	if !ok {
-		return "", fmt.Errorf("sqlstore: records of kind %.32q have no table", kind)
+// table returns where records of a kind are, and what stands before their ids there.
+func table(kind controlserver.Kind) (name, prefix string) {
+	if name, ok := tables[kind]; ok {
+		return name, ""
 	}
-	return name, nil
+	return "other", string(kind) + "\n"
 }
 
 // Get implements [controlserver.StoreTx].
 func (t *tx) Get(kind controlserver.Kind, id string) (controlserver.Record, error) {
-	from, err := table(kind)
-	if err != nil {
-		return controlserver.Record{}, err
-	}
+	from, prefix := table(kind)
 	r := controlserver.Record{Kind: kind, ID: id}
-	err = t.tx.QueryRowContext(t.ctx, "SELECT owner, rev, doc FROM "+from+" WHERE id = ?", id).Scan(&r.Owner, &r.Rev, &r.Doc)
+	err := t.tx.QueryRowContext(t.ctx, "SELECT owner, rev, doc FROM "+from+" WHERE id = ?", prefix+id).Scan(&r.Owner, &r.Rev, &r.Doc)
 	if errors.Is(err, sql.ErrNoRows) {
 		return controlserver.Record{}, controlserver.ErrNotFound
 	}
@@ -57,17 +55,15 @@ func (t *tx) Get(kind controlserver.Kind, id string) (controlserver.Record, erro
 
 // Put implements [controlserver.StoreTx].
 func (t *tx) Put(r controlserver.Record) error {
-	into, err := table(r.Kind)
-	if err != nil {
-		return err
-	}
+	into, prefix := table(r.Kind)
 	var n int64
+	var err error
 	if r.Rev == 0 {
 		n, err = t.exec(into, "INSERT INTO "+into+" (id, owner, rev, doc) VALUES (?, ?, 1, ?) ON CONFLICT (id) DO NOTHING",
-			r.ID, r.Owner, string(r.Doc))
+			prefix+r.ID, r.Owner, string(r.Doc))
 	} else {
 		n, err = t.exec(into, "UPDATE "+into+" SET owner = ?, rev = rev + 1, doc = ? WHERE id = ? AND rev = ?",
-			r.Owner, string(r.Doc), r.ID, r.Rev)
+			r.Owner, string(r.Doc), prefix+r.ID, r.Rev)
 	}
 	if err == nil && n == 0 {
 		return controlserver.ErrConflict
@@ -77,11 +73,8 @@ func (t *tx) Put(r controlserver.Record) error {
 
 // Delete implements [controlserver.StoreTx].
 func (t *tx) Delete(kind controlserver.Kind, id string) error {
-	from, err := table(kind)
-	if err != nil {
-		return err
-	}
-	n, err := t.exec(from, "DELETE FROM "+from+" WHERE id = ?", id)
+	from, prefix := table(kind)
+	n, err := t.exec(from, "DELETE FROM "+from+" WHERE id = ?", prefix+id)
 	if err == nil && n == 0 {
 		return controlserver.ErrNotFound
 	}
@@ -90,11 +83,11 @@ func (t *tx) Delete(kind controlserver.Kind, id string) error {
 
 // List implements [controlserver.StoreTx].
 func (t *tx) List(kind controlserver.Kind, q controlserver.Query) ([]controlserver.Record, error) {
-	from, err := table(kind)
-	if err != nil {
-		return nil, err
+	from, prefix := table(kind)
+	query, args := "SELECT id, owner, rev, doc FROM "+from+" WHERE id > ?", []any{prefix + q.After}
+	if prefix != "" {
+		query, args = query+" AND id < ?", append(args, string(kind)+"\v") // the character behind the line end
 	}
-	query, args := "SELECT id, owner, rev, doc FROM "+from+" WHERE id > ?", []any{q.After}
 	if q.Owner != "" {
 		query, args = query+" AND owner = ?", append(args, q.Owner)
 	}
@@ -104,7 +97,9 @@ func (t *tx) List(kind controlserver.Kind, q controlserver.Query) ([]controlserv
 	}
 	return list(t, from, func(rows *sql.Rows) (controlserver.Record, error) {
 		r := controlserver.Record{Kind: kind}
-		return r, rows.Scan(&r.ID, &r.Owner, &r.Rev, &r.Doc)
+		err := rows.Scan(&r.ID, &r.Owner, &r.Rev, &r.Doc)
+		r.ID = strings.TrimPrefix(r.ID, prefix)
+		return r, err
 	}, query, args...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/ratelimit"
@@ -51,8 +52,18 @@ type Logins interface {
 	Code(ctx context.Context, r *http.Request, who Login, code string) (ok bool, err error)
 	// Valid tells whether a session from some time on still counts, for pages at the path of the request.
 	Valid(r *http.Request, who Login, since time.Time) bool
-	// Base is the path of the pages as the browser knows it, with a slash at the end.
-	Base(r *http.Request) string
+	// Place is the pages that a request is for.
+	Place(r *http.Request) Place
+}
+
+// Place is one of several sets of pages, those of a tenant.
+type Place struct {
+	Base  string // their path as the browser knows it, with a slash at the end
+	Title string // "" is none
+	// Closed hides that there is a login from who does not bring a key that was asked for.
+	Closed bool
+	// Key is the one that was brought, to be brought again.
+	Key string
 }
 
 // Login is who logs in.
@@ -166,13 +177,21 @@ func (h *Handler) authenticated(next http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "not logged in", http.StatusForbidden)
 			return
 		}
+		if h.cfg.Logins.Place(r).Closed {
+			http.NotFound(w, r)
+			return
+		}
 		h.redirect(w, r, "login")
 	}
 }
 
 // redirect leads to a page, named without a slash in front.
 func (h *Handler) redirect(w http.ResponseWriter, r *http.Request, page string) {
-	http.Redirect(w, r, h.cfg.Logins.Base(r)+page, http.StatusSeeOther)
+	at := h.cfg.Logins.Place(r)
+	if at.Key != "" {
+		page += "?key=" + url.QueryEscape(at.Key)
+	}
+	http.Redirect(w, r, at.Base+page, http.StatusSeeOther)
 }
 
 // Session returns who sent a request, if he is logged in.
@@ -186,6 +205,11 @@ func (h *Handler) Session(r *http.Request) (Login, bool) {
 		return Login{}, false
 	}
 	return v.who, true
+}
+
+// Render writes one of the pages that this package has for others: invite.html, share.html and refused.html.
+func (h *Handler) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
+	h.render(w, r, status, page, data)
 }
 
 // render writes a page. A template that fails does so in the middle; the browser then sees a cut page.

@@ -18,16 +18,29 @@ var loginRate = ratelimit.Rate{Events: 10, Window: 10 * time.Minute}
 const maxHashing = 2
 
 type loginData struct {
+	Place
 	User  string
 	Step  string // token of a login that lacks the code
 	Error string
 }
 
 func (h *Handler) loginPage(w http.ResponseWriter, r *http.Request) {
-	h.render(w, r, http.StatusOK, "login.html", loginData{})
+	h.showLogin(w, r, http.StatusOK, loginData{})
+}
+
+func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request, status int, data loginData) {
+	if data.Place = h.cfg.Logins.Place(r); data.Closed {
+		http.NotFound(w, r)
+		return
+	}
+	h.render(w, r, status, "login.html", data)
 }
 
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
+	if h.cfg.Logins.Place(r).Closed {
+		http.NotFound(w, r)
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, "bad form", http.StatusBadRequest)
@@ -53,15 +66,15 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, ErrTooMany):
 		h.tooMany(w, r, addr, form)
 	case errors.Is(err, errStepOver):
-		h.render(w, r, http.StatusForbidden, "login.html", loginData{User: form.User, Error: "That took too long. Log in again."})
+		h.showLogin(w, r, http.StatusForbidden, loginData{User: form.User, Error: "That took too long. Log in again."})
 	case err != nil:
 		h.failed(w, r, err)
 	case !ok:
 		h.log.Warn("login failed", "user", clip(form.User), "addr", addr)
-		h.render(w, r, http.StatusForbidden, "login.html", form)
+		h.showLogin(w, r, http.StatusForbidden, form)
 	case who.Code && form.Step == "":
 		step := h.pending.begin(who, time.Now(), codeLifetime)
-		h.render(w, r, http.StatusOK, "login.html", loginData{User: form.User, Step: step})
+		h.showLogin(w, r, http.StatusOK, loginData{User: form.User, Step: step})
 	default:
 		h.log.Info("logged in", "user", clip(who.User), "addr", addr)
 		token := h.sessions.begin(who, time.Now(), sessionLifetime)
@@ -74,7 +87,7 @@ func (h *Handler) tooMany(w http.ResponseWriter, r *http.Request, addr netip.Add
 	h.log.Warn("login refused: too many attempts", "addr", addr)
 	w.Header().Set("Retry-After", "60")
 	form.Error = "Too many attempts. Try again in a minute."
-	h.render(w, r, http.StatusTooManyRequests, "login.html", form)
+	h.showLogin(w, r, http.StatusTooManyRequests, form)
 }
 
 // password reports whether a password is somebody's. As a hash takes memory and time, few are checked at once.

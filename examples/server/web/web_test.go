@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -24,9 +26,6 @@ import (
 
 const password = "correct horse"
 
-// hash is made once: it is meant to be slow.
-var hash = sync.OnceValue(func() string { return web.HashPassword(password) })
-
 // fakeSource is a Source in memory.
 type fakeSource struct {
 	mu      sync.Mutex
@@ -35,9 +34,9 @@ type fakeSource struct {
 	events  []web.Event
 }
 
-func (s *fakeSource) Groups(context.Context) ([]web.Group, error) { return s.groups, nil }
+func (s *fakeSource) Groups(context.Context, string) ([]web.Group, error) { return s.groups, nil }
 
-func (s *fakeSource) Devices(_ context.Context, limit int) (list []web.Device, total int, err error) {
+func (s *fakeSource) Devices(_ context.Context, _ string, limit int) (list []web.Device, total int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.devices {
@@ -48,14 +47,14 @@ func (s *fakeSource) Devices(_ context.Context, limit int) (list []web.Device, t
 	return list, len(s.devices), nil
 }
 
-func (s *fakeSource) Device(_ context.Context, key nodeid.NodeKey) (web.Device, bool, error) {
+func (s *fakeSource) Device(_ context.Context, _ string, key nodeid.NodeKey) (web.Device, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.devices[key]
 	return d, ok, nil
 }
 
-func (s *fakeSource) Online() (n int) {
+func (s *fakeSource) Online(context.Context, string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.devices {
@@ -66,7 +65,7 @@ func (s *fakeSource) Online() (n int) {
 	return n
 }
 
-func (s *fakeSource) Events(_ context.Context, limit int) ([]web.Event, error) {
+func (s *fakeSource) Events(_ context.Context, _ string, limit int) ([]web.Event, error) {
 	return s.events[:min(limit, len(s.events))], nil
 }
 
@@ -83,12 +82,55 @@ func (s *fakeSource) remove(key nodeid.NodeKey) {
 	delete(s.devices, key)
 }
 
+// fakeLogins knows one user.
+type fakeLogins struct {
+	mu   sync.Mutex
+	code string // the second factor, if there is one
+	gone bool   // the account was removed
+	key  string // that has to be in URLs
+}
+
+func (l *fakeLogins) Password(_ context.Context, _ *http.Request, name, pass string) (web.Login, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return web.Login{User: "user//admin", Name: "admin", Code: l.code != ""}, name == "admin" && pass == password, nil
+}
+
+func (l *fakeLogins) Code(_ context.Context, _ *http.Request, _ web.Login, code string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return code == l.code, nil
+}
+
+func (l *fakeLogins) Valid(*http.Request, web.Login, time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.gone
+}
+
+func (l *fakeLogins) Place(r *http.Request) web.Place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := web.Place{Base: "/", Title: "<Title>", Closed: l.key != "" && r.URL.Query().Get("key") != l.key}
+	if !at.Closed {
+		at.Key = l.key
+	}
+	return at
+}
+
+func (l *fakeLogins) set(code string, gone bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.code, l.gone = code, gone
+}
+
 // site is the pages behind TLS, and a browser.
 type site struct {
 	*httptest.Server
 	source  *fakeSource
 	feed    *web.Feed
 	log     *bytes.Buffer
+	logins  *fakeLogins
 	browser *http.Client // does not follow redirects
 }
 
@@ -99,18 +141,14 @@ func newSite(t *testing.T) *site {
 			groups:  []web.Group{{ID: "mesh//g", Name: "group", Settings: "/meshsettings?id=%40"}},
 			devices: make(map[nodeid.NodeKey]web.Device),
 		},
-		feed: &web.Feed{},
-		log:  &bytes.Buffer{},
+		feed:   &web.Feed{},
+		log:    &bytes.Buffer{},
+		logins: &fakeLogins{},
 	}
 	s.Server = httptest.NewTLSServer(web.Protect(web.New(web.Config{
 		Source: s.source, Feed: s.feed, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
-		Password: func(_ context.Context, user string) (string, error) {
-			if user == "admin" {
-				return hash(), nil
-			}
-			return "", nil
-		},
-	})))
+		Logins: s.logins,
+	}), nil))
 	t.Cleanup(s.Close)
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -203,6 +241,90 @@ func TestWrongLogins(t *testing.T) {
 	res, _ = s.do(t, "POST", "/login", url.Values{"user": {"admin"}, "password": {password}})
 	require.Equal(t, http.StatusTooManyRequests, res.StatusCode, "guessing goes no faster with the right password")
 	require.NotContains(t, s.log.String(), password)
+}
+
+var stepPattern = regexp.MustCompile(`name="step" value="([^"]+)"`)
+
+func TestSecondFactor(t *testing.T) {
+	s := newSite(t)
+	s.logins.set("123456", false)
+	right := url.Values{"user": {"admin"}, "password": {password}}
+	res, body := s.do(t, "POST", "/login", right)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Empty(t, res.Cookies(), "a password alone is no login")
+	step := stepPattern.FindStringSubmatch(body)
+	require.Len(t, step, 2, body)
+	res, _ = s.do(t, "GET", "/", nil, "Cookie", "__Host-session="+step[1])
+	require.Equal(t, http.StatusSeeOther, res.StatusCode, "nor is what is asked with it")
+
+	res, body = s.do(t, "POST", "/login", url.Values{"step": {step[1]}, "code": {"654321"}})
+	require.Equal(t, http.StatusForbidden, res.StatusCode)
+	require.Contains(t, body, "Wrong code")
+	require.Contains(t, body, step[1], "it can be tried again")
+	res, body = s.do(t, "POST", "/login", url.Values{"step": {"made up"}, "code": {"123456"}})
+	require.Equal(t, http.StatusForbidden, res.StatusCode)
+	require.Contains(t, body, "Log in again")
+	res, _ = s.do(t, "POST", "/login", url.Values{"step": {step[1]}, "code": {"123456"}})
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	require.Len(t, res.Cookies(), 1)
+	res, _ = s.do(t, "GET", "/", nil)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	res, _ = s.do(t, "POST", "/login", url.Values{"step": {step[1]}, "code": {"123456"}})
+	require.Equal(t, http.StatusForbidden, res.StatusCode, "a step is taken once")
+}
+
+func TestKeyInTheURL(t *testing.T) {
+	s := newSite(t)
+	s.logins.key = "a&b"
+	right := url.Values{"user": {"admin"}, "password": {password}}
+	for _, key := range []string{"", "?key=", "?key=x"} {
+		for _, path := range []string{"/", "/login", "/events"} {
+			res, _ := s.do(t, "GET", path+key, nil)
+			require.Equal(t, http.StatusNotFound, res.StatusCode, path+key)
+		}
+		res, _ := s.do(t, "POST", "/login"+key, right)
+		require.Equal(t, http.StatusNotFound, res.StatusCode, key)
+	}
+	res, _ := s.do(t, "GET", "/?key=a%26b", nil)
+	require.Equal(t, "/login?key=a%26b", res.Header.Get("Location"))
+	res, body := s.do(t, "GET", "/login?key=a%26b", nil)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Contains(t, body, `action="login?key=a%26b"`)
+	require.Contains(t, body, "&lt;Title&gt;")
+	res, _ = s.do(t, "POST", "/login?key=a%26b", right)
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	res, _ = s.do(t, "GET", "/", nil)
+	require.Equal(t, http.StatusOK, res.StatusCode, "who is logged in needs no key")
+}
+
+func TestSessionOfARemovedAccount(t *testing.T) {
+	s := newSite(t)
+	s.login(t)
+	s.logins.set("", true)
+	res, _ := s.do(t, "GET", "/", nil)
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+}
+
+func TestOriginsThatAreAllowed(t *testing.T) {
+	allowed := func(r *http.Request) error {
+		if r.Header.Get("Origin") == "https://portal.example.com" {
+			return nil
+		}
+		return errors.New("no")
+	}
+	h := web.Protect(http.NotFoundHandler(), allowed)
+	for origin, want := range map[string]int{"https://portal.example.com": http.StatusNotFound, "https://example.com": http.StatusForbidden} {
+		for _, site := range []string{"", "cross-site"} {
+			r := httptest.NewRequest("POST", "https://server.example.com/", nil)
+			r.Header.Set("Origin", origin)
+			if site != "" {
+				r.Header.Set("Sec-Fetch-Site", site)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			require.Equal(t, want, w.Code, origin)
+		}
+	}
 }
 
 // TestOrigins goes through all endpoints: none may answer what another site's page made a browser send.
@@ -356,25 +478,5 @@ func TestLive(t *testing.T) {
 	s.feed.Changed(a)
 	for live.scan.Scan() {
 		require.Empty(t, live.scan.Text(), "the stream ends with the session")
-	}
-}
-
-func TestPasswords(t *testing.T) {
-	require.True(t, web.CheckPassword(hash(), password))
-	require.False(t, web.CheckPassword(hash(), password+" "))
-	require.False(t, web.CheckPassword(hash(), ""))
-	require.NotEqual(t, hash(), web.HashPassword(password), "salted")
-	require.NotContains(t, hash(), password)
-	parts := strings.Split(hash(), "$")
-	for _, bad := range []string{
-		"", "$", hash()[1:], hash() + "$", strings.Repeat("$", 5),
-		"$argon2i$" + strings.Join(parts[2:], "$"),
-		strings.Replace(hash(), "m=19456", "m=4294967295", 1),
-		strings.Replace(hash(), "t=2", "t=0", 1),
-		strings.Replace(hash(), "p=1", "p=0", 1),
-		strings.Join(append(parts[:5:5], ""), "$"),
-		strings.Join(append(parts[:5:5], "%%%%"), "$"),
-	} {
-		require.False(t, web.CheckPassword(bad, password), bad)
 	}
 }

@@ -21,7 +21,11 @@ CREATE TABLE system_info  (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER
 CREATE TABLE network_info (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 CREATE TABLE last_connect (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 CREATE TABLE power        (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE TABLE web_state    (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 CREATE TABLE setting      (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+
+-- Kinds without a table of their own: id is the kind, a line end, and the id.
+CREATE TABLE other        (id TEXT PRIMARY KEY, owner TEXT NOT NULL, rev INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
 
 -- Owners have many records of these kinds.
 CREATE INDEX node_owner        ON node (owner, id);

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"crypto/sha512"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitRefused     = 1
+	exitUsage       = 2
+	exitConnection  = 3
+	exitInterrupted = 130 // by a signal, as shells have it
+)
+
+// errUsage is a command line, a profile or a file that cannot be meant so.
+var errUsage = errors.New("usage")
+
+type usage struct{ text string }
+
+func (e *usage) Error() string        { return e.text }
+func (e *usage) Is(target error) bool { return target == errUsage }
+
+func usageError(format string, args ...any) error { return &usage{fmt.Sprintf(format, args...)} }
+
+// errRefused is something that the server does not have or does not do, found out by this program.
+type errRefused string
+
+func (e errRefused) Error() string { return string(e) }
+
+// exitCode says how the program ends. Of the errors of several devices, a refusal counts more than a silent server.
+func exitCode(err error) int {
+	var refused *controlproto.ResultError
+	var here errRefused
+	var closed *controlproto.CloseError
+	var client *controlproto.ClientError
+	var network net.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.As(err, &refused), errors.As(err, &here), errors.As(err, &closed),
+		errors.Is(err, controlproto.ErrNotFound), errors.Is(err, controlproto.ErrAgentBusy),
+		errors.Is(err, controlproto.ErrBadCredentials), errors.Is(err, controlproto.ErrTokenRequired):
+		return exitRefused
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, controlproto.ErrNoReply), errors.Is(err, controlproto.ErrDisconnected),
+		errors.Is(err, controlproto.ErrClientClosed), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, controlproto.ErrPinnedCertificate), errors.Is(err, controlproto.ErrServerAuth):
+		return exitConnection
+	case errors.As(err, &client) && client.Phase != controlproto.PhaseRequest,
+		errors.As(err, &network):
+		return exitConnection
+	}
+	return exitRefused
+}
+
+// explain is the text of an error for a person, in lines that a terminal may see.
+func explain(err error) string {
+	var b strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		b.WriteString("meshctl: " + clean(strings.TrimPrefix(strings.TrimRight(line, "\n"), "controlproto: ")) + "\n")
+	}
+	if hint := hintFor(err); hint != "" {
+		b.WriteString(hint + "\n")
+	}
+	return b.String()
+}
+
+// hintFor says what could be done.
+func hintFor(err error) string {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
+		hash := sha512.Sum384(untrusted.UnverifiedCertificates[0].Raw)
+		return "The certificate that was presented has this SHA-384:\n  " + hex.EncodeToString(hash[:]) +
+			"\nIf the server's owner tells you the same (\"tlshash\" of its serverinfo), connect with --pin and that value."
+	case errors.Is(err, controlproto.ErrPinnedCertificate):
+		return "Either the server has a new certificate, or somebody is between you and it."
+	case errors.Is(err, controlproto.ErrTokenRequired):
+		return "Give the code with --token; --token email, sms or messaging has one sent."
+	case errors.Is(err, controlproto.ErrNoReply):
+		return "Servers are silent about much that they refuse: the right to do this may be missing."
+	}
+	return ""
+}
