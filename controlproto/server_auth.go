@@ -278,14 +278,16 @@ const loginTokenPrefix = "~t:"
 // password logs in with a name and a password. It never falls through to another method.
 func (s *authSequence) password(ctx context.Context, c credentials) authStep {
 	wrong := authStep{refused: &refusal{cause: CloseNoAuth, msg: c.msg, delayed: true}}
-	now := s.cfg.Now()
 	if len(c.name) > maxLoginText || len(c.password.Reveal()) > maxLoginText || len(c.token.Reveal()) > MaxCookieText {
 		c.name, c.password = "", Secret{} // nobody's
 	}
 	name := UserID(s.req.Domain, c.name)
-	if !s.limiter.attempt(s.req.RemoteAddr, name, now) {
+	over, ok := s.limiter.begin(ctx, s.req.RemoteAddr, name, s.cfg.Now)
+	if !ok {
 		return refuse(CloseBanned, CloseMsgBanned, nil)
 	}
+	defer over()
+	now := s.cfg.Now()
 	u, login, err := s.verify(ctx, c, name)
 	if err != nil {
 		if errors.As(err, new(internalError)) {

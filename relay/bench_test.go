@@ -4,11 +4,10 @@ package relay
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -81,7 +80,7 @@ func TestBenchPeer(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	br := bufio.NewReaderSize(conn, 64<<10)
-	benchUpgrade(t, conn, br, addr, role)
+	rawUpgrade(t, conn, br, addr, "p=2&id=x&nodeid="+testNode+"&"+role+"="+testUser)
 	hello := make([]byte, 3)
 	_, err = io.ReadFull(br, hello)
 	require.NoError(t, err)
@@ -98,15 +97,6 @@ func TestBenchPeer(t *testing.T) {
 	io.Copy(io.Discard, br) // until the operator has all
 }
 
-func benchUpgrade(t *testing.T, conn net.Conn, br *bufio.Reader, addr, role string) {
-	_, err := fmt.Fprintf(conn, "GET /meshrelay.ashx?p=2&id=x&nodeid=%s&%s=%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", testNode, role, testUser, addr)
-	require.NoError(t, err)
-	resp, err := http.ReadResponse(br, nil)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
-}
-
 // benchReceive counts messages and checks that each came in one frame.
 func benchReceive(t *testing.T, br *bufio.Reader, size, n int) {
 	want := msgconn.AppendFrameHeader(nil, msgconn.FrameHeader{Final: true, Opcode: uint8(Binary), Length: uint64(size)})
@@ -119,4 +109,29 @@ func benchReceive(t *testing.T, br *bufio.Reader, size, n int) {
 		_, err = br.Discard(len(want) + size)
 		require.NoError(t, err)
 	}
+}
+
+// BenchmarkRoundTrip is a message of 64 bytes to the other end and back, with TLS on both sides, all in one process.
+func BenchmarkRoundTrip(b *testing.B) {
+	s := newTestServer(b, Config{}, true)
+	operator, agent := s.pair(b, ProtocolTerminal)
+	ctx := context.Background()
+	go func() {
+		for {
+			typ, p, err := agent.ReadMessage(ctx)
+			if err != nil || agent.WriteMessage(ctx, typ, p) != nil {
+				return
+			}
+		}
+	}()
+	p := make([]byte, 64)
+	for b.Loop() {
+		if err := operator.WriteMessage(ctx, Binary, p); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := operator.ReadMessage(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+	agent.Close(0, "")
 }

@@ -353,6 +353,7 @@ func AppendControl(b []byte, c Control) ([]byte, error) {
 		marker = `"ctrlChannel":` + strconv.Quote(markerText)
 	case MarkerNumber:
 		marker = `"ctrlChannel":` + markerText
+	case MarkerNone:
 	}
 	b = append(b, '{')
 	if marker != "" && !h.TypeFirst {

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,6 +41,7 @@ func testAuth(_ *http.Request, q *Query) (End, error) {
 type testServer struct {
 	*Relay
 	url   string
+	addr  string
 	ended chan error
 	stats chan Stats
 }
@@ -56,11 +59,13 @@ func newTestServer(t testing.TB, cfg Config, secure bool) *testServer {
 	s.Relay, err = New(cfg)
 	require.NoError(t, err)
 	h := httptest.NewUnstartedServer(s.Relay)
+	h.Config.ErrorLog = log.New(io.Discard, "", 0) // of TLS handshakes that are meant to fail
 	if secure {
 		h.StartTLS()
 	} else {
 		h.Start()
 	}
+	s.addr = h.Listener.Addr().String()
 	s.url = "ws" + strings.TrimPrefix(h.URL, "http") + "/meshrelay.ashx?"
 	t.Cleanup(func() {
 		s.Close()

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,8 @@ type Tunnel struct {
 
 	onControl atomic.Pointer[func(Control) bool]
 	mu        sync.Mutex
+	answers   []Control // that wait to be sent
+	answering bool
 	denied    string // what the device said when it refused
 }
 
@@ -133,14 +136,16 @@ func (t *Tunnel) control(ctx context.Context, b []byte) (bool, error) {
 	}
 	switch c := c.(type) {
 	case *ControlPing:
-		return true, t.SendControl(ctx, &ControlPong{})
+		t.answer(&ControlPong{})
+		return true, nil
 	case *ControlPong:
 		return true, nil
 	case *ControlRTT:
 		if t.role != RoleAgent {
 			return false, nil
 		}
-		return true, t.SendControl(ctx, &ControlRTT{Head: Head{TypeFirst: true}, Time: c.Time})
+		t.answer(&ControlRTT{Head: Head{TypeFirst: true}, Time: slices.Clone(c.Time)})
+		return true, nil
 	case *ControlConsole:
 		if t.role == RoleAgent {
 			return false, nil
@@ -149,6 +154,39 @@ func (t *Tunnel) control(ctx context.Context, b []byte) (bool, error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// maxAnswers bounds the answers that wait to be sent.
+const maxAnswers = 16
+
+// answer sends a control message without waiting: a reader that waits for a writer, which waits for the other end's reader,
+// would be a circle. Those that are too many are dropped.
+func (t *Tunnel) answer(c Control) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.answers) < maxAnswers {
+		t.answers = append(t.answers, c)
+	}
+	if !t.answering {
+		t.answering = true
+		go t.sendAnswers()
+	}
+}
+
+// sendAnswers sends the answers that wait. Close ends it, whatever it waits for.
+func (t *Tunnel) sendAnswers() {
+	for {
+		t.mu.Lock()
+		if len(t.answers) == 0 {
+			t.answering = false
+			t.mu.Unlock()
+			return
+		}
+		c := t.answers[0]
+		t.answers = t.answers[1:]
+		t.mu.Unlock()
+		t.SendControl(context.Background(), c) //nolint:errcheck // whoever reads learns of it too
+	}
 }
 
 // console turns a line of the device into an event.

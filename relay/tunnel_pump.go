@@ -32,10 +32,12 @@ type tunnel struct {
 	recordMu sync.Mutex
 	recorder Recorder
 
-	moved atomic.Bool // something did since the last look
-	once  sync.Once
-	cause error
-	ended time.Time
+	moved    atomic.Bool // something did since the last look
+	recorded atomic.Bool
+	over     atomic.Bool // end was called
+	once     sync.Once
+	cause    error
+	ended    time.Time
 }
 
 // endConn is the connection of one end: what is read from it, and what is written to it.
@@ -82,6 +84,7 @@ func (t *tunnel) start() {
 		t.recorder = rec
 	}
 	recorded := t.recorder != nil
+	t.recorded.Store(recorded)
 	r.trace.Started(&t.pair, recorded)
 	r.log.Info("tunnel open", "user", t.pair.User, "node", t.pair.Node, "protocol", t.pair.Protocol, "recorded", recorded)
 	if failed == nil {
@@ -122,6 +125,9 @@ func (t *tunnel) hello(recorded bool) error {
 			return fmt.Errorf("%w: write to the %s: %w", ErrPeerGone, c.role(), err)
 		}
 		c.nc.SetWriteDeadline(time.Time{})
+		if t.over.Load() { // then there is another deadline
+			c.nc.SetWriteDeadline(time.Now().Add(t.relay.cfg.FlushTime))
+		}
 	}
 	return nil
 }
@@ -130,6 +136,7 @@ func (t *tunnel) hello(recorded bool) error {
 func (t *tunnel) end(by *endConn, cause error) {
 	t.once.Do(func() {
 		t.cause, t.ended = cause, time.Now()
+		t.over.Store(true)
 		r := t.relay
 		r.mu.Lock()
 		r.rv.Leave(t.pair.Second)
@@ -180,7 +187,7 @@ func (t *tunnel) finish() {
 
 func (t *tunnel) stats() Stats {
 	return Stats{
-		Pair: t.pair, Recorded: t.recorder != nil, Duration: time.Since(t.met),
+		Pair: t.pair, Recorded: t.recorded.Load(), Duration: time.Since(t.met),
 		FirstBytes: t.ends[0].bytes.Load(), SecondBytes: t.ends[1].bytes.Load(),
 		FirstMessages: t.ends[0].messages.Load(), SecondMessages: t.ends[1].messages.Load(),
 	}
@@ -277,7 +284,7 @@ func (c *endConn) readAll() error {
 			}
 		}
 		if err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return fmt.Errorf("%w: the %s's connection ended", ErrPeerGone, c.role())
 			}
 			return fmt.Errorf("%w: read from the %s: %w", ErrPeerGone, c.role(), err)

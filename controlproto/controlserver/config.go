@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/ratelimit"
 )
 
 // Config is what a [Server] needs. Only Store is required.
@@ -101,8 +102,10 @@ type Server struct {
 	devices deviceCache
 	sess    sessions
 	changes changes
-	foreign foreign
-	cancel  func() // the subscription to the bus
+	// oldPasswords bounds how often somebody at an open session can guess its account's password.
+	oldPasswords ratelimit.Limiter[controlproto.ID]
+	foreign      foreign
+	cancel       func() // the subscription to the bus
 }
 
 // New loads accounts and groups into memory. Devices are read when they are asked for.
@@ -149,6 +152,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, domains: map[string]Domain{"": {}}}
+	s.oldPasswords.Rate = ratelimit.Rate{Events: 10, Window: time.Hour}
 	for _, d := range cfg.Domains {
 		s.domains[d.ID] = d
 	}

@@ -145,3 +145,18 @@ func TestTwoFactorOff(t *testing.T) {
 		require.NotContains(t, w.login("eve").ask(`{"action":"otpauth-request"}`)[0], "secret")
 	}, func(c *Config) { c.Domains = []Domain{{NoTwoFactor: true}} })
 }
+
+// TestGuessedPasswords wants an open session not to be a way to guess its account's password.
+func TestGuessedPasswords(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.account("bob", 0)
+		s := w.script(nil, "bob")
+		wrong := step{say: `{"action":"changepassword","oldpass":"guess","newpass":"s3cr3t-new"}`, replies: []string{
+			`{"action":"msg","type":"notify","id":"{*}","value":"Current password not correct.","title":"Account Settings","tag":"ServerNotify","titleid":4,"msgid":21,"userid":"user//bob","username":"bob"}`}}
+		for range 10 {
+			s.run(wrong)
+		}
+		s.run(step{say: wrong.say, replies: []string{
+			`{"action":"msg","type":"notify","id":"{*}","value":"Error, password not changed.","title":"Account Settings","tag":"ServerNotify","titleid":4,"msgid":19,"userid":"user//bob","username":"bob"}`}})
+	})
+}

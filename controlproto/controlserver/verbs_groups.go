@@ -289,6 +289,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		}
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
+		if r, _ := s.rights(c.Session.UserID(), g.ID, ""); !r.Has(controlproto.EditGroup) {
+			return errLostRight // meanwhile
+		}
 		var ch groupChanges
 		var after controlproto.DeviceGroup
 		err := tx.EditGroup(g.ID, func(g *controlproto.DeviceGroup) error {
@@ -306,6 +309,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		return tx.groupChanged(c.Session.User(), &after, 142, append(args(after.Name), ids), ch.text,
 			string(c.Session.UserID()), "server-editmesh")
 	})
+	if errors.Is(err, errLostRight) {
+		return nil
+	}
 	if err != nil {
 		return gone(err, "Invalid group identifier ")
 	}

@@ -19,7 +19,7 @@ import (
 
 var (
 	stockTwice = flag.Bool("stock-twice", false, "compare the stock server with another one, which proves the normalising")
-	recordDir  = flag.String("record", "", "`folder` to write the output of every step of the stock server to")
+	recordDir  = flag.String("record", "", "`folder` to write the stock server's output of every step to, and this server's log")
 )
 
 // TestMeshctrl runs every command of the stock meshctrl.js against a stock server and against this one, and compares what
@@ -76,7 +76,12 @@ func ownPeer(t *testing.T) *meshctrlPeer {
 	t.Helper()
 	stock := interop.StartServer(t, interop.ServerOptions{Settings: stockSettings})
 	stock.Stop()
-	startServer(t, stock.DataDir(), stock.Port(), "-core", interop.AgentsDir(t))
+	s := startServer(t, stock.DataDir(), stock.Port(), "-core", interop.AgentsDir(t))
+	if *recordDir != "" {
+		t.Cleanup(func() {
+			require.NoError(t, os.WriteFile(filepath.Join(*recordDir, "server.log"), []byte(s.Log()), 0o644))
+		})
+	}
 	p := newMeshctrlPeer(t, "this server", stock)
 	p.addKeyLogins(loginKey(t, stock.DataDir()))
 	return p
