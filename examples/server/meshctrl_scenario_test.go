@@ -39,11 +39,6 @@ var ctlLeftOut = map[string]string{
 var ctlKeysLeftOut = map[string]map[string]string{
 	"serverinfo": ctlServerKeys,
 	"showevents": ctlServerKeys,
-	"report": {
-		"bytesin":  "a stock server counts what WebSockets and their opening add",
-		"bytesout": "the same",
-		"length":   "whole seconds",
-	},
 }
 
 var ctlServerKeys = map[string]string{
@@ -71,6 +66,9 @@ var ctlTextsLeftOut = []struct {
 }{
 	{regexp.MustCompile(`https://[a-z0-9.]+:\{port\}/control-redirect`), "https://{host}:{port}/control-redirect",
 		"a stock server needs a name of its own (relayDNS) for web relays"},
+	{regexp.MustCompile(`(?m)(,[15],\{mesh\})(,\d+)+$`), "$1,{how much}",
+		"in reports of sessions: a stock server counts what WebSockets and their opening add, and the time is in whole seconds"},
+	{regexp.MustCompile(`(?m)^0,user//admin,\d+,\d+,\d+$`), "0,user//admin,{how much}", "the sum of them"},
 	{regexp.MustCompile(`(?m)^    at .*\n`), "", "where meshctrl itself threw an exception"},
 }
 
