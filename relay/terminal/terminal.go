@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -135,8 +134,7 @@ func (t *Terminal) ended(err error) error {
 	if t.denied != "" {
 		return fmt.Errorf("%w: %q", ErrDenied, t.denied[:min(len(t.denied), maxLine)])
 	}
-	var ce *msgconn.CloseError
-	if errors.As(err, &ce) {
+	if ce, ok := err.(*msgconn.CloseError); ok { //nolint:errorlint // an error around it says why, as of a tunnel that was refused
 		switch ce.Code {
 		case msgconn.CloseNormal, msgconn.CloseGoingAway, msgconn.CloseNoStatus:
 			return io.EOF
