@@ -229,9 +229,9 @@ func FuzzServe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		outer := t.TempDir()
 		require.NoError(t, os.WriteFile(outer+"/secret", []byte("secret"), 0o600))
-		require.NoError(t, os.Mkdir(outer+"/root", 0o700))
-		require.NoError(t, os.WriteFile(outer+"/root/f", []byte("file"), 0o600))
-		root, err := os.OpenRoot(outer + "/root")
+		require.NoError(t, os.Mkdir(outer+"/served", 0o700))
+		require.NoError(t, os.WriteFile(outer+"/served/f", []byte("file"), 0o600))
+		root, err := os.OpenRoot(outer + "/served")
 		require.NoError(t, err)
 		defer root.Close()
 		a, b := msgconn.Pipe()

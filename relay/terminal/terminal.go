@@ -107,11 +107,8 @@ func (t *Terminal) next() error {
 	case *Ping:
 		return write(t.ctx, t.conn, &Pong{})
 	case *Console:
-		if m.ID != nil {
-			switch *m.ID {
-			case ConsoleDenied, ConsoleStartFailed, ConsoleTimeout:
-				t.denied = m.Msg
-			}
+		if m.ID != nil && *m.ID >= ConsoleDenied && *m.ID <= ConsoleTimeout {
+			t.denied = m.Msg
 		}
 		if t.cfg.OnConsole != nil {
 			t.cfg.OnConsole(m)
