@@ -21,6 +21,7 @@ import (
 // meshagent.js, processAgentData; meshcore.js, sendNetworkUpdate.
 type NetInfo struct {
 	Interfaces map[AgentString][]NetAddress // by name of the interface ("netif2")
+	Order      []AgentString                // names of interfaces in the agent's order; those that are not in it come last, sorted
 	Old        json.RawMessage              // the form of very old agents ("netif")
 	Extra      map[string]json.RawMessage
 }
@@ -54,16 +55,17 @@ func (m *NetInfo) fields(c *jsonFields) {
 		if m.Interfaces != nil {
 			c.name("netif2")
 			c.writeObject("netif2", func(sub *jsonFields) {
-				for _, name := range sortedKeys(m.Interfaces) {
+				for _, name := range m.ordered() {
 					list := m.Interfaces[name]
 					sub.name(string(name))
 					sub.objects(string(name), len(list), func(i int, item *jsonFields) { list[i].fields(item) })
 				}
 			})
 		}
-	} else if _, members, ok := c.object("netif2", maxInterfaces); ok {
+	} else if object, members, ok := c.object("netif2", maxInterfaces); ok {
 		m.Interfaces = make(map[AgentString][]NetAddress, len(members))
-		for _, name := range sortedKeys(members) {
+		m.Order = nil
+		for _, name := range memberOrder(object, members) {
 			raw, field := members[name], "netif2."+name
 			list := []NetAddress{}
 			switch raw[0] {
@@ -75,11 +77,56 @@ func (m *NetInfo) fields(c *jsonFields) {
 			default:
 				c.unwanted(field, raw, raw, "an array")
 			}
-			m.Interfaces[CleanAgentString(name, ruleName.limit)] = list
+			clean := CleanAgentString(name, ruleName.limit)
+			if _, again := m.Interfaces[clean]; !again {
+				m.Order = append(m.Order, clean)
+			}
+			m.Interfaces[clean] = list
 		}
 	}
 	rawField(c, "netif", &m.Old)
 	c.extra(&m.Extra)
+}
+
+// ordered lists all interfaces once.
+func (m *NetInfo) ordered() []AgentString {
+	names := make([]AgentString, 0, len(m.Interfaces))
+	listed := make(map[AgentString]bool, len(m.Interfaces))
+	for _, list := range [][]AgentString{m.Order, sortedKeys(m.Interfaces)} {
+		for _, name := range list {
+			if _, ok := m.Interfaces[name]; ok && !listed[name] {
+				listed[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// memberOrder lists the names of an object's members in the order of the text, each once.
+func memberOrder(object json.RawMessage, members map[string]json.RawMessage) []string {
+	names := make([]string, 0, len(members))
+	listed := make(map[string]bool, len(members))
+	d := json.NewDecoder(bytes.NewReader(object))
+	if _, err := d.Token(); err != nil { // the brace; it was read before, so nothing here fails
+		return sortedKeys(members)
+	}
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = d.Decode(&value)
+		}
+		text, ok := name.(string)
+		if err != nil || !ok {
+			return sortedKeys(members)
+		}
+		if _, known := members[text]; known && !listed[text] {
+			listed[text] = true
+			names = append(names, text)
+		}
+	}
+	return names
 }
 
 func (v *NetAddress) fields(c *jsonFields) {

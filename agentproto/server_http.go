@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // answered with 403 and 429 before the upgrade. It returns when the login is over: the session goes on in a goroutine
 // of its own, so that an idle agent does not hold the stack and the buffers of an HTTP request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	peer := Peer{Addr: realip.From(r, s.cfg.TrustedProxies), ServerName: serverName(r)}
+	peer := Peer{Addr: realip.From(r, s.cfg.TrustedProxies), ServerName: serverName(r), Port: remotePort(r)}
 	if !s.begin() {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "server is shutting down", http.StatusServiceUnavailable)
@@ -65,6 +66,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	handed = true
 	go s.handle(sess)
+}
+
+func remotePort(r *http.Request) uint16 {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return 0
+	}
+	return ap.Port()
 }
 
 // rejected reports a request that was refused by HTTP status.

@@ -24,6 +24,8 @@ type Peer struct {
 	ServerName string
 	// Domain is the server's domain, "" for the default one. It becomes part of the node's key.
 	Domain string
+	// Port is that of the agent's end of the connection, or of the proxy's in front; 0 is not known.
+	Port uint16
 }
 
 // Session is an agent that is logged in, as seen from the server. Its methods may be called at any time from any

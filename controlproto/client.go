@@ -18,7 +18,8 @@ import (
 type Conn = msgconn.Conn
 
 // ClientConfig is how a [Client] works. The zero value works: it verifies certificates, waits half a minute for
-// replies, and does not reconnect.
+// replies, and does not reconnect. In a program that runs in a browser, which makes the connections by itself, TLSConfig,
+// DangerouslySkipVerify, Proxy, NetDialContext and Header have no effect, and PinnedCertificate is an error.
 type ClientConfig struct {
 	// URLKey is the "login key" that some domains want in the URL ("key="). It may as well be in the URL that is given.
 	URLKey Secret
@@ -83,7 +84,7 @@ type ClientKeepAlive struct {
 	Timeout time.Duration
 }
 
-// ClientTrace is a set of hooks of a [Client]; any may be nil. They must not block.
+// ClientTrace is a set of hooks of a [Client]; any may be nil. They must not block, nor call the client's methods.
 type ClientTrace struct {
 	// Connecting is called before each attempt. Printed, the URL shows no secrets.
 	Connecting func(url SecretURL)
@@ -128,8 +129,12 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	orElse(&c.KeepAlive.Timeout, defaultKeepTimeout)
 	orElse(&c.LoginLimit, defaultLoginLimit)
 	orElse(&c.ReadLimit, defaultReadLimit)
-	orElse(&c.MinBackoff, defaultMinBackoff)
-	orElse(&c.MaxBackoff, defaultMaxBackoff)
+	if c.MinBackoff <= 0 { // no wait at all would be a flood
+		c.MinBackoff = defaultMinBackoff
+	}
+	if c.MaxBackoff <= 0 {
+		c.MaxBackoff = max(defaultMaxBackoff, c.MinBackoff)
+	}
 	if c.Proxy == nil {
 		c.Proxy = http.ProxyFromEnvironment
 	}

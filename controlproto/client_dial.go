@@ -127,6 +127,7 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			return err
 		}
 	}
+	size := 0
 	for {
 		e, raw, err := l.readLogin(ctx)
 		if err != nil {
@@ -155,15 +156,19 @@ func (c *Client) logIn(ctx context.Context, l *clientLink, d dialed, form *login
 			return nil
 		default:
 			l.early = append(l.early, raw)
-			if len(l.early) > maxEarly {
-				return fmt.Errorf("over %d messages and no login", maxEarly)
+			size += len(raw)
+			if len(l.early) > maxEarly || size > maxEarlyBytes {
+				return fmt.Errorf("%d messages of %d bytes and no login", len(l.early), size)
 			}
 		}
 	}
 }
 
-// maxEarly is how many messages may come in between those of a login. They are handled after it.
-const maxEarly = 16
+// maxEarly and maxEarlyBytes are how many messages may come in between those of a login. They are handled after it.
+const (
+	maxEarly      = 16
+	maxEarlyBytes = 1 << 20
+)
 
 // readLogin reads one message before the login is complete. raw is a copy.
 func (l *clientLink) readLogin(ctx context.Context) (e Envelope, raw json.RawMessage, err error) {

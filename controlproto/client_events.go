@@ -64,8 +64,7 @@ func (e *DroppedError) Error() string {
 //
 //	for event, err := range client.Events(ctx, controlproto.Filter{Actions: []string{"nodeconnect"}}) {
 func (c *Client) Events(ctx context.Context, f Filter) iter.Seq2[Event, error] {
-	s := c.subscribe(ctx, f.Queue, f.QueueBytes, f.wants)
-	s.reconnects = true
+	s := c.subscribe(ctx, f.Queue, f.QueueBytes, true, f.wants)
 	return func(yield func(Event, error) bool) {
 		for raw, err := range s.all(ctx) {
 			var event Event
@@ -87,7 +86,7 @@ func (c *Client) Events(ctx context.Context, f Filter) iter.Seq2[Event, error] {
 // client. All else is as with [Client.Events], except that reconnects are not told. [ParseAgentMessage] decodes what
 // agents say.
 func (c *Client) Messages(ctx context.Context, f MessageFilter) iter.Seq2[Envelope, error] {
-	s := c.subscribe(ctx, f.Queue, f.QueueBytes, f.wants)
+	s := c.subscribe(ctx, f.Queue, f.QueueBytes, false, f.wants)
 	return func(yield func(Envelope, error) bool) {
 		for raw, err := range s.all(ctx) {
 			var e Envelope
@@ -173,10 +172,12 @@ type subscription struct {
 }
 
 // subscribe begins to collect. wants is called with the mutex of the client held.
-func (c *Client) subscribe(ctx context.Context, most, mostBytes int, wants func(*received) []byte) *subscription {
+func (c *Client) subscribe(ctx context.Context, most, mostBytes int, reconnects bool, wants func(*received) []byte) *subscription {
 	orElse(&most, defaultQueue)
 	orElse(&mostBytes, defaultQueueBytes)
-	s := &subscription{client: c, wants: wants, most: most, mostBytes: mostBytes, moved: make(chan struct{}, 1)}
+	s := &subscription{
+		client: c, wants: wants, reconnects: reconnects, most: most, mostBytes: mostBytes, moved: make(chan struct{}, 1),
+	}
 	c.mu.Lock()
 	if c.gone != nil {
 		s.err = goneError(c.gone)

@@ -90,6 +90,7 @@ func TestEventsDropped(t *testing.T) {
 		}
 		require.Equal(t, []string{"1", "2", "3", "lost 5 of 5", "9", "10", "11", "lost 2 of 7", "14"}, got)
 		require.EqualValues(t, 7, told)
+		synctest.Wait()
 		require.Empty(t, c.subs)
 	})
 }
@@ -140,6 +141,30 @@ func TestEventsContext(t *testing.T) {
 			require.ErrorIs(t, err, ErrClientClosed)
 		}
 	})
+}
+
+// Readers come and go while the connection is made anew (for the race detector).
+func TestEventsWhileReconnected(t *testing.T) {
+	c, _ := dialPeer(t, ClientConfig{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			c.reconnected()
+		}
+	}()
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		events := c.Events(ctx, Filter{})
+		c.reconnected()
+		for e, err := range events {
+			require.NoError(t, err)
+			require.Equal(t, EventReconnected, e.Action)
+			break
+		}
+		cancel()
+	}
+	<-done
 }
 
 func TestMessages(t *testing.T) {

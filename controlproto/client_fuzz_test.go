@@ -41,8 +41,8 @@ func FuzzClientReceive(f *testing.F) {
 		c := &Client{cfg: ClientConfig{}.withDefaults(), subs: map[*subscription]struct{}{}, changed: make(chan struct{}), log: slog.New(slog.DiscardHandler)}
 		l := newLink(c, a)
 		defer l.end(ErrClientClosed)
-		events := c.subscribe(t.Context(), 4, 1<<10, (&Filter{Devices: []ID{"node//x"}}).wants)
-		texts := c.subscribe(t.Context(), 4, 1<<10, (&MessageFilter{Types: []string{"console"}}).wants)
+		events := c.subscribe(t.Context(), 4, 1<<10, true, (&Filter{Devices: []ID{"node//x"}}).wants)
+		texts := c.subscribe(t.Context(), 4, 1<<10, false, (&MessageFilter{Types: []string{"console"}}).wants)
 		defer events.cancel(nil)
 		defer texts.cancel(nil)
 

@@ -334,7 +334,7 @@ func TestStockClientMethods(t *testing.T) {
 			outputs = append(outputs, r.Output)
 		}
 		require.Equal(t, []string{"42\n"}, outputs)
-		for _, err := range c.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "x", Type: cp.ShellPowerShell}) {
+		for _, err := range c.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "x", Type: cp.ShellPowerShell, Timeout: time.Minute}) {
 			var refused *cp.ResultError
 			require.ErrorAs(t, err, &refused)
 		}
@@ -343,7 +343,7 @@ func TestStockClientMethods(t *testing.T) {
 		started := c.Messages(ctx, cp.MessageFilter{Types: []string{"console"}})
 		slow := make(chan error, 1)
 		go func() {
-			for _, err := range c.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo started; sleep 8; echo over"}) {
+			for _, err := range c.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo started; sleep 8; echo over", Timeout: time.Minute}) {
 				slow <- err
 			}
 		}()
@@ -353,7 +353,7 @@ func TestStockClientMethods(t *testing.T) {
 				break
 			}
 		}
-		for _, err := range other.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo"}) {
+		for _, err := range other.RunCommands(ctx, []cp.ID{device}, cp.Command{Text: "echo", Timeout: time.Minute}) {
 			require.ErrorIs(t, err, cp.ErrAgentBusy)
 		}
 		require.NoError(t, <-slow)

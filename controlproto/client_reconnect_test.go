@@ -105,6 +105,15 @@ func TestReconnectRefused(t *testing.T) {
 	})
 }
 
+// Waits between attempts are never none.
+func TestBackoffDefaults(t *testing.T) {
+	c := ClientConfig{MinBackoff: -1, MaxBackoff: -1}.withDefaults()
+	require.Equal(t, defaultMinBackoff, c.MinBackoff)
+	require.Equal(t, defaultMaxBackoff, c.MaxBackoff)
+	c = ClientConfig{MinBackoff: time.Hour}.withDefaults()
+	require.Equal(t, time.Hour, c.MaxBackoff)
+}
+
 // A client that is closed while it waits, or connects, ends.
 func TestCloseWhileReconnecting(t *testing.T) {
 	for _, connecting := range []bool{false, true} {

@@ -166,8 +166,15 @@ func (l *clientLink) match(r *received) *call {
 	if r.ResponseID != nil || r.Tag != nil {
 		return nil // somebody else's, or too late
 	}
-	for k, s := range l.slots { // a handful
-		if k.action == r.Action && k.member != "" && s.holder != nil && keyOf(r.Raw, k.member) == k.value {
+	var member, value string // requests for a thousand devices may be under way, but an action has one such member
+	for k, s := range l.slots {
+		if k.action != r.Action || k.member == "" || s.holder == nil {
+			continue
+		}
+		if k.member != member {
+			member, value = k.member, keyOf(r.Raw, k.member)
+		}
+		if value == k.value {
 			return s.holder
 		}
 	}

@@ -54,12 +54,18 @@ const (
 // Each device gets a request of its own with an id that nobody can guess. The server passes the answer of an agent on
 // to all sessions that see the device, and by the id this client knows its own. An agent runs one command at a time, so
 // those of this client wait for each other. Busy with somebody else's, an agent does not answer, but says so in a line
-// that names no request: this is taken for the answer if the device has said nothing else before, and no answer follows
-// within five seconds. An agent that finds no user to run as says nothing at all.
+// that names no request: this is taken for the answer if the device has said nothing else since it was asked, and no
+// answer follows within five seconds. An agent that finds no user to run as says nothing at all.
 func (c *Client) RunCommands(ctx context.Context, devices []ID, cmd Command) iter.Seq2[RunResult, error] {
-	orElse(&cmd.Timeout, defaultRunTime)
-	orElse(&cmd.MaxOutput, defaultRunOutput)
-	orElse(&cmd.Parallel, defaultRunners)
+	if cmd.Timeout <= 0 {
+		cmd.Timeout = defaultRunTime
+	}
+	if cmd.MaxOutput <= 0 {
+		cmd.MaxOutput = defaultRunOutput
+	}
+	if cmd.Parallel <= 0 {
+		cmd.Parallel = defaultRunners
+	}
 	return func(yield func(RunResult, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
@@ -121,8 +127,17 @@ func (c *Client) runOn(ctx context.Context, id ID, cmd *Command) (RunResult, err
 	defer free()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	quiet := c.watchBusy(ctx, id, func() { stop(ErrAgentBusy) })
+	// What comes before the answer to a ping in front of the request was said before it.
+	asked := make(chan struct{})
+	quiet := c.watchBusy(ctx, id, asked, func() { stop(ErrAgentBusy) })
 	defer quiet()
+	l, err := c.current(ctx)
+	if err == nil {
+		err = l.queue(ctx, &outgoing{action: actionPing, pong: asked})
+	}
+	if err != nil {
+		return res, requestError("runcommands", err)
+	}
 	req := &RunCommands{DeviceIDs: []ID{id}, Type: cmd.Type, Commands: cmd.Text, RunAs: cmd.RunAs, Reply: true}
 	v, err := c.do(ctx, req, func(e Envelope) (any, error) {
 		var m MsgRunCommands
@@ -172,15 +187,20 @@ func (c *Client) lockDevice(ctx context.Context, id ID) (free func(), err error)
 	}
 }
 
-// watchBusy calls f some time after the agent of a device has said that it is busy, if it had said nothing before. The
-// function that it returns ends the watch.
-func (c *Client) watchBusy(ctx context.Context, id ID, f func()) (stop func()) {
+// watchBusy calls f some time after the agent of a device has said that it is busy, if it has said nothing before since
+// it was asked. The function that it returns ends the watch.
+func (c *Client) watchBusy(ctx context.Context, id ID, asked <-chan struct{}, f func()) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
 	var over bool
 	ids := []ID{id, c.device(id)}
-	s := c.subscribe(ctx, 1, 1, func(r *received) []byte {
+	s := c.subscribe(ctx, 1, 1, false, func(r *received) []byte {
 		if r.Action != actionMsg || !textIn(r.kind, []string{"console"}) {
+			return nil
+		}
+		select {
+		case <-asked: // closed by the reader, which also calls this
+		default:
 			return nil
 		}
 		m, err := jsonrec.Peek(r.Raw, "nodeid", "value")

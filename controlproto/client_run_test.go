@@ -9,6 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// expectCommand reads a request for a command, and answers the pings in front of it.
+func (p *peer) expectCommand() request {
+	p.t.Helper()
+	for {
+		r := p.read()
+		if r.Action != actionPing {
+			require.Equal(p.t, "runcommands", r.Action, r.Raw)
+			return r
+		}
+		p.send(`{"action":"pong"}`)
+	}
+}
+
 func TestRunCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
@@ -16,7 +29,7 @@ func TestRunCommands(t *testing.T) {
 		go func() {
 			ids := map[string]string{}
 			for range devices {
-				r := p.expect("runcommands")
+				r := p.expectCommand()
 				require.Regexp(t, `"nodeids":\["node//."\],"type":0,"cmds":"hostname","runAsUser":0,"reply":true`, r.Raw)
 				ids[r.Raw[len(`{"action":"runcommands","nodeids":["`):][:7]] = r.ResponseID
 			}
@@ -53,6 +66,7 @@ func TestRunCommands(t *testing.T) {
 			{id: "node//d", err: `controlproto: request "runcommands": the agent is busy with another command`, when: 6 * time.Second},
 			{id: "node//e", err: `controlproto: request "runcommands": no reply: context deadline exceeded`, when: time.Minute},
 		}, all)
+		synctest.Wait()
 		require.Empty(t, c.subs)
 	})
 }
@@ -62,11 +76,11 @@ func TestRunCommandsParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		go func() {
-			r := p.expect("runcommands")
-			p.expect("runcommands")
+			r := p.expectCommand()
+			p.expectCommand()
 			synctest.Wait()
 			p.send(`{"action":"msg","type":"runcommands","result":"","responseid":%q}`, r.ResponseID)
-			p.expect("runcommands")
+			p.expectCommand()
 		}()
 		n := 0
 		for _, err := range c.RunCommands(t.Context(), []ID{"1", "2", "3", "4"}, Command{Parallel: 2}) {
@@ -79,11 +93,50 @@ func TestRunCommandsParallel(t *testing.T) {
 	})
 }
 
+// What an agent has said before it was asked does not hide that it is busy.
+func TestRunCommandsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := dialPeer(t, ClientConfig{})
+		go func() {
+			p.expect("ping")
+			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"of somebody else's command"}`)
+			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"Run commands can't execute, already busy."}`)
+			p.send(`{"action":"pong"}`)
+			p.expect("runcommands")
+			time.Sleep(time.Minute) // the bubble's clock
+			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"Run commands can't execute, already busy."}`)
+		}()
+		begun := time.Now()
+		for _, err := range c.RunCommands(t.Context(), []ID{"node//a"}, Command{}) {
+			require.ErrorIs(t, err, ErrAgentBusy)
+		}
+		require.Equal(t, time.Minute+busyTime, time.Since(begun))
+	})
+}
+
+// What can not be meant is the default, and no hang or panic.
+func TestRunCommandsNegative(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := dialPeer(t, ClientConfig{})
+		go func() {
+			r := p.expectCommand()
+			p.send(`{"action":"msg","type":"runcommands","result":"out","responseid":%q}`, r.ResponseID)
+		}()
+		n := 0
+		for r, err := range c.RunCommands(t.Context(), []ID{"1"}, Command{Timeout: -1, MaxOutput: -1, Parallel: -1}) {
+			require.NoError(t, err)
+			require.Equal(t, "out", r.Output)
+			n++
+		}
+		require.Equal(t, 1, n)
+	})
+}
+
 func TestRunCommandsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { p.expect("runcommands"); cancel() }()
+		go func() { p.expectCommand(); cancel() }()
 		n := 0
 		for _, err := range c.RunCommands(ctx, []ID{"1"}, Command{}) {
 			require.ErrorIs(t, err, context.Canceled)

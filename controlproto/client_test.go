@@ -281,6 +281,7 @@ func TestDoNotSent(t *testing.T) {
 		p.expect("report")
 		p.send(`{"action":"report","data":{}}`)
 		require.NoError(t, (<-third).err)
+		synctest.Wait()
 		require.Empty(t, c.link.slots)
 		require.Empty(t, c.link.calls)
 	})

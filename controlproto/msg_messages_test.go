@@ -109,6 +109,8 @@ func strangers(v reflect.Value, path string) []string {
 			}
 		}
 		return all
+	default:
+		return nil
 	}
 	return nil
 }

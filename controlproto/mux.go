@@ -1,6 +1,7 @@
 package controlproto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 )
 
 // Handler does what a request asks for. The handlers of a session run one after the other, in the order of the requests,
-// except those of [Mux.Concurrent] actions. The context ends with the session. An *[ActionError] is told to a client that
+// except those of [Mux.Concurrent] actions; while one runs, pings wait, too. The context ends with the session. An *[ActionError] is told to a client that
 // asked for a confirmation; other errors are logged, and the client is told nothing.
 type Handler func(ctx context.Context, c *Call) error
 
@@ -97,20 +98,21 @@ func (m *Mux) serve(ctx context.Context, c *Call) {
 	case err == nil:
 		return
 	case errors.Is(err, errDenied):
-		if c.Spec.Denied == "" {
-			return
-		}
-		err = c.Result(ctx, c.Spec.Denied)
+		err = c.refuse(ctx, c.Action, c.Spec.Denied)
 	case errors.As(err, &told):
-		if told.As != "" && told.As != c.Action {
-			err = c.ResultAs(ctx, told.As, told.Result)
-		} else {
-			err = c.Result(ctx, told.Result)
-		}
+		err = c.refuse(ctx, cmp.Or(told.As, c.Action), told.Result)
 	}
 	if err != nil && ctx.Err() == nil {
 		srv.log.Error("control request failed", "call", c, "error", err)
 	}
+}
+
+// refuse tells a client that asked. Who did not hears nothing, also of actions whose success is always told.
+func (c *Call) refuse(ctx context.Context, action, text string) error {
+	if text == "" || c.Spec.Replies == RepliesNever {
+		return nil
+	}
+	return c.ResultAs(ctx, action, text)
 }
 
 // handle checks the request and calls its handler.

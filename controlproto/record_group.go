@@ -56,7 +56,7 @@ type AMTPolicy struct {
 type (
 	amtPolicy2 struct {
 		Type      int                        `json:"type,keep"`
-		Password  Secret                     `json:"password"`
+		Password  Secret                     `json:"password,shown"`
 		BadPass   int                        `json:"badpass,keep"`
 		CIRASetup int                        `json:"cirasetup,keep"`
 		CCM       int                        `json:"ccm"`
@@ -64,7 +64,7 @@ type (
 	}
 	amtPolicy3 struct {
 		Type      int                        `json:"type,keep"`
-		Password  Secret                     `json:"password"`
+		Password  Secret                     `json:"password,shown"`
 		BadPass   int                        `json:"badpass,keep"`
 		CIRASetup int                        `json:"cirasetup,keep"`
 		CCM       int                        `json:"ccm,keep"`

@@ -118,10 +118,12 @@ func (s *Server) Accept(ctx context.Context, conn Conn, r *LoginRequest) error {
 		conn.Close(msgconn.CloseTryAgain, "try again later")
 		return err
 	}
-	stop := context.AfterFunc(s.ctx, func() { conn.Close(msgconn.CloseGoingAway, "server is shutting down") })
-	sess, err := s.login(ctx, conn, r)
-	stop()
-	leave()
+	sess, err := func() (*Session, error) {
+		defer leave() // also after a panic in a hook
+		stop := context.AfterFunc(s.ctx, func() { conn.Close(msgconn.CloseGoingAway, "server is shutting down") })
+		defer stop()
+		return s.login(ctx, conn, r)
+	}()
 	if err != nil {
 		return err
 	}

@@ -291,6 +291,17 @@ func TestAuthRateLimit(t *testing.T) {
 	}
 }
 
+// Half a rate has the other half of the default, and is not none.
+func TestLoginRateDefaults(t *testing.T) {
+	got := FailedLogins{
+		PerAddress: LoginRate{Events: 3}, PerAccount: LoginRate{Window: time.Hour}, Codes: LoginRate{Events: -1},
+	}.withDefaults()
+	require.Equal(t, LoginRate{Events: 3, Window: 10 * time.Minute}, got.PerAddress)
+	require.Equal(t, LoginRate{Events: 100, Window: time.Hour}, got.PerAccount)
+	require.Equal(t, LoginRate{Events: 10, Window: time.Hour}, got.WrongCodes)
+	require.True(t, got.Codes.Unlimited())
+}
+
 // Whoever knows the password cannot try codes from many addresses.
 func TestAuthWrongCodes(t *testing.T) {
 	cfg := fakeServerConfig(fakeOperators())

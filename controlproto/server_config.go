@@ -202,8 +202,8 @@ func (cfg *ServerConfig) check() error {
 	if err := cfg.Limits.check(); err != nil {
 		return err
 	}
-	if cfg.FailedLogins.Delay < 0 {
-		return errors.New("controlproto: server with a negative delay of failed logins")
+	if err := cfg.FailedLogins.check(); err != nil {
+		return err
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.FailedLogins = cfg.FailedLogins.withDefaults()

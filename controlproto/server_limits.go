@@ -1,9 +1,11 @@
 package controlproto
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/ratelimit"
@@ -98,8 +100,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// LoginRate is how often something may happen: Events at once, and again as many spread over each Window. The zero value is
-// the default, a negative number of Events sets no limit.
+// LoginRate is how often something may happen: Events at once, and again as many spread over each Window. A field that is
+// zero has its default, also beside one that is not; a negative number of Events sets no limit.
 type LoginRate = ratelimit.Rate
 
 // FailedLogins bound how fast passwords and codes can be guessed. Logins that succeed do not count.
@@ -121,12 +123,31 @@ type FailedLogins struct {
 }
 
 func (f FailedLogins) withDefaults() FailedLogins {
-	setDefault(&f.PerAddress, LoginRate{Events: 10, Window: 10 * time.Minute})
-	setDefault(&f.PerAccount, LoginRate{Events: 100, Window: 10 * time.Minute})
-	setDefault(&f.WrongCodes, LoginRate{Events: 10, Window: time.Hour})
-	setDefault(&f.Codes, LoginRate{Events: 5, Window: 10 * time.Minute})
+	setRate(&f.PerAddress, 10, 10*time.Minute)
+	setRate(&f.PerAccount, 100, 10*time.Minute)
+	setRate(&f.WrongCodes, 10, time.Hour)
+	setRate(&f.Codes, 5, 10*time.Minute)
 	setDefault(&f.Delay, time.Second)
 	return f
+}
+
+// setRate sets what of a rate is zero: half a rate is not meant to be none.
+func setRate(r *LoginRate, events int, window time.Duration) {
+	setDefault(&r.Events, events)
+	setDefault(&r.Window, window)
+}
+
+// check refuses what would switch a rate off without saying so.
+func (f FailedLogins) check() error {
+	if f.Delay < 0 {
+		return errors.New("controlproto: server with a negative delay of failed logins")
+	}
+	for _, r := range [...]LoginRate{f.PerAddress, f.PerAccount, f.WrongCodes, f.Codes} {
+		if r.Window < 0 {
+			return errors.New("controlproto: rate of failed logins with a negative window")
+		}
+	}
+	return nil
 }
 
 // loginLimiter counts failed logins.
@@ -135,17 +156,68 @@ type loginLimiter struct {
 	account ratelimit.Limiter[ID]
 	wrong   ratelimit.Limiter[ID] // codes
 	codes   ratelimit.Limiter[ID] // that were sent
+
+	mu    sync.Mutex
+	under map[netip.Addr]*underWay // by network
+}
+
+// underWay are the attempts of a network of which it is not known yet whether they succeed.
+type underWay struct {
+	attempts int
+	fewer    chan struct{} // closed when one of them is over
 }
 
 func newLoginLimiter(f FailedLogins) *loginLimiter {
-	l := new(loginLimiter)
+	l := &loginLimiter{under: make(map[netip.Addr]*underWay)}
 	l.address.Rate, l.account.Rate, l.wrong.Rate, l.codes.Rate = f.PerAddress, f.PerAccount, f.WrongCodes, f.Codes
 	return l
 }
 
-// banned tells whether an address has failed too often.
+// banned tells whether an address has failed too often. While attempts are under way that may yet succeed, it has not.
 func (l *loginLimiter) banned(a netip.Addr, now time.Time) bool {
-	return !l.address.Ready(network(a), now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.under[network(a)] == nil && !l.address.Ready(network(a), now)
+}
+
+// begin is attempt, but waits while others of the same address are under way: many that log in at once and know their
+// passwords are no reason for a ban. over is called when the attempt is over, after succeeded.
+func (l *loginLimiter) begin(ctx context.Context, a netip.Addr, account ID, now func() time.Time) (over func(), ok bool) {
+	from := network(a)
+	for {
+		l.mu.Lock()
+		w := l.under[from]
+		if l.attempt(a, account, now()) {
+			if w == nil {
+				w = &underWay{fewer: make(chan struct{})}
+				l.under[from] = w
+			}
+			w.attempts++
+			l.mu.Unlock()
+			return func() { l.over(from, w) }, true
+		}
+		if w == nil {
+			l.mu.Unlock()
+			return nil, false
+		}
+		fewer := w.fewer
+		l.mu.Unlock()
+		select {
+		case <-fewer:
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}
+
+func (l *loginLimiter) over(from netip.Addr, w *underWay) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(w.fewer)
+	w.fewer = make(chan struct{})
+	if w.attempts--; w.attempts == 0 {
+		delete(l.under, from)
+	}
 }
 
 // attempt takes an attempt of both the address and the account before it is known whether it succeeds, so that many at

@@ -137,6 +137,53 @@ func TestRefusedLogin(t *testing.T) {
 	})
 }
 
+// slowAccounts take their time.
+type slowAccounts struct{ *fakeAccounts }
+
+func (a slowAccounts) CheckPassword(ctx context.Context, id ID, password Secret) (bool, error) {
+	time.Sleep(100 * time.Millisecond) // the bubble's clock
+	return a.fakeAccounts.CheckPassword(ctx, id, password)
+}
+
+// Many of one address that log in at once, as a script does, are not taken for one that guesses; many that guess are.
+func TestLoginsAtOnce(t *testing.T) {
+	served(t, func(c *ServerConfig) {
+		c.Limits.PasswordChecks = 4
+		c.FailedLogins.PerAddress = LoginRate{Events: 3, Window: time.Hour}
+		c.Accounts = slowAccounts{c.Accounts.(*fakeAccounts)}
+		c.Opened = func(ctx context.Context, s *Session) error { return s.Send(ctx, &ServerInfo{}) }
+	}, func(t *testing.T, s *Server) {
+		var all []*operator
+		for range 30 {
+			all = append(all, connect(t, s, fakeRequest(asBob)))
+		}
+		time.Sleep(50 * time.Millisecond)
+		cookie := connect(t, s, fakeRequest(func(r *LoginRequest) {
+			codec := CookieCodec{Key: fakeKey(1)}
+			r.Cookie, _ = codec.Encode(LoginCookie(UserID("", "bob")))
+		}))
+		require.Contains(t, cookie.read(), `"serverinfo"`)
+		for _, o := range all {
+			require.Contains(t, o.read(), `"serverinfo"`)
+		}
+		require.Equal(t, 31, s.Len())
+		require.Empty(t, s.auth.limiter.under)
+
+		all = nil
+		for range 10 {
+			all = append(all, connect(t, s, fakeRequest(withHeader("bob", "wrong"))))
+		}
+		told := map[string]int{}
+		for _, o := range all {
+			told[o.read()]++
+		}
+		require.Equal(t, map[string]int{
+			`{"action":"close","cause":"noauth","msg":"noauth-2d"}`: 3, `{"action":"close","cause":"banned","msg":"banned-1"}`: 7,
+		}, told)
+		require.Empty(t, s.auth.limiter.under)
+	})
+}
+
 func TestLoginLimits(t *testing.T) {
 	served(t, func(c *ServerConfig) { c.Limits.AddressLogins, c.Limits.LoginMessages = 2, 3 }, func(t *testing.T, s *Server) {
 		silent := connect(t, s, fakeRequest(inBand))
@@ -310,6 +357,30 @@ func TestHandlerOrder(t *testing.T) {
 		close(gate)
 		synctest.Wait()
 		require.Len(t, order, 6)
+	})
+}
+
+// A pong says that the requests before the ping were handled: those whose success is silent are confirmed by it.
+func TestPongInOrder(t *testing.T) {
+	gate := make(chan struct{})
+	served(t, func(c *ServerConfig) {
+		c.Mux.Handle("sendmqttmsg", func(context.Context, *Call) error {
+			<-gate
+			return &ActionError{Result: "Invalid topic"}
+		})
+	}, func(t *testing.T, s *Server) {
+		gate = make(chan struct{})
+		o := connect(t, s, fakeRequest(asBob))
+		o.send(`{"action":"ping"}`)
+		require.Equal(t, `{"action":"pong"}`, o.read())
+		o.send(`{"action":"sendmqttmsg","responseid":"x"}`)
+		o.send(`{"action":"ping"}`)
+		o.send(`{"action":"ping"}`)
+		synctest.Wait()
+		close(gate)
+		require.Equal(t, `{"action":"sendmqttmsg","result":"Invalid topic","responseid":"x"}`, o.read())
+		require.Equal(t, `{"action":"pong"}`, o.read())
+		require.Equal(t, `{"action":"pong"}`, o.read())
 	})
 }
 
@@ -511,6 +582,19 @@ func TestOpenedFails(t *testing.T) {
 	})
 }
 
+// A hook that panics leaves no login behind that counts, nor one that a shutdown would wait for.
+func TestLoginPanics(t *testing.T) {
+	served(t, func(c *ServerConfig) {
+		c.Limits.AddressLogins = 1
+		c.Trace = &ServerTrace{Refused: func(*LoginRequest, error) { panic("a bug") }}
+	}, func(t *testing.T, s *Server) {
+		for range 2 {
+			_, b := msgconn.Pipe()
+			require.PanicsWithValue(t, "a bug", func() { _ = s.Accept(t.Context(), b, fakeRequest(nil)) })
+		}
+	})
+}
+
 func TestShutdown(t *testing.T) {
 	served(t, nil, func(t *testing.T, s *Server) {
 		o, login := connect(t, s, fakeRequest(asBob)), connect(t, s, fakeRequest(inBand))
@@ -541,6 +625,8 @@ func TestNewServerRefuses(t *testing.T) {
 		"any origin":       func(c *ServerConfig) { c.Origins = []string{"*"} },
 		"negative limit":   func(c *ServerConfig) { c.Limits.PushBytes = -1 },
 		"negative time":    func(c *ServerConfig) { c.Limits.WriteTime = -1 },
+		"negative delay":   func(c *ServerConfig) { c.FailedLogins.Delay = -1 },
+		"negative window":  func(c *ServerConfig) { c.FailedLogins.PerAccount.Window = -1 },
 		"empty identity":   func(c *ServerConfig) { c.ServerIdentity = new(ServerIdentity) },
 	} {
 		cfg := fakeServerConfig(fakeOperators())

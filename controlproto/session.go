@@ -192,8 +192,11 @@ func (s *Session) read() {
 		}
 		switch e.Action {
 		case "ping":
-			s.Push([]byte(`{"action":"pong"}`))
-			continue
+			if s.work.idle() {
+				s.pong()
+				continue
+			}
+			// It waits its turn: a client may ask so whether the requests before it were handled.
 		case "pong":
 			continue
 		case "close":
@@ -228,8 +231,14 @@ func (s *Session) readFailed(err error) {
 	s.end(nil, code == 0 || closed != nil, code, reason, fmt.Errorf("controlproto: read: %w", err))
 }
 
+func (s *Session) pong() { s.Push([]byte(`{"action":"pong"}`)) }
+
 // dispatch runs a request's handler, beside the others if the mux says so.
 func (s *Session) dispatch(e Envelope) {
+	if e.Action == "ping" {
+		s.pong()
+		return
+	}
 	c := newCall(s, e)
 	if !s.server.cfg.Mux.concurrent(e.Action) {
 		s.server.cfg.Mux.serve(s.ctx, c)

@@ -82,6 +82,13 @@ func (w *workQueue) wake() {
 	}
 }
 
+// idle tells whether all that was queued is done.
+func (w *workQueue) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.working
+}
+
 // drain waits until all that was queued is done, as long as ctx allows.
 func (w *workQueue) drain(ctx context.Context) {
 	for {

@@ -113,6 +113,10 @@ func (s *Server) visibleGroups(user controlproto.ID) []*controlproto.DeviceGroup
 	})
 }
 
+// errLostRight ends a change by an account that lost the right to it between the first look and the change, which nothing
+// else comes between.
+var errLostRight = errors.New("controlserver: the account has lost the right")
+
 // errAmbiguous says that a device group is named by a name that two have.
 var errAmbiguous = errors.New("Duplicate device groups found") //lint:ignore ST1005 the words of the protocol
 

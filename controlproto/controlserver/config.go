@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/ratelimit"
 )
 
 // Config is what a [Server] needs. Only Store is required.
@@ -19,6 +20,8 @@ type Config struct {
 	Router   Router   // nil: no device has an agent
 	Presence Presence // nil: a MemoryPresence
 	Bus      Bus      // nil: a MemoryBus
+	// Tunnels is where tunnels to devices are joined. Nil: somewhere else, and tunnel requests go to devices whatever their URL.
+	Tunnels Tunnels
 
 	// Domains are the tenants; nil is one, the default.
 	Domains []Domain
@@ -31,6 +34,8 @@ type Config struct {
 	// LoginKey makes login cookies, InviteKey those in invitations and guest links. Nil: new ones, which end with this
 	// process.
 	LoginKey, InviteKey *controlproto.CookieKey
+	// CookieEncoding is how login cookies are written.
+	CookieEncoding controlproto.CookieEncoding
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID
@@ -97,8 +102,10 @@ type Server struct {
 	devices deviceCache
 	sess    sessions
 	changes changes
-	foreign foreign
-	cancel  func() // the subscription to the bus
+	// oldPasswords bounds how often somebody at an open session can guess its account's password.
+	oldPasswords ratelimit.Limiter[controlproto.ID]
+	foreign      foreign
+	cancel       func() // the subscription to the bus
 }
 
 // New loads accounts and groups into memory. Devices are read when they are asked for.
@@ -145,6 +152,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, domains: map[string]Domain{"": {}}}
+	s.oldPasswords.Rate = ratelimit.Rate{Events: 10, Window: time.Hour}
 	for _, d := range cfg.Domains {
 		s.domains[d.ID] = d
 	}

@@ -24,8 +24,17 @@ type deviceCache struct {
 }
 
 type cachedGroup struct {
-	devices []cachedDevice // by id; replaced, never changed
+	devices []cachedDevice // by id
+	lent    bool           // somebody goes through devices, which is replaced by the next change then
 	used    time.Time
+}
+
+// own makes devices one that may be changed. A fleet that comes back changes many devices of a group before the next
+// operator looks, so it is not copied for each.
+func (g *cachedGroup) own() {
+	if g.lent {
+		g.devices, g.lent = slices.Clone(g.devices), false
+	}
 }
 
 type cachedDevice struct {
@@ -46,7 +55,8 @@ func (c *deviceCache) apply(r Record) error {
 	if old, ok := c.where[id]; ok && (r.Rev == 0 || old != group) {
 		g := c.groups[old]
 		if i, found := slices.BinarySearchFunc(g.devices, id, cachedDevice.compare); found {
-			g.devices = slices.Delete(slices.Clone(g.devices), i, i+1)
+			g.own()
+			g.devices = slices.Delete(g.devices, i, i+1)
 		}
 		delete(c.where, id)
 	}
@@ -59,7 +69,7 @@ func (c *deviceCache) apply(r Record) error {
 		return err
 	}
 	i, found := slices.BinarySearchFunc(g.devices, id, cachedDevice.compare)
-	if g.devices = slices.Clone(g.devices); found {
+	if g.own(); found {
 		g.devices[i] = d
 	} else {
 		g.devices = slices.Insert(g.devices, i, d)
@@ -137,7 +147,7 @@ func (c *deviceCache) list(group controlproto.ID, now time.Time) ([]cachedDevice
 	if g == nil {
 		return nil, false
 	}
-	g.used = now
+	g.used, g.lent = now, true
 	return g.devices, true
 }
 
@@ -149,7 +159,7 @@ func (c *deviceCache) add(group controlproto.ID, devices []cachedDevice, now tim
 		c.groups = map[controlproto.ID]*cachedGroup{}
 		c.where = map[controlproto.ID]controlproto.ID{}
 	}
-	c.groups[group] = &cachedGroup{devices, now}
+	c.groups[group] = &cachedGroup{devices: devices, lent: true, used: now}
 	for _, d := range devices {
 		c.where[d.id] = group
 	}

@@ -60,8 +60,9 @@ func (d *directory) apply(r Record) error {
 		return applyTo(d.userGroups, r)
 	case KindDeviceGroup:
 		return applyTo(d.groups, r)
+	default:
+		return nil // not kept in memory
 	}
-	return nil
 }
 
 func applyTo[T any](m map[controlproto.ID]entry[T], r Record) error {

@@ -33,7 +33,8 @@ func inWorld(t *testing.T, f func(w *world), configure ...func(*Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, store: new(MemoryStore), agents: &fakeRouter{online: map[controlproto.ID]bool{}}}
-		cfg := Config{Store: w.store, Router: w.agents}
+		log := slog.New(slog.NewTextHandler(leakWriter{t}, nil))
+		cfg := Config{Store: w.store, Router: w.agents, Logger: log}
 		for _, c := range configure {
 			c(&cfg)
 		}
@@ -42,7 +43,7 @@ func inWorld(t *testing.T, f func(w *world), configure ...func(*Config)) {
 		require.NoError(t, err)
 		w.server, err = controlproto.NewServer(controlproto.ServerConfig{
 			Mux: w.s.Mux(), Accounts: w.s, Tokens: w.s, Factors: w.s, Opened: w.s.Opened, Closed: w.s.Closed,
-			Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			Logger: log, CookieKeys: []controlproto.CookieKey{*w.s.cfg.LoginKey},
 		})
 		require.NoError(t, err)
 		defer w.s.Close()
@@ -126,20 +127,36 @@ type operator struct {
 	w    *world
 	conn *msgconn.PipeConn
 
-	mu  sync.Mutex
-	got []string
+	mu     sync.Mutex
+	got    []string
+	closed bool // the server has ended the session
 }
 
 // login opens a session of an account, and drops what comes first.
 func (w *world) login(name string) *operator {
 	w.t.Helper()
+	return w.loginWith(&controlproto.LoginRequest{
+		Origin: "https://example.com", HasOrigin: true, SessionUser: controlproto.UserID("", name),
+	})
+}
+
+// loginWith opens a session in any way, and drops what comes first.
+func (w *world) loginWith(req *controlproto.LoginRequest) *operator {
+	w.t.Helper()
+	o := w.dial(req)
+	first := o.all()
+	require.NotEmpty(w.t, first, "no login")
+	require.Contains(w.t, first[0], `"action":"serverinfo"`)
+	return o
+}
+
+// dial is loginWith that may be refused.
+func (w *world) dial(req *controlproto.LoginRequest) *operator {
+	req.Host, req.Scheme, req.RemoteAddr = "example.com", "https", netip.MustParseAddr("127.0.0.1")
 	client, server := msgconn.Pipe()
 	o := &operator{w: w, conn: client}
 	go func() {
-		_ = w.server.Accept(context.Background(), server, &controlproto.LoginRequest{ // how it ends is seen by the reader
-			Host: "example.com", Scheme: "https", Origin: "https://example.com", HasOrigin: true,
-			RemoteAddr: netip.MustParseAddr("127.0.0.1"), SessionUser: controlproto.UserID("", name),
-		})
+		_ = w.server.Accept(context.Background(), server, req) // how it ends is seen by the reader
 	}()
 	go func() {
 		for {
@@ -147,15 +164,36 @@ func (w *world) login(name string) *operator {
 			if err != nil {
 				return
 			}
+			noSecret(w.t, b)
 			o.mu.Lock()
 			o.got = append(o.got, string(b))
+			if strings.HasPrefix(string(b), `{"action":"close"`) {
+				o.closed = true
+			}
 			o.mu.Unlock()
 		}
 	}()
-	first := o.all()
-	require.NotEmpty(w.t, first, "no login as %s", name)
-	require.Contains(w.t, first[0], `"action":"serverinfo"`)
 	return o
+}
+
+// secretMark is in every secret of these tests, and in nothing that a client may see or a log may hold.
+const secretMark = "s3cr3t"
+
+// noSecret fails the test if a secret, or a hash of one, stands in what the server says.
+func noSecret(t *testing.T, b []byte) {
+	for _, mark := range []string{secretMark, "$argon2id$", "sha256$", `"totpsecret"`, `"backupcodes"`} {
+		if strings.Contains(string(b), mark) {
+			t.Errorf("a secret is shown: %s", b)
+		}
+	}
+}
+
+// leakWriter is the log of a test, in which there must be no secrets.
+type leakWriter struct{ t *testing.T }
+
+func (w leakWriter) Write(b []byte) (int, error) {
+	noSecret(w.t, b)
+	return w.t.Output().Write(b)
 }
 
 // send sends a request.

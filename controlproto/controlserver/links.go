@@ -3,6 +3,7 @@ package controlserver
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/meshcentral-go/sdk/controlproto"
 )
@@ -92,6 +93,14 @@ func (t *Tx) Unlink(who, to controlproto.ID) error {
 		return err
 	}
 	return t.editLinks(to, func(l controlproto.Links) controlproto.Links { return withoutLink(l, who) })
+}
+
+// linkedTo are the accounts and user groups of links, to be told that those have ended.
+func linkedTo(links controlproto.Links) (targets []string) {
+	for _, id := range slices.Sorted(maps.Keys(links)) {
+		targets = append(targets, string(id))
+	}
+	return targets
 }
 
 // groupTargets are who hears of a device group: everyone linked to it, and others.

@@ -3,6 +3,7 @@ package controlserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -79,7 +80,21 @@ func (t *memoryTx) Get(kind Kind, id string) (Record, error) {
 	return r, nil
 }
 
+// errReadOnly is what a view that writes is told.
+var errReadOnly = errors.New("controlserver: a view does not write")
+
+// writes returns an error in a view.
+func (t *memoryTx) writes() error {
+	if t.changed == nil {
+		return errReadOnly
+	}
+	return nil
+}
+
 func (t *memoryTx) Put(r Record) error {
+	if err := t.writes(); err != nil {
+		return err
+	}
 	old, _ := t.Get(r.Kind, r.ID)
 	if old.Rev != r.Rev {
 		return ErrConflict
@@ -97,6 +112,9 @@ func (t *memoryTx) change(r Record) {
 }
 
 func (t *memoryTx) Delete(kind Kind, id string) error {
+	if err := t.writes(); err != nil {
+		return err
+	}
 	if _, err := t.Get(kind, id); err != nil {
 		return err
 	}
@@ -128,7 +146,7 @@ func (t *memoryTx) List(kind Kind, q Query) ([]Record, error) {
 
 func (t *memoryTx) AppendEvent(e LoggedEvent) error {
 	t.appended = append(t.appended, e)
-	return nil
+	return t.writes()
 }
 
 func (t *memoryTx) Events(q EventQuery) ([]LoggedEvent, error) {
@@ -149,7 +167,7 @@ func (t *memoryTx) Events(q EventQuery) ([]LoggedEvent, error) {
 func (t *memoryTx) RemoveEvents(q EventQuery) error {
 	t.log = slices.DeleteFunc(slices.Clone(t.log), q.matches)
 	t.appended = slices.DeleteFunc(t.appended, q.matches)
-	return nil
+	return t.writes()
 }
 
 func (q EventQuery) matches(e LoggedEvent) bool {

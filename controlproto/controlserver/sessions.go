@@ -168,6 +168,7 @@ func (s *Server) refreshSessions(written []Record) {
 			if r.Rev == 0 {
 				s.closeTokenSessions(r.ID)
 			}
+		default: // says nothing of sessions
 		}
 	}
 	if len(accounts) == 0 && !whole {

@@ -38,6 +38,7 @@ type Record struct {
 // Store keeps records and the log of events. Its transactions see a consistent state; those of Update come one after the
 // other, are whole or not at all, and are durable when Update returns.
 type Store interface {
+	// View runs f, which does not write: that is an error.
 	View(ctx context.Context, f func(StoreTx) error) error
 	// Update runs f, possibly more than once. When f fails nothing is changed and its error is returned.
 	Update(ctx context.Context, f func(StoreTx) error) error

@@ -71,11 +71,17 @@ func (s *Server) changePassword(ctx context.Context, c *controlproto.Call, req *
 	if badLength(next, 1, 256) || badLength(req.OldPassword.Reveal(), 1, 256) || badLength(req.Hint, 0, 256) || !s.domains[c.Session.Domain()].Password.allow(next) {
 		return nil
 	}
+	now := s.cfg.Now()
+	if !s.oldPasswords.Allow(c.Session.UserID(), now) {
+		return s.accountNotice(ctx, c, 19, "Error, password not changed.") // somebody guesses
+	}
 	ok, err := s.CheckPassword(ctx, c.Session.UserID(), req.OldPassword)
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if ok {
+		s.oldPasswords.Return(c.Session.UserID(), now)
+	} else {
 		return s.accountNotice(ctx, c, 21, "Current password not correct.")
 	}
 	hash := controlproto.NewSecret(HashPassword(next))

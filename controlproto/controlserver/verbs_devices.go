@@ -68,6 +68,9 @@ func (s *Server) changeDevice(ctx context.Context, c *controlproto.Call, req *co
 		var after controlproto.Device
 		other := false
 		err := tx.EditDevice(id, func(d *controlproto.Device) error {
+			if r, _ := s.rights(c.Session.UserID(), d.Group, d.ID); !r.Has(controlproto.ManageDevices) {
+				return refused("Access Denied") // it was moved, or the right was taken
+			}
 			changed, other = changeFields(d, req, s.cfg.Now().Unix())
 			for _, forget := range []struct {
 				name string
@@ -379,6 +382,15 @@ func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id contro
 			return ErrNotFound
 		}
 		err := tx.EditDevice(d.ID, func(d *controlproto.Device) error {
+			for _, group := range []controlproto.ID{d.Group, to.ID} {
+				device := d.ID
+				if group == to.ID {
+					device = ""
+				}
+				if r, _ := s.rights(c.Session.UserID(), group, device); !r.Has(controlproto.EditGroup) {
+					return errLostRight
+				}
+			}
 			d.Group = to.ID
 			after = *d
 			return nil
@@ -393,8 +405,11 @@ func (s *Server) moveDevice(ctx context.Context, c *controlproto.Call, id contro
 			Msg: fmt.Sprintf("Moved device %s to group %s", d.Name, to.Name),
 		}, detail{"node", &after}, detail{"oldMeshId", from.ID}, detail{"newMeshId", to.ID})
 	})
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return "Device not found", nil
+	case errors.Is(err, errLostRight):
+		return "Permission denied", nil
 	}
 	return "ok", err
 }
@@ -451,7 +466,7 @@ func (t *Tx) RemoveDevice(by *controlproto.User, id controlproto.ID) error {
 	if g := t.s.group(d.Group); g != nil {
 		name = g.Name
 	}
-	return t.tell(deviceTargets(d), by, controlproto.Event{
+	return t.tell(append(deviceTargets(d), linkedTo(d.Links)...), by, controlproto.Event{
 		Type: "node", Action: "removenode", DeviceID: id, Domain: d.Domain, MsgID: 87, MsgArgs: args(d.Name, name),
 		Msg: fmt.Sprintf("Removed device %s from device group %s", d.Name, name),
 	})
@@ -578,8 +593,13 @@ func (s *Server) addDeviceUser(ctx context.Context, c *controlproto.Call, req *c
 	err = s.Update(ctx, func(tx *Tx) error {
 		changed := false
 		targets := deviceTargets(d)
-		if err := tx.exists(d.ID); err != nil {
+		d, err := tx.Device(d.ID)
+		if err != nil {
 			return err
+		}
+		// Again, now that nobody else changes anything.
+		if r, _ := s.rights(c.Session.UserID(), d.Group, d.ID); !r.Has(controlproto.ManageUsers) {
+			return ErrNotFound
 		}
 		for _, w := range who {
 			known, err := tx.linkDevice(c.Session.User(), w, d, req.Rights, remove)

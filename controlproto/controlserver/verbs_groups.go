@@ -168,7 +168,8 @@ func (s *Server) deleteMesh(ctx context.Context, c *controlproto.Call, req *cont
 			return err
 		}
 		devices = devices[:0]
-		err = tx.tell(groupTargets(g, "server-deletemesh"), by, controlproto.Event{
+		// When the event is sent, nobody is linked to the group any more.
+		err = tx.tell(append(groupTargets(g, "server-deletemesh"), linkedTo(g.Links)...), by, controlproto.Event{
 			Type: "mesh", Action: "deletemesh", GroupID: g.ID, Domain: g.Domain, MsgID: 77, MsgArgs: args(g.Name),
 			Msg: "Device group deleted: " + g.Name,
 		}, detail{"mtype", g.GroupType}, detail{"name", g.Name})
@@ -288,6 +289,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		}
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
+		if r, _ := s.rights(c.Session.UserID(), g.ID, ""); !r.Has(controlproto.EditGroup) {
+			return errLostRight // meanwhile
+		}
 		var ch groupChanges
 		var after controlproto.DeviceGroup
 		err := tx.EditGroup(g.ID, func(g *controlproto.DeviceGroup) error {
@@ -305,6 +309,9 @@ func (s *Server) editMesh(ctx context.Context, c *controlproto.Call, req *contro
 		return tx.groupChanged(c.Session.User(), &after, 142, append(args(after.Name), ids), ch.text,
 			string(c.Session.UserID()), "server-editmesh")
 	})
+	if errors.Is(err, errLostRight) {
+		return nil
+	}
 	if err != nil {
 		return gone(err, "Invalid group identifier ")
 	}
@@ -434,11 +441,10 @@ func (s *Server) meshAMTPolicy(ctx context.Context, c *controlproto.Call, req *c
 		err := tx.EditGroup(g.ID, func(g *controlproto.DeviceGroup) error {
 			policy := &controlproto.AMTPolicy{Type: p.Type}
 			if p.Type == 2 || p.Type == 3 {
-				if p.Password.Reveal() == "" && g.AMT != nil {
-					policy.Password = g.AMT.Password
-				}
 				if len(p.Password.Reveal()) >= 8 {
 					policy.Password = p.Password
+				} else if g.AMT != nil {
+					policy.Password = g.AMT.Password // none, or one that is too short: it stays
 				}
 				policy.CIRASetup = *p.CIRASetup
 				if p.BadPass != nil {
@@ -499,7 +505,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		return err
 	}
 	switch {
-	case !isNumber(c, "meshadmin"):
+	case !isNumber(c, "meshadmin"), req.Extra["meshadmin"] != nil: // no number, or none that are rights
 		return refused("Invalid group rights")
 	case who == nil && !validNames(req.Usernames, 128), len(who) > 0 && !validIDs(who, 128):
 		return refused("Invalid usernames")
@@ -526,6 +532,7 @@ func (s *Server) addMeshUser(ctx context.Context, c *controlproto.Call, req *con
 		case linkUnknown:
 			failed++
 			unknown = append(unknown, w.Name())
+		default: // its text says why
 		}
 	}
 	if done == 0 && failed == 0 {

@@ -110,6 +110,7 @@ func (s *Server) runOn(ctx context.Context, c *controlproto.Call, id controlprot
 		msgID = 99
 	case controlproto.ShellPowerShell:
 		msgID = 100
+	default: // 24 says no more
 	}
 	e, err := event(c.Session.User(), controlproto.Event{
 		Type: "node", Action: "runcommands", DeviceID: d.ID, Domain: d.Domain, Msg: "Running commands", MsgID: msgID,

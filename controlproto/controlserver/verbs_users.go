@@ -322,6 +322,7 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 	if err != nil {
 		return err
 	}
+	onlyShapes(c, req)
 	err = s.Update(ctx, func(tx *Tx) error {
 		// Again, now that nobody else changes anything.
 		if a, err = s.managedAccount(c.Session, req.Target()); err != nil {
@@ -361,6 +362,24 @@ func (s *Server) editUser(ctx context.Context, c *controlproto.Call, req *contro
 		return gone(err, "User does not exists")
 	}
 	return c.Result(ctx, "ok")
+}
+
+// onlyShapes drops what has not the shape that it takes: the stock server passes over a number that is written as a text.
+func onlyShapes(c *controlproto.Call, req *controlproto.EditUser) {
+	for name, drop := range map[string]func(){
+		"siteadmin": func() { req.SiteRights = nil }, "removeRights": func() { req.RemoveRights = nil }, "flags": func() { req.Flags = nil },
+		"consent": func() { req.Consent = nil }, "quota": func() { req.Quota = nil },
+	} {
+		if !isNumber(c, name) {
+			drop()
+		}
+	}
+	if !isBool(c, "emailVerified") {
+		req.EmailVerified = nil
+	}
+	if !isBool(c, "resetNextLogin") {
+		req.ResetNextLogin = nil
+	}
 }
 
 // gone is a refusal in place of ErrNotFound: another server has removed what this one knew.

@@ -30,10 +30,18 @@ func TestNoReplyAstray(t *testing.T) {
 		return &controlproto.ActionError{Result: "refused " + string(req.GroupID)}
 	})
 
+	// Replies that name the request by one of its members only, and by nothing at all.
+	controlproto.On(mux, func(ctx context.Context, c *controlproto.Call, req *controlproto.GetNetworkInfo) error {
+		return c.Reply(ctx, &controlproto.GetNetworkInfoReply{DeviceID: req.DeviceID})
+	})
+	controlproto.On(mux, func(ctx context.Context, c *controlproto.Call, req *controlproto.Report) error {
+		return c.Reply(ctx, &controlproto.ReportReply{Extra: map[string]json.RawMessage{"n": req.Extra["n"]}})
+	})
+
 	s := controltest.NewServerWith(t, func(cfg *controlproto.ServerConfig) {
 		cfg.Trace = &controlproto.ServerTrace{Malformed: func(_ *controlproto.Session, err error) { t.Error(err) }}
 	})
-	for _, action := range []string{"nodes", "meshes", "deletemesh"} {
+	for _, action := range []string{"nodes", "meshes", "deletemesh", "getnetworkinfo", "report"} {
 		s.Handle(action, mux.Handler(action))
 	}
 	var clients []*controlproto.Client
@@ -65,6 +73,22 @@ func TestNoReplyAstray(t *testing.T) {
 		if !errors.As(err, &refused) || refused.Result != "refused "+string(id) {
 			return fmt.Errorf("deletemesh of %s: %w", id, err)
 		}
+		// Five calls at once ask for the same device.
+		device := controlproto.ID(fmt.Sprintf("node//%d", n%100))
+		network, err := controlproto.Do(t.Context(), c, &controlproto.GetNetworkInfo{DeviceID: device})
+		if err != nil {
+			return err
+		}
+		if network.DeviceID != device {
+			return fmt.Errorf("getnetworkinfo of %s: %s", device, network.DeviceID)
+		}
+		report, err := controlproto.Do(t.Context(), c, &controlproto.Report{Extra: extra})
+		if err != nil {
+			return err
+		}
+		if string(report.Extra["n"]) != fmt.Sprint(n) {
+			return fmt.Errorf("report of %d: %s", n, report.Extra["n"])
+		}
 		_, err = c.Ping(t.Context())
 		return err
 	}
@@ -85,5 +109,5 @@ func TestNoReplyAstray(t *testing.T) {
 	for err := range failed {
 		t.Error(err)
 	}
-	require.Len(t, s.Requests(""), 3*250)
+	require.Len(t, s.Requests(""), 5*250)
 }

@@ -83,6 +83,8 @@ func (a *app) completeNames(cmd *cobra.Command, word string, get func(context.Co
 	for _, n := range all {
 		count[n.name]++
 	}
+	at := strings.LastIndexByte(word, ',') + 1 // what is before is complete
+	before, word := word[:at], word[at:]
 	var list []string
 	for _, n := range all {
 		text := n.name
@@ -92,7 +94,7 @@ func (a *app) completeNames(cmd *cobra.Command, word string, get func(context.Co
 		if n.name == "" || clean(n.name) != n.name || strings.ContainsAny(n.name, ",'\"`\\$") || !strings.HasPrefix(text, word) {
 			continue
 		}
-		list = append(list, text)
+		list = append(list, before+text)
 	}
 	slices.Sort(list)
 	return list, no

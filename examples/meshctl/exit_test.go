@@ -40,6 +40,7 @@ func TestExitCodes(t *testing.T) {
 		{"userinfo more", exitUsage, "unknown command"},
 		{"userinfo --nothing", exitUsage, "unknown flag"},
 		{"userinfo --csv", exitUsage, "--csv is for listings"},
+		{"runcommand --id pc1 --run ls --csv", exitUsage, "--csv is for listings"},
 		{"listdevices --csv --json", exitUsage, "exclude each other"},
 		{"listdevices --filter wsc:what", exitUsage, "wsc"},
 		{"editdevice --id pc1", exitUsage, "at least one of the flags"},
@@ -113,6 +114,16 @@ func TestInterrupted(t *testing.T) {
 // Events are shown until the signal, which is no failure.
 func TestShowEvents(t *testing.T) {
 	s := furnished(t)
+	for want, flag := range map[string]string{"\n  \"action\": \"event\",": "--json=false", `{"action":"event","event":{`: "--json"} {
+		text := showEvents(t, s, "--filter", "changenode,nodeconnect", flag)
+		require.Contains(t, text, want)
+		require.NotContains(t, text, "other")
+	}
+}
+
+// showEvents runs the verb until it has shown an event about pc1, and returns what it printed.
+func showEvents(t *testing.T, s *controltest.Server, args ...string) string {
+	t.Helper()
 	w := on(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -122,9 +133,9 @@ func TestShowEvents(t *testing.T) {
 		_ = s.PushEvent(controlproto.Event{Type: "node", Action: "other"})
 		_ = s.PushEvent(controlproto.Event{Type: "node", Action: "changenode", Msg: "pc1"})
 	}}
-	require.Equal(t, exitDone, run(ctx, []string{"showevents", "--filter", "changenode,nodeconnect"}, w.system))
+	require.Equal(t, exitDone, run(ctx, append([]string{"showevents"}, args...), w.system))
 	require.ErrorIs(t, ctx.Err(), context.Canceled)
-	require.NotContains(t, seen.text, "other")
+	return seen.text
 }
 
 // watched calls a function when a text was written.
@@ -186,6 +197,12 @@ func TestAskPassword(t *testing.T) {
 	w.ok(t, "userinfo")
 	w.ok(t, "userinfo", "--loginpass")
 	require.Equal(t, []string{"Password of admin: ", "Password of admin: "}, w.asked)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.answer = ""
+	code, _, _ = w.run(ctx, "userinfo")
+	require.Equal(t, exitInterrupted, code)
 
 	w = on(t, s)
 	w.in.Reset(strings.NewReader(controltest.Password + "\r\nnext"))

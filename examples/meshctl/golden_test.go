@@ -131,7 +131,7 @@ func TestDeviceInfo(t *testing.T) {
 	s := controltest.NewServer(t)
 	s.AddDevice(labID, controlproto.Device{
 		Type: "node", ID: pc1ID, Name: "pc1", RName: "PC-1", OSDesc: "Windows 11", Agent: &controlproto.DeviceAgent{ID: 4, Caps: 31},
-		AMT: &controlproto.DeviceAMT{Version: "16.1", State: 2, Flags: 4, TLS: 1, User: "admin"}, Desc: "\x1b[1mbold",
+		AMT: &controlproto.DeviceAMT{Version: "16.1", State: new(2), Flags: 4, TLS: new(1), User: "admin"}, Desc: "\x1b[1mbold",
 	})
 	s.Reply("getsysinfo", decode[controlproto.GetSysInfoReply](t, `{"nodeid":"`+string(pc1ID)+`","hash":"h","hardware":{"identifiers":{"bios_vendor":"ACME","bios_version":"1",`+
 		`"board_name":"B","cpu_name":"C","gpu_name":["G1","G2"],"storage_devices":[{"Caption":"disk","Model":"M","Size":1073741824}]},`+
@@ -182,6 +182,7 @@ func TestCompletion(t *testing.T) {
 	}
 	require.Equal(t, []string{"pc1", "pc2"}, complete("editdevice", "--id", ""))
 	require.Equal(t, []string{"pc2"}, complete("editdevice", "--id", "pc2"))
+	require.Equal(t, []string{"pc1,pc2"}, complete("devicepower", "--id", "pc1,pc2"))
 	require.Equal(t, []string{"home", "lab"}, complete("listdevices", "--group", ""))
 	require.Equal(t, []string{"sessions", "traffic", "logins", "db"}, complete("report", "--type", ""))
 	s.AddDevice(homeID, controlproto.Device{ID: evilID, Name: "pc2"})

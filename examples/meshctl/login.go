@@ -94,19 +94,30 @@ func (a *app) gather(cmd *cobra.Command) (settings, error) {
 		orElse(&s.pin, from.pin)
 		orElse(&s.serverID, from.serverID)
 		orElse(&s.domain, from.domain)
-		orElse(&s.user, from.user)
 		if s.token.Reveal() == "" {
 			s.token = from.token
 		}
 	}
-	for _, from := range sources {
-		if from.hasSecret() && (from.user == "" || from.user == s.user) {
-			s.pass, s.passGiven, s.key, s.keyFile = from.pass, from.passGiven, from.key, from.keyFile
-			break
-		}
-	}
+	s.pickLogin(sources)
 	orElse(&s.user, "admin")
 	return s, nil
+}
+
+// pickLogin takes the first secret that fits the account that was named before it. An account that a later source names
+// counts if that has no secret of its own.
+func (s *settings) pickLogin(sources []*settings) {
+	found := false
+	for _, from := range sources {
+		switch {
+		case !from.hasSecret():
+			orElse(&s.user, from.user)
+		case found, s.user != "" && from.user != "" && from.user != s.user:
+		default:
+			found = true
+			orElse(&s.user, from.user)
+			s.pass, s.passGiven, s.key, s.keyFile = from.pass, from.passGiven, from.key, from.keyFile
+		}
+	}
 }
 
 func orElse(v *string, other string) {
@@ -116,7 +127,7 @@ func orElse(v *string, other string) {
 }
 
 // credentials makes a login of the settings, asking for the password if there is nothing else.
-func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, error) {
+func (a *app) credentials(ctx context.Context, s settings, mayAsk bool) (controlproto.Credentials, error) {
 	if strings.Contains(s.user, "/") {
 		return nil, usageError("--loginuser %.80q: the name is wanted, not the id", s.user)
 	}
@@ -133,7 +144,7 @@ func (a *app) credentials(s settings, mayAsk bool) (controlproto.Credentials, er
 		if !mayAsk || !s.passGiven && !a.inTerminal {
 			return nil, usageError("no password: set MESHCTL_PASSWORD, or use --loginpass, --loginkeyfile or a profile")
 		}
-		text, err := a.secret("Password of " + clean(s.user) + ": ")
+		text, err := a.secret(ctx, "Password of "+clean(s.user)+": ")
 		if err != nil {
 			return nil, err
 		}
@@ -191,7 +202,7 @@ func (a *app) connectAs(ctx context.Context, cmd *cobra.Command, mayAsk bool) (*
 	if err != nil {
 		return nil, err
 	}
-	creds, err := a.credentials(set, mayAsk)
+	creds, err := a.credentials(ctx, set, mayAsk)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -42,10 +41,11 @@ func newWorld(t *testing.T) *world {
 		getenv:    func(name string) string { return w.env[name] },
 		configDir: func() (string, error) { return w.dir, nil },
 		now:       func() time.Time { return time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC) },
-		readSecret: func(prompt string) (string, error) {
+		readSecret: func(ctx context.Context, prompt string) (string, error) {
 			w.asked = append(w.asked, prompt)
 			if w.answer == "" {
-				return "", errors.New("nobody answers")
+				<-ctx.Done()
+				return "", context.Cause(ctx)
 			}
 			return w.answer, nil
 		},

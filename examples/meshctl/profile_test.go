@@ -126,6 +126,9 @@ func TestGather(t *testing.T) {
 		{"named profile before environment", []string{"--profile", "n"}, map[string]string{"MESHCTL_URL": "wss://e", "MESHCTL_USER": "e", "MESHCTL_PASSWORD": "es"}, "wss://n ~t:n ns "},
 		{"environment before default profile", nil, map[string]string{"MESHCTL_URL": "wss://e", "MESHCTL_USER": "e", "MESHCTL_PASSWORD": "es"}, "wss://e e es "},
 		{"flags before all", []string{"--url", "wss://f", "--loginuser", "f", "--loginpass", "fs", "--profile", "n"}, map[string]string{"MESHCTL_PASSWORD": "es"}, "wss://f f fs "},
+		{"password for the default account", []string{"--loginpass", "fs"}, nil, "wss://d admin fs dp"},
+		{"password of the environment for an account", []string{"--loginuser", "bob"}, map[string]string{"MESHCTL_PASSWORD": "es"}, "wss://d bob es dp"},
+		{"password of another account", []string{"--loginuser", "bob"}, map[string]string{"MESHCTL_USER": "e", "MESHCTL_PASSWORD": "es"}, "wss://d bob  dp"},
 		{"another server", []string{"--url", "wss://f"}, nil, "wss://f admin  "},
 		{"another account", []string{"--loginuser", "bob"}, nil, "wss://d bob  dp"},
 	} {

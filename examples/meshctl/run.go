@@ -145,9 +145,18 @@ func (a *app) verb(name, short string, do func(ctx context.Context, cmd *cobra.C
 	c := &cobra.Command{Use: name, Short: short, Args: cobra.NoArgs}
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
 		a.begun = true
+		if a.flags.csv && !slices.Contains(listings, cmd.Name()) {
+			return usageError("--csv is for listings")
+		}
 		return do(cmd.Context(), cmd)
 	}
 	return c
+}
+
+// listings are the verbs that take --csv.
+var listings = []string{ //nolint:gochecknoglobals // constant
+	"listdevices", "listdevicegroups", "listusersofdevicegroup", "listusers", "listusersessions", "listusergroups", "listevents",
+	"logintokens", "devicesharing", "report", "config", "indexagenterrorlog", "list",
 }
 
 // remote makes a command that works on a server. The connection ends with it.

@@ -24,7 +24,7 @@ type system struct {
 	configDir   func() (string, error)
 	now         func() time.Time
 	// readSecret asks for a secret on the terminal, without echo.
-	readSecret func(prompt string) (string, error)
+	readSecret func(ctx context.Context, prompt string) (string, error)
 	// rawTerminal hands the terminal over to another program, a shell on a device. terminalSize is its size, and resized
 	// gives a value when that has changed.
 	rawTerminal  func() (restore func(), err error)
@@ -41,12 +41,7 @@ func osSystem() *system {
 		getenv:      os.Getenv,
 		configDir:   os.UserConfigDir,
 		now:         time.Now,
-		readSecret: func(prompt string) (string, error) {
-			fmt.Fprint(os.Stderr, prompt)
-			b, err := term.ReadPassword(int(os.Stdin.Fd()))
-			fmt.Fprintln(os.Stderr)
-			return string(b), err
-		},
+		readSecret:  readSecret,
 		rawTerminal: func() (func(), error) {
 			before, err := term.MakeRaw(int(os.Stdin.Fd()))
 			if err != nil {
@@ -65,10 +60,40 @@ func osSystem() *system {
 	}
 }
 
+// readSecret asks on the terminal. Interrupted, it leaves the terminal as it was.
+func readSecret(ctx context.Context, prompt string) (string, error) {
+	fd := int(os.Stdin.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	defer fmt.Fprintln(os.Stderr)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	came := make(chan answer, 1)
+	go func() { // is left behind when the user interrupts: nothing ends the reading of a terminal
+		text, err := term.ReadPassword(fd)
+		came <- answer{text, err}
+	}()
+	select {
+	case a := <-came:
+		return string(a.text), a.err
+	case <-ctx.Done():
+		_ = term.Restore(fd, before) // the program ends
+		return "", context.Cause(ctx)
+	}
+}
+
 // secret gets a secret from the user: on a terminal without echo, else as the next line of the standard input.
-func (s *system) secret(prompt string) (string, error) {
+func (s *system) secret(ctx context.Context, prompt string) (string, error) {
 	if s.inTerminal {
-		text, err := s.readSecret(prompt)
+		text, err := s.readSecret(ctx, prompt)
+		if ctx.Err() != nil {
+			return "", err
+		}
 		if err != nil {
 			return "", usageError("reading from the terminal: %v", err)
 		}

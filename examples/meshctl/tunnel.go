@@ -83,19 +83,19 @@ type controlFrame struct {
 const controlChannel = "102938"
 
 // next reads the next message that is not one of the tunnel itself. It is valid until the next call.
-func (t *tunnel) next(ctx context.Context) (msgconn.Type, []byte, error) {
+func (t *tunnel) next(ctx context.Context) ([]byte, error) {
 	for {
 		typ, b, err := t.conn.ReadMessage(ctx)
 		if err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		var frame controlFrame
 		if typ != msgconn.Text || len(b) == 0 || b[0] != '{' || json.Unmarshal(b, &frame) != nil || frame.Channel != controlChannel {
-			return typ, b, nil
+			return b, nil
 		}
 		if frame.Type == "ping" {
 			if err := t.sendJSON(ctx, controlFrame{Channel: controlChannel, Type: "pong"}); err != nil {
-				return 0, nil, err
+				return nil, err
 			}
 		}
 	}

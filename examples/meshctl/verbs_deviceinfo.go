@@ -28,10 +28,7 @@ func (a *app) deviceInfoCommands() []*cobra.Command {
 			return s.printJSON(info.System)
 		}
 		sections := deviceSections(info)
-		switch {
-		case s.flags.csv:
-			return usageError("--csv is for listings")
-		case s.flags.json:
+		if s.flags.json {
 			return s.printRaw(sectionsJSON(sections))
 		}
 		return s.printSections(sections)

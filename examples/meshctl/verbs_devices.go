@@ -133,7 +133,7 @@ func (a *app) addAMTDevice() *cobra.Command {
 			}
 			if pass == "" {
 				var err error
-				if pass, err = s.secret("Intel AMT password: "); err != nil {
+				if pass, err = s.secret(ctx, "Intel AMT password: "); err != nil {
 					return err
 				}
 			}

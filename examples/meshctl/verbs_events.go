@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ func (a *app) listEvents() *cobra.Command {
 
 func (a *app) showEvents() *cobra.Command {
 	var filter string
-	c := a.remote("showevents", "Show what happens on the server, until interrupted", func(ctx context.Context, s *session) error {
+	c := a.remote("showevents", "Show what happens on the server, until interrupted; with --json a line for each", func(ctx context.Context, s *session) error {
 		var actions []string
 		if filter != "" {
 			actions = strings.Split(filter, ",")
@@ -148,5 +149,12 @@ func (s *session) showMessage(m message) error {
 	case m.err != nil:
 		return m.err
 	}
-	return s.printRaw(m.raw)
+	if !s.flags.json {
+		return s.printRaw(m.raw)
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, m.raw); err != nil {
+		return err
+	}
+	return s.println(escaped(line.String()))
 }

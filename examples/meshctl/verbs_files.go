@@ -131,7 +131,7 @@ func escapedBlock(b []byte) []byte {
 // nextFileMessage reads a message of the agent, dropping what is none.
 func (t *tunnel) nextFileMessage(ctx context.Context) (fileMessage, error) {
 	for {
-		_, b, err := t.next(ctx)
+		b, err := t.next(ctx)
 		if err != nil {
 			return fileMessage{}, err
 		}
@@ -218,7 +218,7 @@ func (s *session) receiveFile(ctx context.Context, t *tunnel, to io.Writer, file
 	p := s.progress(0)
 	defer p.end()
 	for {
-		_, b, err := t.next(ctx)
+		b, err := t.next(ctx)
 		if err != nil {
 			return size, err
 		}

@@ -91,7 +91,7 @@ func (s *session) listDevices(devices []controlproto.Device) error {
 		d := &devices[i]
 		group := s.names.groupName(d.Group)
 		if s.flags.csv {
-			t.add(string(d.Group), group, string(d.ID), d.Name, number(d.Icon), number(d.Conn), number(d.Power))
+			t.add(d.Group.Name(), group, d.ID.Name(), d.Name, number(d.Icon), number(d.Conn), number(d.Power))
 		} else {
 			t.add(d.Name, group, d.Conn.String(), powerText(d), d.OSDesc, d.IP, d.ID.Name())
 		}

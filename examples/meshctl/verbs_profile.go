@@ -79,7 +79,7 @@ func (a *app) profileSet() *cobra.Command {
 			case strings.HasPrefix(p.User, "~t:"):
 				if secret == "" {
 					var err error
-					if secret, err = a.secret("Secret of " + clean(p.User) + ": "); err != nil {
+					if secret, err = a.secret(cmd.Context(), "Secret of "+clean(p.User)+": "); err != nil {
 						return err
 					}
 				}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,11 +45,7 @@ func (a *app) reportCommands() []*cobra.Command {
 				return err
 			}
 		}
-		zone, offset := s.now().Zone()
-		query.TimeZone, query.TimeOffset = zone, -offset/60
-		if name := s.now().Location().String(); name != "Local" {
-			query.TimeZone = name
-		}
+		query.TimeZone, query.TimeOffset = timeZone(s.now(), s.getenv("TZ"))
 		data, err := s.client.Report(ctx, query)
 		if err != nil {
 			return err
@@ -70,6 +68,23 @@ func (a *app) reportCommands() []*cobra.Command {
 	complete(c, "devicegroup", a.completeGroups)
 	need(c, "type")
 	return []*cobra.Command{c}
+}
+
+// timeZone is the zone of this machine as servers take it: a name of the zone data base, and the minutes that it is behind. Go
+// does not tell the name of the local zone. If TZ does not either, a zone with the same difference does.
+func timeZone(now time.Time, env string) (name string, behind int) {
+	_, offset := now.Zone()
+	name = now.Location().String()
+	if name == "Local" {
+		name = strings.TrimPrefix(env, ":")
+		if _, err := time.LoadLocation(name); name == "" || name == "Local" || err != nil {
+			name = "UTC"
+			if hours := offset / 3600; hours != 0 {
+				name = fmt.Sprintf("Etc/GMT%+d", -hours) // named by what is to be added to get UTC
+			}
+		}
+	}
+	return name, -offset / 60
 }
 
 // reportSpan is the time that a report is about.

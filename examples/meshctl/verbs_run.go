@@ -127,9 +127,6 @@ type ranOn struct {
 // runAndShow runs a command and prints the output of each device as it comes: of one device just that, of several with
 // their names above, and with how many are done on standard error.
 func (s *session) runAndShow(ctx context.Context, ids []controlproto.ID, cmd controlproto.Command) error {
-	if s.flags.csv {
-		return usageError("--csv is for listings")
-	}
 	var errs []error
 	count := 0
 	for result, err := range s.client.RunCommands(ctx, ids, cmd) {

@@ -58,9 +58,6 @@ var hiddenFields = []string{"mpspass"} //nolint:gochecknoglobals // constant
 
 // record prints a record: a line for each of its members, or JSON.
 func (a *app) record(v any) error {
-	if a.flags.csv {
-		return usageError("--csv is for listings")
-	}
 	if a.flags.json {
 		return a.printJSON(v)
 	}

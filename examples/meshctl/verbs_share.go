@@ -79,6 +79,7 @@ func (s *session) listShares(ctx context.Context, device controlproto.ID) error 
 
 func recurringText(h *controlproto.Share) string {
 	switch h.Recurring {
+	case controlproto.RecurringNever:
 	case controlproto.RecurringDaily:
 		return "daily for " + h.Duration.String()
 	case controlproto.RecurringWeekly:

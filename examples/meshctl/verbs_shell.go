@@ -77,7 +77,7 @@ func (s *session) shell(ctx context.Context, device controlproto.ID, kind contro
 		}
 	}()
 	for {
-		_, b, err := t.next(ctx)
+		b, err := t.next(ctx)
 		if err != nil {
 			return shellEnd(err)
 		}

@@ -175,7 +175,7 @@ func (a *app) addUser() *cobra.Command {
 		case random:
 			pass = rand.Text()
 		case pass == "":
-			if pass, err = s.secret("Password of the new account: "); err != nil {
+			if pass, err = s.secret(ctx, "Password of the new account: "); err != nil {
 				return err
 			}
 		}

@@ -87,7 +87,7 @@ func inRig(t *testing.T, test func(*testing.T, *rig)) {
 			online: func(k nodeid.NodeKey) (*agentproto.Session, bool) { return r.server.Session(k) },
 		}
 		rec.begin()
-		r.rules = &agents{store: store, records: r.records, rec: rec, log: log}
+		r.rules = &agents{store: store, records: r.records, rec: rec, online: who, log: log}
 		r.server, err = agentproto.NewServer(agentproto.ServerConfig{
 			Identities: []*agentproto.ServerIdentity{identity},
 			WebHashes:  func(string) []agentproto.Hash { return []agentproto.Hash{webHash} },
@@ -413,6 +413,39 @@ func TestTemporaryAgent(t *testing.T) {
 		require.NoError(t, err)
 		a.leave()
 		require.Zero(t, r.device(t, node).Agent.Caps&temporary, "a device that was enrolled for good is not lost")
+	})
+}
+
+// TestGroupOptions has a group whose devices are called as they call themselves, and one whose devices go when they leave.
+func TestGroupOptions(t *testing.T) {
+	inRig(t, func(t *testing.T, r *rig) {
+		set := func(flags controlproto.GroupFlags) {
+			require.NoError(t, r.records.Update(t.Context(), func(tx *controlserver.Tx) error {
+				return tx.EditGroup(r.group.ID, func(g *controlproto.DeviceGroup) error {
+					g.Flags = flags
+					return nil
+				})
+			}))
+		}
+		node := agentKey().node()
+		named := func(c *agentproto.ClientConfig) { c.Name, c.PreferredName = "renamed", "preferred" }
+		r.online(t).leave()
+		for _, step := range []struct {
+			flags controlproto.GroupFlags
+			want  string
+		}{
+			{0, "computer"}, {controlproto.GroupHostnameSync, "renamed"}, {controlproto.GroupHostnameSync | controlproto.GroupPreferAgentName, "preferred"},
+		} {
+			set(step.flags)
+			a, err := r.connect(t, named)
+			require.NoError(t, err)
+			require.Equal(t, step.want, r.device(t, node).Name)
+			require.Equal(t, "renamed", r.device(t, node).RName)
+			a.leave()
+		}
+		set(controlproto.GroupAutoRemove)
+		r.online(t).leave()
+		r.gone(t, node)
 	})
 }
 

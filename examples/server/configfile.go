@@ -142,7 +142,7 @@ func (f *fileConfig) settings(s *section) {
 	}
 	f.failedLogins(s)
 	if e := s.object("dbexpire"); e != nil {
-		f.EventsFor = time.Duration(e.number("events", 0, 1<<31)) * time.Second
+		f.EventsFor = time.Duration(e.number("events", 0, 1<<31-1)) * time.Second
 		e.rest()
 	}
 	if seconds := s.number("agentpong", 0, 86400); seconds > 0 {

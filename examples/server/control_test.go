@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log/slog"
@@ -17,10 +18,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"crypto/tls"
-
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/internal/interop"
 )
 
 // here is a server in this process.
@@ -51,19 +51,20 @@ func (b *lockedBuffer) String() string {
 const herePassword = "correct horse"
 
 // startHere starts a server with the administrator "admin", and with a config.json unless it is "".
-func startHere(t *testing.T, file string) *here {
+func startHere(t *testing.T, file string, args ...string) *here {
 	t.Helper()
 	data := t.TempDir()
 	if file != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(data, configName), []byte(file), 0o600))
 	}
-	cfg, err := parseConfig([]string{"-data", data, "-listen", "127.0.0.1:0", "-admin", "admin:" + herePassword}, func(string) string { return "" }, io.Discard)
+	args = append([]string{"-data", data, "-listen", "127.0.0.1:0", "-admin", "admin:" + herePassword}, args...)
+	cfg, err := parseConfig(args, func(string) string { return "" }, io.Discard)
 	require.NoError(t, err)
 	h := &here{log: &lockedBuffer{}, roots: x509.NewCertPool()}
 	h.server, err = open(t.Context(), cfg, slog.New(slog.NewTextHandler(h.log, nil)))
 	require.NoError(t, err)
 	served := make(chan error, 1)
-	go func() { served <- h.http.ServeTLS(h.listener, "", "") }()
+	go func() { served <- h.serve() }()
 	t.Cleanup(func() {
 		require.NoError(t, h.close())
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
@@ -314,6 +315,77 @@ func TestTenants(t *testing.T) {
 	c, err = h.dial(t, "/", controlproto.PasswordLogin{User: "boss", Password: secret("customer2")}, http.Header{"Host": {"two.example.com"}})
 	require.NoError(t, err)
 	require.Equal(t, "customer2", c.ServerInfo().Domain)
+}
+
+// TestOriginsOfAllEndpoints asks every endpoint as pages of various sites would, with every kind of certificate: what kind
+// that is makes no difference.
+func TestOriginsOfAllEndpoints(t *testing.T) {
+	cert, key := interop.SelfSigned(t, t.TempDir(), nil)
+	for kind, start := range map[string]func() *here{
+		"own root":     func() *here { return startHere(t, "") },
+		"given":        func() *here { return startHere(t, "", "-web-cert", cert, "-web-key", key) },
+		"of the proxy": func() *here { return startHere(t, `{"settings":{"tlsOffload":"127.0.0.1"}}`) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			h := start()
+			scheme := "https://"
+			if h.cfg.File.TLSOffload {
+				scheme = "http://"
+			}
+			browser := &http.Client{
+				Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			}
+			for _, origin := range []string{"https://example.com", "https://127.0.0.1", "https://127.0.0.1:1", "null", "x", scheme + h.address} {
+				own := origin == scheme+h.address
+				for _, path := range []string{
+					"/", "/login", "/logout", "/events", "/live", "/static/live.js", "/agent.ashx", "/nobody/agent.ashx", "/meshsettings", "/meshagents",
+					"/agentinvite", "/sharing", "/health.ashx", "/nothing",
+				} {
+					for _, method := range []string{"GET", "POST"} {
+						req := must(http.NewRequestWithContext(t.Context(), method, scheme+h.address+path, nil))
+						req.Header.Set("Origin", origin)
+						res, err := browser.Do(req)
+						require.NoError(t, err)
+						var start [64]byte // a live page does not end
+						n, _ := io.ReadAtLeast(res.Body, start[:], 1)
+						res.Body.Close()
+						refused := res.StatusCode == http.StatusForbidden && strings.Contains(string(start[:n]), "another site")
+						require.Equal(t, !own, refused, "%s %s from %s: %s", method, path, origin, res.Status)
+					}
+				}
+				client, err := controlproto.Dial(t.Context(), strings.Replace(scheme, "http", "ws", 1)+h.address+"/control.ashx",
+					controlproto.PasswordLogin{User: "admin", Password: secret(herePassword)},
+					controlproto.ClientConfig{DangerouslySkipVerify: !h.cfg.File.TLSOffload, Header: http.Header{"Origin": {origin}}})
+				if own {
+					require.NoError(t, err)
+					require.NoError(t, client.Close())
+				} else {
+					require.ErrorIs(t, err, controlproto.ErrOrigin, origin)
+				}
+			}
+		})
+	}
+}
+
+// TestTLSOffload has a proxy in front that speaks TLS.
+func TestTLSOffload(t *testing.T) {
+	h := startHere(t, `{"settings":{"tlsOffload":"127.0.0.1"}}`)
+	_, body := h.get(t, h.browser(t), "http://"+h.address+"/health.ashx")
+	require.Equal(t, "ok", body)
+	for origin, want := range map[string]error{"https://front.example.com": nil, "http://front.example.com": controlproto.ErrOrigin, "https://" + h.address: controlproto.ErrOrigin} {
+		c, err := controlproto.Dial(t.Context(), "ws://"+h.address+"/control.ashx", controlproto.PasswordLogin{User: "admin", Password: secret(herePassword)},
+			controlproto.ClientConfig{Header: http.Header{
+				"Origin": {origin}, "X-Forwarded-Host": {"front.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"192.0.2.9"},
+			}})
+		if want != nil {
+			require.ErrorIs(t, err, want, origin)
+			continue
+		}
+		require.NoError(t, err, origin)
+		c.Close()
+	}
+	require.Contains(t, h.log.String(), "192.0.2.9")
 }
 
 func TestWarningsOfTheConfig(t *testing.T) {

@@ -104,8 +104,9 @@ func installFlags(kind controlproto.InviteKind) string {
 		return "&installflags=1"
 	case controlproto.InviteBackgroundOnly:
 		return "&installflags=2"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // unixCommands install or start an agent. The URLs hold nothing that a shell takes for more than text between quotes.

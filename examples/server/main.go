@@ -54,13 +54,8 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 	}
 	fmt.Fprint(stdout, s.welcome)
 	served := make(chan error, 1)
-	go func() {
-		if cfg.File.TLSOffload {
-			served <- s.http.Serve(s.listener)
-		} else {
-			served <- s.http.ServeTLS(s.listener, "", "")
-		}
-	}()
+	go func() { served <- s.serve() }()
+	debug.FreeOSMemory() // hashing a password takes as much as a thousand agents
 	select {
 	case err = <-served: // not asked for
 	case <-ctx.Done():

@@ -119,7 +119,7 @@ func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run([]string{"-h"}, func(string) string { return "" }, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, name := range []string{"listen", "data", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
+	for _, name := range []string{"listen", "data", "config", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
 		require.Contains(t, stdout.String(), "\n  -"+name+" ")
 	}
 }
@@ -427,7 +427,7 @@ func TestEndDoesNotWaitForSlowRequests(t *testing.T) {
 	require.NoError(t, err)
 	defer store.Close()
 	require.NoError(t, store.View(t.Context(), func(tx controlserver.StoreTx) error {
-		events, err := tx.Events(controlserver.EventQuery{Targets: []string{"*"}, Limit: 1})
+		events, err := tx.Events(controlserver.EventQuery{Targets: []string{toPages}, Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, "stopped", events[0].Action)
 		return nil

@@ -22,6 +22,7 @@ type normaliser struct {
 	ports map[int]string // the server's own, with what replaces them
 	now   time.Time
 	drop  map[string]string // members of objects, or lines "name: value", that are not compared
+	empty map[string]string // members of objects that are not compared when they are empty
 }
 
 // newNormaliser returns one for a peer's captures. Times are told relative to now, which is the same for both peers.
@@ -115,7 +116,11 @@ func (n normaliser) text(s string) string {
 		}
 		return w
 	})
-	return loopback.ReplaceAllString(s, "127.0.0.1:{client port}")
+	s = loopback.ReplaceAllString(s, "127.0.0.1:{client port}")
+	for _, t := range ctlTextsLeftOut {
+		s = t.pattern.ReplaceAllString(s, t.replacement)
+	}
+	return s
 }
 
 // number replaces a number that is a time of these years, in seconds or milliseconds, or one of the server's ports.
@@ -176,6 +181,9 @@ func (n normaliser) object(v map[string]any, anyOrder bool) map[string]any {
 		if _, ok := n.drop[key]; ok {
 			continue
 		}
+		if _, ok := n.empty[key]; ok && isEmpty(value) {
+			continue
+		}
 		key = n.text(key)
 		byKey[key] = append(byKey[key], n.json(value, anyOrder))
 	}
@@ -205,7 +213,10 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 		if watching {
 			lines = append(lines, "Connected.")
 		}
-		for _, v := range values {
+		for i, v := range values {
+			if watching && i > 0 && eventAction(v) == "wssessioncount" && eventAction(values[i-1]) == "wssessioncount" {
+				continue // of the beginning and the end of a session
+			}
 			if without != "" && eventAction(v) == without {
 				continue
 			}
@@ -219,11 +230,21 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 		member := regexp.MustCompile(`(?m)^` + name + `: (\[[^\]]*\]|.*)\n`)
 		printed = member.ReplaceAllString(printed, "")
 	}
+	for name := range n.empty {
+		member := regexp.MustCompile(`(?m)^` + name + `: (\{\}|0|)\n`)
+		printed = member.ReplaceAllString(printed, "")
+	}
 	lines := strings.Split(strings.TrimRight(printed, "\n"), "\n")
 	if anyOrder {
 		slices.Sort(lines)
 	}
 	return lines
+}
+
+// isEmpty says whether a JSON value is 0, "" or {}.
+func isEmpty(v any) bool {
+	object, ok := v.(map[string]any)
+	return v == 0.0 || v == "" || ok && len(object) == 0
 }
 
 // eventAction returns the action of an event.

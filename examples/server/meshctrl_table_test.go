@@ -52,6 +52,10 @@ func TestNormaliser(t *testing.T) {
 	require.Contains(t, lines(twice, false), `"node//{id} #2": 2`, "no two keys become one")
 	require.Equal(t, lines(`{"x":1}`, false), lines(`{"event":{"action":"noise"}} {"x":1}`, false))
 	require.Equal(t, "a\nb", lines("b\na\n", true))
+	require.NotEqual(t, lines(`{"a":1,"flags":0}`, false), lines(`{"a":1}`, false))
+	n.empty = map[string]string{"flags": "a reason"}
+	require.Equal(t, lines(`{"a":1,"flags":0}`, false), lines(`{"a":1}`, false))
+	require.NotEqual(t, lines(`{"a":1,"flags":2}`, false), lines(`{"a":1}`, false))
 	n.drop = map[string]string{"skip": "a reason"}
 	require.Equal(t, lines(`{"a":1}`, false), lines(`{"a":1,"skip":[1]}`, false))
 	require.Equal(t, "a: 1\nb: 2", lines("a: 1\nskip: [\n  1,\n  2\n]\nb: 2\n", false))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
@@ -48,7 +49,7 @@ const (
 // one. Pages are told once a change is stored.
 type recorder struct {
 	records *controlserver.Server
-	trim    func(now time.Time) error // removes old events
+	trim    func(now time.Time) error // removes what is old
 	feed    *web.Feed
 	wanOnly bool // addresses are of no use to reach devices
 	log     *slog.Logger
@@ -145,7 +146,7 @@ func (r *recorder) write(first change) {
 
 func (r *recorder) trimEvents(now time.Time) {
 	if err := r.trim(now); err != nil {
-		r.log.Error("old events not removed", "reason", err)
+		r.log.Error("what is old not removed", "reason", err)
 	}
 }
 
@@ -201,7 +202,7 @@ func seen(tx *controlserver.Tx, d *controlproto.Device, action string, at time.T
 // connected records a login. A device that is not known yet is enrolled in the group that it names, which the login
 // has checked.
 func (r *recorder) connected(s *agentproto.Session) {
-	id, peer := controlproto.DeviceID(s.NodeKey()), s.Peer()
+	id := controlproto.DeviceID(s.NodeKey())
 	var before controlserver.State
 	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
 		d := r.newDevice(s)
@@ -210,7 +211,14 @@ func (r *recorder) connected(s *agentproto.Session) {
 			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
 				r.loggedIn(known, s)
 				d = known
-				return nil
+				flags, err := groupFlags(tx, known.Group)
+				if flags&controlproto.GroupHostnameSync != 0 {
+					known.Name = s.Info().Name.String()
+					if name := s.Info().PreferredName.String(); name != "" && flags&controlproto.GroupPreferAgentName != 0 {
+						known.Name = name
+					}
+				}
+				return err
 			})
 		}
 		if err != nil {
@@ -227,7 +235,7 @@ func (r *recorder) connected(s *agentproto.Session) {
 			before = connected(s)
 		}
 		away := !added && r.wasAway(last, s.Since())
-		last = controlproto.LastConnect{Time: s.Since(), Addr: peer.Addr.String(), Cause: 1, Type: controlproto.ConnAgent}
+		last = controlproto.LastConnect{Time: s.Since(), Addr: address(s), Cause: 1, Type: controlproto.ConnAgent}
 		if err := tx.PutDocument(controlserver.KindLastConnect, string(id), string(id), rev, &last); err != nil {
 			return err
 		}
@@ -240,6 +248,21 @@ func (r *recorder) connected(s *agentproto.Session) {
 		}
 		return seen(tx, d, deviceConnected, s.Since(), "")
 	}, func() { r.tell(id, before, connected(s)) }}
+}
+
+// groupFlags returns the options of a device group, none if it is not there.
+func groupFlags(tx *controlserver.Tx, id controlproto.ID) (controlproto.GroupFlags, error) {
+	var g controlproto.DeviceGroup
+	_, err := tx.Document(controlserver.KindDeviceGroup, string(id), &g)
+	return g.Flags, err
+}
+
+// address is where an agent connects from, with the port if it is known.
+func address(s *agentproto.Session) string {
+	if p := s.Peer(); p.Port != 0 {
+		return netip.AddrPortFrom(p.Addr, p.Port).String()
+	}
+	return s.Peer().Addr.String()
 }
 
 // tell says how a device is connected to whoever listens.
@@ -313,13 +336,17 @@ func (r *recorder) disconnected(s *agentproto.Session) {
 			return err
 		}
 		gone = true
-		if d.Agent != nil && d.Agent.Caps&temporary != 0 {
+		flags, err := groupFlags(tx, d.Group)
+		if err != nil {
+			return err
+		}
+		if d.Agent != nil && d.Agent.Caps&temporary != 0 || flags&controlproto.GroupAutoRemove != 0 {
 			return tx.RemoveDevice(nil, id)
 		}
 		if !errors.Is(reason, agentproto.ErrShutdown) { // the agents that a restart of this server sends away are no news
 			r.left[key] = departure{at, reason.Error()}
 		}
-		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: d.IP, Type: controlproto.ConnAgent})
+		return tx.LogConnect(id, controlproto.LastConnect{Time: at, Addr: address(s), Type: controlproto.ConnAgent})
 	}, func() {
 		if gone {
 			r.tell(id, connected(s), controlserver.State{})

@@ -32,6 +32,7 @@ type server struct {
 	agents   *agentproto.Server
 	records  *controlserver.Server // what operators' actions do
 	channel  *controlproto.Server  // operators' sessions
+	tunnels  *tunnels
 	pages    *web.Handler
 	http     *http.Server
 	stop     context.CancelFunc // of what runs beside
@@ -92,7 +93,8 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 
 	// Operators' actions.
 	who := &online{}
-	if s.records, err = openRecords(ctx, s.site, who); err != nil {
+	s.tunnels = &tunnels{site: s.site}
+	if s.records, err = openRecords(ctx, s.site, who, s.tunnels); err != nil {
 		return nil, err
 	}
 	if err := removeTemporary(ctx, s.store, s.records); err != nil {
@@ -115,10 +117,10 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		online: func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) },
 		trim: func(now time.Time) error {
 			_, err := s.store.TrimEvents(context.Background(), now.Add(-cfg.File.eventsFor()), maxEvents)
-			return err
+			return errors.Join(err, s.records.Prune(context.Background())) // what has expired
 		},
 	}
-	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, cores: cores, log: log}
+	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, online: who, cores: cores, log: log}
 	if s.agents, err = openAgents(s); err != nil {
 		return nil, err
 	}
@@ -132,6 +134,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		Source: &view{store: s.store, records: s.records, agents: s.agents, tenants: s.tenants, settings: files}, Feed: feed,
 		Logins: &logins{s.records, s.channel, cfg.File.urlKeys}, TrustedProxies: cfg.TrustedProxies, Logger: log,
 	})
+	if err := s.tunnels.open(s); err != nil {
+		return nil, err
+	}
 	s.http = s.newHTTP(s.handler(files))
 	s.http.RegisterOnShutdown(s.pages.Close)
 	if err := s.logServer(ctx, "started", "Server started"); err != nil {
@@ -146,12 +151,23 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	ctx, s.stop = context.WithCancel(context.Background())
 	go s.identity.run(ctx)
 	go s.tick(ctx)
-	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), madeAdmin)
+	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), s.identity.serverID, madeAdmin)
 	return s, nil
+}
+
+// serve answers until close, with http.ErrServerClosed then.
+func (s *server) serve() error {
+	if s.cfg.File.TLSOffload {
+		return s.http.Serve(s.listener)
+	}
+	return s.http.ServeTLS(s.listener, "", "")
 }
 
 // abandon closes what open has opened before it failed.
 func (s *server) abandon() (err error) {
+	if s.tunnels != nil && s.tunnels.relay != nil {
+		err = s.tunnels.relay.Close()
+	}
 	if s.records != nil {
 		s.records.Close()
 	}
@@ -167,9 +183,9 @@ func (s *server) abandon() (err error) {
 	return err
 }
 
-// logServer logs something that the server itself did.
+// logServer logs something that the server itself did, for the pages: stock servers do not show it to operators either.
 func (s *server) logServer(ctx context.Context, action, text string) error {
-	return s.records.Dispatch(ctx, &controlproto.Event{Type: "server", Action: action, Msg: text}, "*")
+	return s.records.Dispatch(ctx, &controlproto.Event{Type: "server", Action: action, Msg: text}, toPages)
 }
 
 // tick does what is due from time to time.
@@ -198,13 +214,14 @@ func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var parts sync.WaitGroup
-	var pages, operators, agents error
+	var pages, operators, tunnels, agents error
 	parts.Go(func() { pages = s.closePages() })
 	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
+	parts.Go(func() { tunnels = s.tunnels.relay.Shutdown(ctx) })
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
 	parts.Wait()
 	s.recorder.close()
-	err := errors.Join(pages, operators, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
+	err := errors.Join(pages, operators, tunnels, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()
 	return errors.Join(err, s.store.Close(), s.lock.Close())
 }

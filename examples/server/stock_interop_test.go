@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +141,25 @@ func TestMigration(t *testing.T) {
 	require.Contains(t, s.Log(), enrolled.ID, "the same node id")
 	require.NotContains(t, s.Log(), "core pushed", "the stock server gave it the same core")
 	require.True(t, agent.Running())
+
+	// Operators come with what they have: their password, and the key of login cookies.
+	key := regexp.MustCompile(`"LoginCookieEncryptionKey","key":"([0-9a-f]{160})"`).FindSubmatch(must(os.ReadFile(filepath.Join(stock.DataDir(), stockDatabase))))
+	logins := []controlproto.Credentials{controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}}
+	if key != nil {
+		logins = append(logins, controlproto.KeyLogin{Key: must(controlproto.ParseCookieKey(string(key[1]))), User: interop.User})
+	}
+	for _, login := range logins {
+		client, err := controlproto.Dial(t.Context(), fmt.Sprintf("wss://127.0.0.1:%d/control.ashx", s.port), login, controlproto.ClientConfig{
+			TLSConfig: stock.TLSConfig(t),
+		})
+		require.NoError(t, err)
+		devices, err := client.Devices(t.Context(), controlproto.DeviceFilter{})
+		require.NoError(t, err)
+		require.Len(t, devices, 1)
+		require.Equal(t, enrolled.ID, string(devices[0].ID))
+		require.True(t, devices[0].Online())
+		require.NoError(t, client.Close())
+	}
 	device := s.device(t)
 	require.Equal(t, enrolled.ID, device.ID.String())
 	require.Equal(t, group, device.Group.String(), "in the group where it was")

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/meshcentral-go/sdk/nodeid"
 )
 
-// welcome is what the server prints when it is ready: where it is, who may log in, and how an agent gets there.
-func welcome(cfg config, address, mshFile, mshPath string, made *admin) string {
+// welcome is what the server prints when it is ready: where it is, who may log in, how an agent gets there, and
+// how an operator does.
+func welcome(cfg config, address, mshFile, mshPath string, serverID nodeid.ServerID, made *admin) string {
 	var b strings.Builder
 	base := "https://" + address
 	fmt.Fprintf(&b, "MeshCentral Go server at %s, data in %s\n", base, cfg.Data)
@@ -19,11 +22,15 @@ func welcome(cfg config, address, mshFile, mshPath string, made *admin) string {
 		curl += " --cacert '" + filepath.Join(cfg.Data, "root-cert-public.crt") + "'"
 	}
 	fmt.Fprintf(&b, `
+Operators' control channel, for MeshCentral's meshctrl and package controlproto:
+  wss://%s/control.ashx
 Connect a native agent of MeshCentral, in a folder with its program as ./meshagent:
   %s -o meshagent.msh '%s' && chmod +x meshagent && ./meshagent
 Connect the agent of this module:
   go run ./examples/agent -msh '%s'
+List devices; it asks for the password:
+  go run ./examples/meshctl listdevices --url wss://%s --server-id %s
 
-`, curl, base+mshPath, mshFile)
+`, address, curl, base+mshPath, mshFile, address, serverID.Hex())
 	return b.String()
 }

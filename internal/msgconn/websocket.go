@@ -25,6 +25,8 @@ const (
 	readBufferSize = 512
 	// writeBufferSize is a pooled buffer, held only while a message is written.
 	writeBufferSize = 4 << 10
+	// bulkBufferSize is that of connections for bulk data.
+	bulkBufferSize = 64 << 10
 	// largestPooled keeps one huge message from pinning its buffer for good.
 	largestPooled = 64 << 10
 	// closeWait bounds how long Close waits for the peer to take notice.
@@ -34,6 +36,7 @@ const (
 // buffers is shared by all WebSockets: an idle connection holds no message buffer.
 var buffers struct {
 	write sync.Pool
+	bulk  sync.Pool
 	read  sync.Pool
 }
 
@@ -94,6 +97,8 @@ type DialOptions struct {
 	Header http.Header
 	// ReadLimit bounds incoming messages in bytes. Zero is 64 KiB.
 	ReadLimit int64
+	// Bulk makes messages of up to 64 KiB leave in one frame, not only those of up to 4 KiB.
+	Bulk bool
 }
 
 // Dial connects to a ws or wss URL.
@@ -107,6 +112,9 @@ func Dial(ctx context.Context, rawURL string, o DialOptions) (*WebSocket, error)
 		ReadBufferSize:  readBufferSize,
 		WriteBufferSize: writeBufferSize,
 		WriteBufferPool: &buffers.write,
+	}
+	if o.Bulk {
+		d.WriteBufferSize, d.WriteBufferPool = bulkBufferSize, &buffers.bulk
 	}
 	ws, resp, err := d.DialContext(ctx, rawURL, o.Header)
 	if err != nil {
@@ -260,7 +268,7 @@ func (c *WebSocket) readError(ctx context.Context, err error) error {
 }
 
 // WriteMessage implements [Conn]. A server's message always leaves as one frame, whatever its size; the native agent
-// depends on it. A client's message over 4 KiB may leave in several, which every server of this protocol takes.
+// depends on it. A client's message over 4 KiB (64 KiB with Bulk) may leave in several, which every server of this protocol takes.
 func (c *WebSocket) WriteMessage(ctx context.Context, t Type, p []byte) error {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()

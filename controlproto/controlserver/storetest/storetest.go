@@ -29,6 +29,7 @@ func Run(t *testing.T, newStore func(t *testing.T) controlserver.Store) {
 		{"a change sees itself", (*tester).ownWrites},
 		{"changes one after the other", (*tester).serial},
 		{"views are of one moment", (*tester).isolation},
+		{"views do not write", (*tester).readOnly},
 		{"documents", (*tester).documents},
 		{"an ended context", (*tester).ended},
 		{"events", (*tester).events},
@@ -357,6 +358,26 @@ func (t *tester) isolation() {
 		})
 	}
 	wg.Wait()
+}
+
+func (t *tester) readOnly() {
+	t.put(rec("a", "", `1`))
+	t.log(event(1))
+	changed := rec("a", "", `2`)
+	changed.Rev = 1
+	for name, write := range map[string]func(controlserver.StoreTx) error{
+		"Put":          func(tx controlserver.StoreTx) error { return tx.Put(rec("b", "", `1`)) },
+		"Put again":    func(tx controlserver.StoreTx) error { return tx.Put(changed) },
+		"Delete":       func(tx controlserver.StoreTx) error { return tx.Delete(kind, "a") },
+		"AppendEvent":  func(tx controlserver.StoreTx) error { return tx.AppendEvent(event(2)) },
+		"RemoveEvents": func(tx controlserver.StoreTx) error { return tx.RemoveEvents(controlserver.EventQuery{}) },
+	} {
+		if err := t.store.View(t.Context(), write); err == nil {
+			t.Errorf("%s in a view is no error", name)
+		}
+	}
+	t.ids("a", controlserver.Query{})
+	t.found("1", controlserver.EventQuery{})
 }
 
 // documents come back as they were, and stay what they are after the transaction.

@@ -96,7 +96,7 @@ func checkFirst(t *testing.T, tx controlserver.StoreTx) {
 		IP: "192.0.2.7", OSDesc: "Debian GNU/Linux 12 (bookworm)", Users: []string{"alice"}, LastBoot: d.LastBoot,
 	}, d)
 	require.True(t, d.FirstConnect.Equal(created))
-	require.EqualValues(t, 1767390000000, d.LastBoot.UnixMilli())
+	require.Equal(t, int64(1767390000000), d.LastBoot.UnixMilli())
 	r, last := record[controlproto.LastConnect](t, tx, controlserver.KindLastConnect, firstDevice)
 	require.Equal(t, firstDevice, r.Owner)
 	require.Equal(t, 1, last.Cause, "it was connected when the server was killed")

@@ -1,0 +1,5 @@
+//go:build !race
+
+package controlproto
+
+const raceDetector = false
