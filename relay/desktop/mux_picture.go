@@ -25,6 +25,9 @@ type picture struct {
 	cells         [][]*muxFrame // for each cell the tiles that it takes, the oldest first
 }
 
+// frameOverhead is counted for each tile beside its bytes, or many tiny ones would take more memory than was agreed to.
+const frameOverhead = 256
+
 // muxFrame is a command in the list.
 type muxFrame struct {
 	prev, next *muxFrame
@@ -64,7 +67,7 @@ func (p *picture) tile(t Tile, command []byte, gone func(*muxFrame)) error {
 	if area.Empty() {
 		return nil
 	}
-	if p.bytes += len(command); p.bytes > p.max {
+	if p.bytes += len(command) + frameOverhead; p.bytes > p.max {
 		return fmt.Errorf("%w: tiles of the picture take more than %d bytes", ErrTooLarge, p.max)
 	}
 	f := &muxFrame{data: slices.Clone(command), prev: p.last}
@@ -98,7 +101,7 @@ func (p *picture) cover(row, column int, area image.Rectangle, f *muxFrame, gone
 
 // remove takes a tile out of the list. It is never the first, which is the size.
 func (p *picture) remove(f *muxFrame) {
-	p.bytes -= len(f.data)
+	p.bytes -= len(f.data) + frameOverhead
 	f.prev.next = f.next
 	if f.next != nil {
 		f.next.prev = f.prev
