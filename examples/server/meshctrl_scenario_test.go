@@ -566,10 +566,11 @@ var ctlTunnels = []ctlStep{
 			require.Equal(p.t, fileHash(p.t, filepath.Join(p.dir, of)), fileHash(p.t, filepath.Join(p.dir, name)), "%s of %s", name, p.name)
 		}
 	}),
-	ctl("shell --id {node/}"), // without a terminal meshctrl throws an exception once it is connected
-	ctl("shell --id {node/} --powershell"),
 	ctl("shell --id nothing"),
 	ctl("shell --id {node/}").as("bob"),
+	// Without a terminal meshctrl throws an exception once it is connected. The agent has trouble with a shell that ends so
+	// soon, which another one right after would feel.
+	ctl("shell --id {node/}"),
 }
 
 // Nothing here may reach the agent: as root it really puts the machine to sleep or off.
