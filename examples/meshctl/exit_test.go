@@ -153,6 +153,23 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// The end of a wait for devices is no error of one of them.
+func TestInterruptedCommand(t *testing.T) {
+	s := furnished(t)
+	s.Silent("runcommands")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		if _, err := s.WaitRequests(ctx, "runcommands", 1); err == nil {
+			cancel()
+		}
+	}()
+	code, _, stderr := on(t, s).run(ctx, "runcommand", "--id", "pc1,pc2", "--run", "sleep 9", "--reply")
+	require.Equal(t, exitInterrupted, code)
+	require.NotContains(t, stderr, `""`)
+	require.Contains(t, stderr, "meshctl: request")
+}
+
 // Events are shown until the signal, which is no failure.
 func TestShowEvents(t *testing.T) {
 	s := furnished(t)
