@@ -114,11 +114,7 @@ type xDisplay struct{ env []string }
 // startX starts one. The agent finds the display and its key in the command line of the X server.
 func startX(ctx context.Context, t *testing.T) *xDisplay {
 	t.Helper()
-	for _, program := range []string{"Xvfb", "xauth", "xwd", "xlogo"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed (Debian: apt-get install xvfb xauth x11-apps libxtst6 libxfixes3 libxdamage1)", program)
-		}
-	}
+	interop.Require(t, interop.PeerX)
 	display := fmt.Sprintf(":%d", 100+os.Getpid()%900)
 	auth := filepath.Join(t.TempDir(), "Xauthority")
 	x := &xDisplay{env: append(os.Environ(), "DISPLAY="+display, "XAUTHORITY="+auth)}
