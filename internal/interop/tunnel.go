@@ -16,9 +16,27 @@ import (
 // maxTunnelMessage bounds what a device sends at once.
 const maxTunnelMessage = 32 << 20
 
+// tunnelTries is how often the agent of a device is asked to come: one whose core has only just been started does not hear
+// of it, and the stock server waits 15 seconds.
+const tunnelTries = 4
+
 // OpenTunnel has the agent of a device open its end of a tunnel, opens the operator's, and returns it when the two have met:
 // options and number are still to be said. It is closed when the test ends.
 func (s *Server) OpenTunnel(t testing.TB, control *Control, device string, protocol int) *msgconn.WebSocket {
+	t.Helper()
+	var err error
+	for range tunnelTries {
+		var conn *msgconn.WebSocket
+		if conn, err = s.tryTunnel(t, control, device, protocol); err == nil {
+			t.Cleanup(func() { conn.Close(msgconn.CloseNormal, "") })
+			return conn
+		}
+	}
+	t.Fatalf("interop: tunnel: the device did not come: %v", err)
+	return nil
+}
+
+func (s *Server) tryTunnel(t testing.TB, control *Control, device string, protocol int) (*msgconn.WebSocket, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), controlTimeout)
 	defer cancel()
@@ -33,7 +51,7 @@ func (s *Server) OpenTunnel(t testing.TB, control *Control, device string, proto
 	})
 	reply := control.Wait(t, func(m Message) bool { return m["responseid"] == id })
 	if reply["result"] != "OK" {
-		t.Fatalf("interop: tunnel: %v", reply["result"])
+		return nil, fmt.Errorf("the server says %v", reply["result"])
 	}
 	q := url.Values{
 		"browser": {"1"}, "p": {fmt.Sprint(protocol)}, "nodeid": {device}, "id": {id}, "auth": {fmt.Sprint(cookies["cookie"])},
@@ -41,16 +59,16 @@ func (s *Server) OpenTunnel(t testing.TB, control *Control, device string, proto
 	conn, err := msgconn.Dial(ctx, "wss://"+s.Addr()+"/meshrelay.ashx?"+q.Encode(),
 		msgconn.DialOptions{TLSConfig: s.TLSConfig(t), ReadLimit: maxTunnelMessage})
 	if err != nil {
-		t.Fatalf("interop: tunnel: %v", err)
+		return nil, err
 	}
-	t.Cleanup(func() { conn.Close(msgconn.CloseNormal, "") })
 	for {
 		typ, b, err := conn.ReadMessage(ctx)
 		if err != nil {
-			t.Fatalf("interop: tunnel: the device did not come: %v", err)
+			conn.Close(0, "")
+			return nil, err
 		}
 		if typ == msgconn.Text && (string(b) == "c" || string(b) == "cr") {
-			return conn
+			return conn, nil
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +38,7 @@ func TestStockDesktop(t *testing.T) {
 	group := s.CreateGroup(t, "desktops")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.env})
 	device := s.WaitDevice(t, interop.Online)
-	conn := openTunnel(ctx, t, s, device.ID)
+	conn := s.OpenTunnel(t, s.Control(t), device.ID, 2)
 	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte("2")))
 	c := NewClient(conn, ClientConfig{ViewerConfig: ViewerConfig{Compression: Compression{ImageJPEG, 90, FullScale, 100}}})
 	ended := make(chan error, 1)
@@ -164,25 +163,6 @@ func (x *xDisplay) screenshot(ctx context.Context, t *testing.T) *image.RGBA {
 		}
 	}
 	return img
-}
-
-// openTunnel opens a tunnel for a desktop as an operator, and returns when the server has joined its ends.
-func openTunnel(ctx context.Context, t *testing.T, s *interop.Server, device string) msgconn.Conn {
-	t.Helper()
-	control := s.Control(t)
-	control.Send(t, interop.Message{"action": "authcookie"})
-	cookies := control.Wait(t, func(m interop.Message) bool { return m["action"] == "authcookie" })
-	q := url.Values{"p": {"2"}, "nodeid": {device}, "id": {fmt.Sprintf("%x", time.Now().UnixNano())}}
-	agent := fmt.Sprintf("*/meshrelay.ashx?p=2&nodeid=%s&id=%s&rauth=%s", device, q.Get("id"), cookies["rcookie"])
-	control.Send(t, interop.Message{"action": "msg", "type": "tunnel", "nodeid": device, "value": agent, "usage": 2})
-	q.Set("browser", "1")
-	q.Set("auth", fmt.Sprint(cookies["cookie"]))
-	conn, err := msgconn.Dial(ctx, "wss://"+s.Addr()+"/meshrelay.ashx?"+q.Encode(), msgconn.DialOptions{TLSConfig: s.TLSConfig(t)})
-	require.NoError(t, err)
-	_, b, err := conn.ReadMessage(ctx)
-	require.NoError(t, err)
-	require.Equal(t, "cr", string(b))
-	return conn
 }
 
 // finished waits for the recording that is written into a folder: its end comes five seconds after the session's.

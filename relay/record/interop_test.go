@@ -5,8 +5,6 @@ package record
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +63,7 @@ func TestStockRecorder(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	conn := openTunnel(ctx, t, s, device.ID, 1)
+	conn := s.OpenTunnel(t, s.Control(t), device.ID, 1)
 	defer conn.Close(0, "")
 	sent := []string{`{"ctrlChannel":"102938","type":"options","cols":80,"rows":25}`, "1", "echo $((6*7)); exit\r"}
 	for i, text := range sent {
@@ -104,25 +102,6 @@ func TestStockRecorder(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile(filepath.Join("testdata", "stock-terminal.mcrec"), b, 0o600))
 	}
-}
-
-// openTunnel opens a tunnel as an operator, and returns when the server has joined its ends.
-func openTunnel(ctx context.Context, t *testing.T, s *interop.Server, device string, protocol int) msgconn.Conn {
-	t.Helper()
-	control := s.Control(t)
-	control.Send(t, interop.Message{"action": "authcookie"})
-	cookies := control.Wait(t, func(m interop.Message) bool { return m["action"] == "authcookie" })
-	q := url.Values{"p": {fmt.Sprint(protocol)}, "nodeid": {device}, "id": {fmt.Sprintf("%x", time.Now().UnixNano())}}
-	agent := fmt.Sprintf("*/meshrelay.ashx?p=%d&nodeid=%s&id=%s&rauth=%s", protocol, device, q.Get("id"), cookies["rcookie"])
-	control.Send(t, interop.Message{"action": "msg", "type": "tunnel", "nodeid": device, "value": agent, "usage": protocol})
-	q.Set("browser", "1")
-	q.Set("auth", fmt.Sprint(cookies["cookie"]))
-	conn, err := msgconn.Dial(ctx, "wss://"+s.Addr()+"/meshrelay.ashx?"+q.Encode(), msgconn.DialOptions{TLSConfig: s.TLSConfig(t)})
-	require.NoError(t, err)
-	_, b, err := conn.ReadMessage(ctx)
-	require.NoError(t, err)
-	require.Equal(t, "cr", string(b))
-	return conn
 }
 
 // finished waits for the recording that is written into a folder: its end comes five seconds after the session's.
