@@ -66,7 +66,7 @@ func (w *world) RequestTunnel(_ context.Context, a AskTunnel) error {
 	if w.refuse != nil {
 		return w.refuse
 	}
-	if err := w.Announce(TunnelRequest{ID: a.ID, User: testUser, Node: a.Node}); err != nil {
+	if err := w.Announce(TunnelRequest{ID: ID(a.ID), User: testUser, Node: a.Node}); err != nil {
 		return err
 	}
 	r := w.request

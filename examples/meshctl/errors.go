@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 
@@ -44,6 +45,7 @@ func exitCode(err error) int {
 	var closed *controlproto.CloseError
 	var client *controlproto.ClientError
 	var network net.Error
+	var file *fs.PathError
 	switch {
 	case err == nil:
 		return exitDone
@@ -55,6 +57,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &file): // before net.Error, which the numbers of the operating system's errors are too
+		return exitRefused
 	case errors.Is(err, controlproto.ErrNoReply), errors.Is(err, controlproto.ErrDisconnected),
 		errors.Is(err, controlproto.ErrClientClosed), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, controlproto.ErrPinnedCertificate), errors.Is(err, controlproto.ErrServerAuth):
@@ -81,6 +85,7 @@ func explain(err error) string {
 // hintFor says what could be done.
 func hintFor(err error) string {
 	var untrusted *tls.CertificateVerificationError
+	var closed *controlproto.CloseError
 	switch {
 	case errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
 		hash := sha512.Sum384(untrusted.UnverifiedCertificates[0].Raw)
@@ -90,6 +95,14 @@ func hintFor(err error) string {
 		return "Either the server has a new certificate, or somebody is between you and it."
 	case errors.Is(err, controlproto.ErrTokenRequired):
 		return "Give the code with --token; --token email, sms or messaging has one sent."
+	case errors.As(err, &closed) && closed.Msg == controlproto.CloseMsgNoKey:
+		return "This server wants its key in the address: --url wss://HOST/?key=KEY"
+	case errors.As(err, &closed) && closed.Msg == controlproto.CloseMsgNoDomain:
+		return "There is no such domain: see the path in --url."
+	case errors.As(err, &closed) && closed.Cause == controlproto.CloseBanned:
+		return "Too many logins from this address have failed. Try again later."
+	case errors.Is(err, controlproto.ErrBadCredentials):
+		return "The server does not take this name with this password, token or key; or the account is locked."
 	case errors.Is(err, controlproto.ErrNoReply):
 		return "Servers are silent about much that they refuse: the right to do this may be missing."
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +35,9 @@ func TestExitCodes(t *testing.T) {
 		{"userinfo --loginpass wrong", exitRefused, "noauth"},
 		{"userinfo --loginuser otp --loginpass pw", exitRefused, "second factor"},
 		{"userinfo --loginuser otp --loginpass pw --token email", exitRefused, "sent by e-mail"},
+		{"userinfo --loginpass wrong", exitRefused, "or the account is locked"},
+		{"adduser --user x --pass Passw0rd!x --rights full --domain other", exitRefused, `no other domain "other"`},
+		{"addusergroup --name x --domain other", exitRefused, `no other domain "other"`},
 		{"devicesharing --id pc1 --remove nothing", exitRefused, "no sharing link"},
 
 		{"", exitDone, ""},
@@ -42,6 +47,10 @@ func TestExitCodes(t *testing.T) {
 		{"userinfo --csv", exitUsage, "--csv is for listings"},
 		{"runcommand --id pc1 --run ls --csv", exitUsage, "--csv is for listings"},
 		{"listdevices --csv --json", exitUsage, "exclude each other"},
+		{"listdevices --csv --json --url wss://127.0.0.1:1", exitUsage, "exclude each other"},
+		{"help nothing", exitUsage, `no help about "nothing"`},
+		{"help profile", exitDone, ""},
+		{"help profile list", exitDone, ""},
 		{"listdevices --filter wsc:what", exitUsage, "wsc"},
 		{"editdevice --id pc1", exitUsage, "at least one of the flags"},
 		{"editdevice --name x", exitUsage, `"id" not set`},
@@ -87,6 +96,39 @@ func TestExitCodes(t *testing.T) {
 	require.Equal(t, exitDone, code, stderr)
 }
 
+// fullDisk is an output that takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+}
+
+// That the output cannot be written is no matter of the connection.
+func TestOutputThatFails(t *testing.T) {
+	s := furnished(t)
+	for _, flag := range []string{"--json", "--csv", "--json=false"} {
+		w := on(t, s)
+		w.out = fullDisk{}
+		code, _, stderr := w.run(t.Context(), "listdevices", flag)
+		require.Equal(t, exitRefused, code)
+		require.Contains(t, stderr, "/dev/stdout")
+	}
+}
+
+// A server tells in its own words why it ends a connection; a person is told what to do.
+func TestHints(t *testing.T) {
+	for text, closed := range map[string]controlproto.CloseError{
+		"?key=":          {Cause: controlproto.CloseNoAuth, Msg: controlproto.CloseMsgNoKey},
+		"no such domain": {Cause: controlproto.CloseNoAuth, Msg: controlproto.CloseMsgNoDomain},
+		"Try again":      {Cause: controlproto.CloseBanned, Msg: controlproto.CloseMsgBanned},
+		"locked":         {Cause: controlproto.CloseNoAuth, Msg: controlproto.CloseMsgBadHeader},
+	} {
+		err := &controlproto.ClientError{Phase: controlproto.PhaseAuth, Err: &closed}
+		require.Contains(t, explain(err), text)
+		require.Equal(t, exitRefused, exitCode(err))
+	}
+}
+
 // A connection that ends, and a user who does.
 func TestInterrupted(t *testing.T) {
 	s := furnished(t)
@@ -109,6 +151,23 @@ func TestInterrupted(t *testing.T) {
 		require.Equal(t, test.code, code, "%s: %s", name, stderr)
 		cancel()
 	}
+}
+
+// The end of a wait for devices is no error of one of them.
+func TestInterruptedCommand(t *testing.T) {
+	s := furnished(t)
+	s.Silent("runcommands")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		if _, err := s.WaitRequests(ctx, "runcommands", 1); err == nil {
+			cancel()
+		}
+	}()
+	code, _, stderr := on(t, s).run(ctx, "runcommand", "--id", "pc1,pc2", "--run", "sleep 9", "--reply")
+	require.Equal(t, exitInterrupted, code)
+	require.NotContains(t, stderr, `""`)
+	require.Contains(t, stderr, "meshctl: request")
 }
 
 // Events are shown until the signal, which is no failure.

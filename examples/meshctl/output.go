@@ -26,8 +26,6 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // list prints a listing as the flags say.
 func (a *app) list(t *table) error {
 	switch {
-	case a.flags.json && a.flags.csv:
-		return usageError("--json and --csv exclude each other")
 	case a.flags.json:
 		return a.printJSON(t.json)
 	case a.flags.csv:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -70,6 +71,15 @@ func only(what, name string, found []controlproto.ID) (controlproto.ID, error) {
 func quoted(name string) string { return `"` + clean(name) + `"` }
 
 func (n *names) domain() string { return n.client.ServerInfo().Domain }
+
+// mayManage refuses a domain that this account does not manage. Servers pass over it, and would make what was asked for in the
+// account's own domain.
+func (n *names) mayManage(domain string) error {
+	if domain == n.domain() || slices.Contains(n.client.ServerInfo().CrossDomain, domain) {
+		return nil
+	}
+	return errRefused(fmt.Sprintf("this account manages no other domain %.80q", domain))
+}
 
 func (n *names) allDevices(ctx context.Context) ([]controlproto.Device, error) {
 	var err error

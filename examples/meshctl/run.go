@@ -82,6 +82,13 @@ func (a *app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	root.SetHelpCommandGroupID("local")
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = helpTopic
+		}
+	}
 	return root
 }
 
@@ -148,9 +155,20 @@ func (a *app) verb(name, short string, do func(ctx context.Context, cmd *cobra.C
 		if a.flags.csv && !slices.Contains(listings, cmd.Name()) {
 			return usageError("--csv is for listings")
 		}
+		if a.flags.csv && a.flags.json {
+			return usageError("--json and --csv exclude each other")
+		}
 		return do(cmd.Context(), cmd)
 	}
 	return c
+}
+
+// helpTopic refuses help about what is no verb, which cobra takes for a success.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	if _, _, err := cmd.Root().Find(args); err != nil {
+		return usageError("no help about %q", strings.Join(args, " "))
+	}
+	return nil
 }
 
 // listings are the verbs that take --csv.

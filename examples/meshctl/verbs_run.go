@@ -130,6 +130,9 @@ func (s *session) runAndShow(ctx context.Context, ids []controlproto.ID, cmd con
 	var errs []error
 	count := 0
 	for result, err := range s.client.RunCommands(ctx, ids, cmd) {
+		if err != nil && result.Device == "" { // it is not about one of them: an interruption
+			return errors.Join(append(errs, err)...)
+		}
 		count++
 		name := s.names.deviceName(result.Device)
 		if err != nil {

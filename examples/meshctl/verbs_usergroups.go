@@ -71,6 +71,9 @@ func (a *app) addUserGroup() *cobra.Command {
 	var domain string
 	c := a.remote("addusergroup", "Make a user group", func(ctx context.Context, s *session) error {
 		if s.changed("domain") {
+			if err := s.names.mayManage(domain); err != nil {
+				return err
+			}
 			group.Domain = &domain
 		}
 		id, err := s.client.AddUserGroup(ctx, &group)

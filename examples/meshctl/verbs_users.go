@@ -169,6 +169,9 @@ func (a *app) addUser() *cobra.Command {
 			Phone: set.phone, SiteRights: rights,
 		}
 		if s.changed("domain") {
+			if err := s.names.mayManage(set.domain); err != nil {
+				return err
+			}
 			user.Domain = &set.domain
 		}
 		switch {

@@ -31,6 +31,7 @@ type config struct {
 
 // admin is the administrator's login.
 type admin struct {
+	Domain   string // "" is the default one
 	Name     string
 	Password agentproto.Secret
 }
@@ -49,7 +50,8 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	f.StringVar(&c.Data, "data", "meshcentral-go-data", "data `folder`; that of a stopped MeshCentral is taken over")
 	file := f.String("config", "", "`file` with MeshCentral's settings, instead of config.json in the data folder. What is said here wins")
 	// Not a flag.Func: its errors repeat the value, which is a secret.
-	login := f.String("admin", "", "`name:password` of the administrator, to be set. Other users of this machine can see the command line;\n"+
+	login := f.String("admin", "", "`name:password` of the administrator, to be set, or domain/name:password of that of another domain.\n"+
+		"Other users of this machine can see the command line;\n"+
 		"the variable "+adminVariable+" in the environment does the same unseen")
 	f.StringVar(&c.Core, "core", "", "`path` of a core to push to agents, or of MeshCentral's folder \"agents\"")
 	f.StringVar(&c.WebCert, "web-cert", "", "PEM `file` with the web certificate and its chain, instead of the data folder's")
@@ -131,18 +133,24 @@ func (c config) check() error {
 	return nil
 }
 
-// parseAdmin takes name:password. It does not repeat what it was given in errors.
+// parseAdmin takes name:password or domain/name:password. It does not repeat what it was given in errors.
 func parseAdmin(s string) (*admin, error) {
 	name, password, ok := strings.Cut(s, ":")
+	domain, inDomain, of := strings.Cut(name, "/")
+	if of {
+		name = inDomain
+	} else {
+		domain = ""
+	}
 	switch {
-	case !ok || name == "":
-		return nil, errors.New("want name:password")
+	case !ok || name == "" || strings.Contains(name, "/"):
+		return nil, errors.New("want name:password or domain/name:password")
 	case len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return nil, errors.New("the name is too long, or has characters that can not be printed")
 	case len(password) < minPassword:
 		return nil, fmt.Errorf("the password has less than %d characters", minPassword)
 	}
-	return &admin{name, agentproto.NewSecret(password)}, nil
+	return &admin{strings.ToLower(domain), name, agentproto.NewSecret(password)}, nil
 }
 
 // parsePrefix takes a network such as 10.0.0.0/8, or an address.

@@ -96,7 +96,7 @@ func parseConfigFile(text []byte, data string) (f fileConfig, err error) {
 	settings.rest()
 	for _, id := range domains.names() {
 		s := domains.object(id)
-		if strings.ContainsAny(id, "/\\ ?#%") || len(id) > 64 {
+		if !usableDomain(id) {
 			warn("domains.%.64q is not a usable name of a domain: it is left out", id)
 			continue
 		}
@@ -108,6 +108,13 @@ func parseConfigFile(text []byte, data string) (f fileConfig, err error) {
 		f.Domains[id] = d
 	}
 	return f, nil
+}
+
+// usableDomain tells whether a domain can have this name: below the path of the name are its pages, which must not take the
+// place of those of the default domain.
+func usableDomain(id string) bool {
+	return !strings.ContainsAny(id, "/\\ ?#%") && len(id) <= 64 && id != "." && id != ".." &&
+		!strings.HasSuffix(id, ".ashx") && !slices.Contains(ownPaths, id)
 }
 
 // settings reads the part that is for the whole server.
@@ -193,6 +200,12 @@ func (f *fileConfig) domain(id string, s *section, data string) {
 	if id == "" && d.DNS != "" {
 		s.warn("domains..dns is not for the default domain: it is left out")
 		d.DNS = ""
+	}
+	for other, o := range f.Domains {
+		if d.DNS != "" && o.DNS == d.DNS && other != id {
+			s.warn("%s.dns is that of the domain %q already: it is left out", s.path, other)
+			d.DNS = ""
+		}
 	}
 	d.Title = s.text("title")
 	for _, key := range s.texts("loginkey") {

@@ -160,6 +160,24 @@ func TestCommandLineWins(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestConfigThatContradictsItself is the same at every start: nothing depends on the order of maps.
+func TestConfigThatContradictsItself(t *testing.T) {
+	for range 20 {
+		f, err := parseConfigFile([]byte(`{"settings":{"port":1,"Port":2},"domains":{
+			"a":{"dns":"one.example.com"},"b":{"dns":"ONE.example.com"},"static":{},"login":{},"control.ashx":{},"..":{},"Agentinvite":{}}}`), t.TempDir())
+		require.NoError(t, err)
+		require.Equal(t, []string{
+			`settings.port is there more than once: the one written as "Port" counts`,
+			`domains.".." is not a usable name of a domain: it is left out`,
+			`domains.b.dns is that of the domain "a" already: it is left out`,
+		}, []string{f.Warnings[0], f.Warnings[1], f.Warnings[3]})
+		require.Len(t, f.Warnings, 7)
+		require.Len(t, f.Domains, 3)
+		require.Equal(t, []string{"one.example.com", ""}, []string{f.Domains["a"].DNS, f.Domains["b"].DNS})
+		require.Equal(t, 2, f.Port)
+	}
+}
+
 // TestConfigIsDocumented finds every setting that the file is read for in CONFIG.md.
 func TestConfigIsDocumented(t *testing.T) {
 	doc := strings.ToLower(string(must(os.ReadFile("CONFIG.md"))))

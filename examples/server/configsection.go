@@ -25,11 +25,16 @@ type section struct {
 
 func newSection(path string, object map[string]json.RawMessage, warn func(string, ...any)) *section {
 	s := &section{path, map[string]json.RawMessage{}, map[string]string{}, warn}
-	for name, value := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		value := object[name]
 		if strings.HasPrefix(name, "_") {
 			continue
 		}
 		lower := strings.ToLower(name)
+		if _, twice := s.values[lower]; twice {
+			warn("%.128s is there more than once: the one written as %.64q counts", s.label(name), s.asked[lower])
+			continue
+		}
 		s.values[lower], s.asked[lower] = value, name
 	}
 	return s

@@ -229,6 +229,38 @@ func TestLoginTokensOnPages(t *testing.T) {
 	form.Set("password", "wrong")
 	res, _ = h.post(t, h.browser(t), "/login", form)
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
+
+	res, _ = h.get(t, b, "/")
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	_, err = admin.RemoveLoginTokens(t.Context(), token.TokenUser)
+	require.NoError(t, err)
+	res, _ = h.get(t, b, "/")
+	require.Equal(t, http.StatusSeeOther, res.StatusCode, "a token that was revoked ends the sessions of the pages too")
+}
+
+// TestAdministratorOfATenant is how a tenant comes to its first account.
+func TestAdministratorOfATenant(t *testing.T) {
+	h := startHere(t, `{"domains":{"customer1":{"loginKey":"k"}}}`, "-admin", "Customer1/Boss:"+herePassword)
+	require.NotEmpty(t, h.welcome)
+	require.Contains(t, h.welcome, "Log in as admin", "the default domain needs one of its own")
+	_, err := h.dial(t, "/", controlproto.PasswordLogin{User: "boss", Password: secret(herePassword)}, nil)
+	require.ErrorIs(t, err, controlproto.ErrBadCredentials)
+	c, err := controlproto.Dial(t.Context(), "wss://"+h.address+"/customer1/control.ashx?key=k",
+		controlproto.PasswordLogin{User: "boss", Password: secret(herePassword)},
+		controlproto.ClientConfig{TLSConfig: &tls.Config{RootCAs: h.roots, ServerName: "127.0.0.1"}})
+	require.NoError(t, err)
+	defer c.Close()
+	require.Equal(t, controlproto.ID("user/customer1/boss"), c.UserInfo().ID)
+	require.True(t, c.UserInfo().SiteRights.Full())
+	groups, err := c.DeviceGroups(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, groups, "the first group is of the default domain")
+
+	res, _ := h.get(t, h.browser(t), "/customer1?key=k")
+	require.Equal(t, "/customer1/?key=k", res.Header.Get("Location"))
+	require.NotEmpty(t, res.Header.Get("Content-Security-Policy"))
+	res, _ = h.get(t, h.browser(t), "/customer1//login?key=k")
+	require.Equal(t, "/customer1/login?key=k", res.Header.Get("Location"), "not to the pages of the default domain")
 }
 
 func TestKeyInURLs(t *testing.T) {
@@ -336,7 +368,11 @@ func TestOriginsOfAllEndpoints(t *testing.T) {
 				Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			}
-			for _, origin := range []string{"https://example.com", "https://127.0.0.1", "https://127.0.0.1:1", "null", "x", scheme + h.address} {
+			origins := []string{"https://example.com", "https://127.0.0.1", "https://127.0.0.1:1", "null", "x", scheme + h.address}
+			if !h.cfg.File.TLSOffload { // else it is the proxy that knows
+				origins = append(origins, "http://"+h.address)
+			}
+			for _, origin := range origins {
 				own := origin == scheme+h.address
 				for _, path := range []string{
 					"/", "/login", "/logout", "/events", "/live", "/static/live.js", "/agent.ashx", "/nobody/agent.ashx", "/meshsettings", "/meshagents",

@@ -10,11 +10,13 @@ import (
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/web"
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // logins lets people log in to the pages, with what the control channel takes: name and password, or a login token, and a
 // code if the account has a second factor.
 type logins struct {
+	store   controlserver.Store
 	records *controlserver.Server
 	channel *controlproto.Server
 	keys    func(domain string) []controlproto.Secret
@@ -41,7 +43,7 @@ func (l *logins) Password(ctx context.Context, r *http.Request, name, password s
 		if u == nil || err != nil {
 			return who, false, err
 		}
-		return web.Login{User: string(id), Name: u.Name, Token: token}, true, nil
+		return web.Login{User: string(id), Name: u.Name, Token: token, TokenUser: name}, true, nil
 	}
 	id := controlproto.UserID(t.ID, name)
 	done, allowed := l.channel.Attempt(l.request(r).RemoteAddr, id)
@@ -96,7 +98,23 @@ func (l *logins) Valid(r *http.Request, who web.Login, since time.Time) bool {
 		return false
 	}
 	u, err := l.account(r.Context(), controlproto.ID(who.User))
-	return u != nil && err == nil && !(u.PassChange > since.Unix())
+	return u != nil && err == nil && !(u.PassChange > since.Unix()) && l.hasToken(r.Context(), who)
+}
+
+// hasToken tells whether the login token that somebody came with, if it was one, was not revoked and has not expired.
+func (l *logins) hasToken(ctx context.Context, who web.Login) bool {
+	if who.TokenUser == "" {
+		return true
+	}
+	var t controlserver.LoginToken
+	err := l.store.View(ctx, func(tx controlserver.StoreTx) error {
+		r, err := tx.Get(controlserver.KindLoginToken, who.TokenUser)
+		if err != nil {
+			return err
+		}
+		return jsonrec.Unmarshal(r.Doc, &t)
+	})
+	return err == nil && string(t.UserID) == who.User && !t.Expired(time.Now())
 }
 
 // Place implements [web.Logins].

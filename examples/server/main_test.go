@@ -74,6 +74,8 @@ func TestWhatKeepsTheServerFromStarting(t *testing.T) {
 		"listen on a name":    {[]string{"-listen", "256.256.256.256:1"}, "256.256.256.256"},
 		"taken port":          {[]string{"-listen", taken.Addr().String()}, "address already in use"},
 		"admin":               {[]string{"-admin", "root"}, "-admin: want name:password"},
+		"admin's domain":      {[]string{"-admin", "nowhere/root:hunter2hunter2"}, `administrator: config.json has no domain "nowhere"`},
+		"admin in two":        {[]string{"-admin", "a/b/root:hunter2hunter2"}, "-admin: want name:password or domain/name:password"},
 		"short password":      {[]string{"-admin", "root:hunter2"}, "-admin: the password has less than 8"},
 		"data is a file":      {[]string{"-data", file}, "not a directory"},
 		"data under a file":   {[]string{"-data", filepath.Join(file, "sub")}, "not a directory"},

@@ -90,6 +90,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if s.tenants, err = findTenants(ctx, s.store, &cfg.File); err != nil {
 		return nil, err
 	}
+	if a := cfg.Admin; a != nil && s.tenants[a.Domain] == nil {
+		return nil, fmt.Errorf("administrator: %s has no domain %.64q", configName, a.Domain)
+	}
 
 	// Operators' actions.
 	who := &online{}
@@ -132,7 +135,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	}
 	s.pages = web.New(web.Config{
 		Source: &view{store: s.store, records: s.records, agents: s.agents, tenants: s.tenants, settings: files}, Feed: feed,
-		Logins: &logins{s.records, s.channel, cfg.File.urlKeys}, TrustedProxies: cfg.TrustedProxies, Logger: log,
+		Logins: &logins{s.store, s.records, s.channel, cfg.File.urlKeys}, TrustedProxies: cfg.TrustedProxies, Logger: log,
 	})
 	if err := s.tunnels.open(s); err != nil {
 		return nil, err

@@ -15,22 +15,30 @@ import (
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
-// setAdmin sees to it that there is an administrator: the given one, or one with a new password if there is none. The
-// new one is returned, so that the password can be told once. An administrator who is new manages the given group.
+// setAdmin sees to it that there is the given administrator, if one is given, and that the default domain has one: one
+// with a new password if there is none, which is returned, so that the password can be told once.
 func setAdmin(ctx context.Context, records *controlserver.Server, given *admin, group controlproto.ID) (made *admin, err error) {
-	if given == nil {
-		for a := range records.Accounts("") {
-			if a.SiteRights.Full() {
-				return nil, nil
-			}
+	if given != nil {
+		if err := makeAdmin(ctx, records, given, group); err != nil {
+			return nil, err
 		}
-		made = &admin{"admin", agentproto.NewSecret(newPassword())}
-		given = made
 	}
-	id := controlproto.UserID("", given.Name)
+	for a := range records.Accounts("") {
+		if a.SiteRights.Full() {
+			return nil, nil
+		}
+	}
+	made = &admin{Name: "admin", Password: agentproto.NewSecret(newPassword())}
+	return made, makeAdmin(ctx, records, made, group)
+}
+
+// makeAdmin makes somebody an administrator with a password. An administrator who is new manages the given group, if it is of
+// his domain.
+func makeAdmin(ctx context.Context, records *controlserver.Server, given *admin, group controlproto.ID) error {
+	id := controlproto.UserID(given.Domain, given.Name)
 	right, err := records.CheckPassword(ctx, id, controlproto.NewSecret(given.Password.Reveal()))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	hash := controlproto.NewSecret(controlserver.HashPassword(given.Password.Reveal()))
 	now := time.Now()
@@ -46,17 +54,17 @@ func setAdmin(ctx context.Context, records *controlserver.Server, given *admin, 
 		if !errors.Is(err, controlserver.ErrNotFound) {
 			return err
 		}
-		a := &controlserver.Account{Type: controlproto.KindUser, PasswordHash: hash}
+		a := &controlserver.Account{Type: controlproto.KindUser, Domain: given.Domain, PasswordHash: hash}
 		a.ID, a.Name, a.Created, a.SiteRights, a.PassChange = id, given.Name, now, controlproto.SiteFull, now.Unix()
-		if err := tx.AddAccount(a); err != nil {
+		if err := tx.AddAccount(a); err != nil || group.Domain() != given.Domain {
 			return err
 		}
 		return tx.Link(id, a.Name, group, controlproto.FullRights)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("administrator: %w", err)
+		return fmt.Errorf("administrator: %w", err)
 	}
-	return made, nil
+	return nil
 }
 
 // newPassword returns a password of 100 random bits.

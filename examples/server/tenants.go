@@ -6,11 +6,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/examples/server/web"
 )
 
 // tenant is a domain of the server, and where it is: at a DNS name of its own, or below a path, or, the default one, at
@@ -19,6 +21,9 @@ type tenant struct {
 	controlserver.Domain
 	DNS string // lower case; "" is by path
 }
+
+// ownPaths are the first parts of paths that belong to the server itself, besides those that end in .ashx.
+var ownPaths = []string{"login", "logout", "events", "live", "static", "meshsettings", "meshagents", "agentinvite", "sharing"}
 
 // base is the path of the tenant's pages, with a slash at the end.
 func (t *tenant) base() string {
@@ -78,8 +83,10 @@ func (ts tenants) handler(next http.Handler) http.Handler {
 			return
 		}
 		prefix := r.URL.Path[:min(len(r.URL.Path), len(base)-1)] // as it is written
-		if r.URL.Path == prefix {
-			http.Redirect(w, r, base, http.StatusPermanentRedirect)
+		if rest := r.URL.Path[len(prefix):]; rest == "" || strings.HasPrefix(rest, "//") {
+			// To the right path of the same domain, with the key that the domain may ask for.
+			to := url.URL{Path: base + strings.TrimLeft(rest, "/"), RawQuery: r.URL.RawQuery}
+			web.Protect(http.RedirectHandler(to.String(), http.StatusPermanentRedirect), nil).ServeHTTP(w, r)
 			return
 		}
 		http.StripPrefix(prefix, next).ServeHTTP(w, r)

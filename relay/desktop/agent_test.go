@@ -7,7 +7,9 @@ import (
 	"image/color"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,13 +50,13 @@ func requireAlike(t testing.TB, want, got *image.RGBA, mean, most float64) {
 }
 
 // drawn paints all tiles that an encoder has.
-func drawn(t testing.TB, e *Encoder, c *Canvas) (tiles, bytes int) {
+func drawn(t testing.TB, e *Encoder, c *Canvas) (tiles int) {
 	for {
 		b, ok, err := e.Append(nil)
 		require.NoError(t, err)
 		if !ok {
 			require.Zero(t, e.Pending())
-			return tiles, bytes
+			return tiles
 		}
 		_, p, err := Split(b)
 		require.NoError(t, err)
@@ -62,7 +64,7 @@ func drawn(t testing.TB, e *Encoder, c *Canvas) (tiles, bytes int) {
 		require.NoError(t, err)
 		_, err = c.DrawTile(tile)
 		require.NoError(t, err)
-		tiles, bytes = tiles+1, bytes+len(b)
+		tiles++
 	}
 }
 
@@ -76,7 +78,7 @@ func TestEncoder(t *testing.T) {
 	require.Equal(t, Screen{700, 300}, e.Screen())
 	require.Equal(t, 22*10, e.Pending())
 	require.NoError(t, c.Resize(700, 300))
-	tiles, _ := drawn(t, e, c)
+	tiles := drawn(t, e, c)
 	require.Equal(t, 4, tiles)
 	requireAlike(t, img, c.Image(), 3, 140)
 
@@ -107,7 +109,7 @@ func TestEncoder(t *testing.T) {
 		_, err = e.Update(pattern(700, 300, seed))
 		require.NoError(t, err)
 	}
-	tiles, _ = drawn(t, e, c)
+	tiles = drawn(t, e, c)
 	require.LessOrEqual(t, tiles, 40)
 	requireAlike(t, pattern(700, 300, 4), c.Image(), 3, 140)
 
@@ -184,6 +186,24 @@ func (s *screen) set(img *image.RGBA) {
 	s.img = img
 }
 
+func (s *screen) captures() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+func (s *screen) last() uint16 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[len(s.asked)-1]
+}
+
+func (s *screen) seen() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.inputs)
+}
+
 func (s *screen) Capture(_ context.Context, display uint16) (image.Image, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,33 +265,33 @@ func TestBothEnds(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		requireAlike(t, plain(150, 50, color.White), v.client.Snapshot(), 1, 3)
-		before := len(v.screen.inputs)
+		before := len(v.screen.seen())
 		require.NoError(t, v.client.Click(ctx, 100, 20))
 		require.NoError(t, v.client.Type(ctx, "a"))
 		synctest.Wait()
 		require.Equal(t, []Message{
 			Mouse{Action: MouseLeftDown, X: 200, Y: 40}, Mouse{Action: MouseLeftUp, X: 200, Y: 40}, Unicode{false, 'a'}, Unicode{true, 'a'},
-		}, v.screen.inputs[before:])
+		}, v.screen.seen()[before:])
 
 		require.NoError(t, v.client.Send(ctx, SelectDisplay{2}, SelectDisplay{77}))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		v.client.View(func(v *Viewer) { require.Equal(t, uint16(2), v.Displays().Selected) })
-		require.Equal(t, uint16(2), v.screen.asked[len(v.screen.asked)-1])
+		require.Equal(t, uint16(2), v.screen.last())
 
 		// Paused: no picture is taken. A refresh waits.
 		require.NoError(t, v.client.Send(ctx, Pause{true}, Refresh{}))
 		synctest.Wait()
-		captures := len(v.screen.asked)
+		captures := v.screen.captures()
 		v.client.View(func(v *Viewer) { v.Changes() })
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, captures, len(v.screen.asked))
+		require.Equal(t, captures, v.screen.captures())
 		v.client.View(func(v *Viewer) { c := v.Changes(); require.False(t, c.Any(), "%+v", c) })
 		require.NoError(t, v.client.Send(ctx, Pause{false}, FrameInterval{1000}))
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		require.InDelta(t, captures+10, len(v.screen.asked), 2)
+		require.InDelta(t, captures+10, v.screen.captures(), 2)
 		v.client.View(func(v *Viewer) { require.NotEmpty(t, v.Changes().Damage) })
 
 		require.NoError(t, v.raw.WriteMessage(ctx, msgconn.Text, []byte(`{"ctrlChannel":"102938","type":"close"}`)))
@@ -316,7 +336,8 @@ func TestAgentBudget(t *testing.T) {
 		a, b := msgconn.Pipe()
 		s := &screen{img: pattern(800, 600, 0)}
 		go NewAgent(b, AgentConfig{Source: s, BytesPerSecond: 20_000}).Run(t.Context())
-		got, v := 0, NewViewer(ViewerConfig{})
+		var got atomic.Int64
+		v := NewViewer(ViewerConfig{})
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -325,7 +346,7 @@ func TestAgentBudget(t *testing.T) {
 				if err != nil {
 					return
 				}
-				got += len(b)
+				got.Add(int64(len(b)))
 				_ = v.Handle(typ, b)
 			}
 		}()
@@ -335,8 +356,8 @@ func TestAgentBudget(t *testing.T) {
 		}
 		s.set(plain(800, 600, color.White))
 		synctest.Wait()
-		require.Less(t, got, 10*20_000+60_000)
-		require.Greater(t, got, 8*20_000)
+		require.Less(t, got.Load(), int64(10*20_000+60_000))
+		require.Greater(t, got.Load(), int64(8*20_000))
 		time.Sleep(20 * time.Second)
 		a.Close(0, "")
 		<-ended

@@ -32,7 +32,7 @@ func (c *Canvas) Image() *image.RGBA { return c.img }
 
 // Resize makes the picture black, and of another size.
 func (c *Canvas) Resize(width, height int) error {
-	if width < 0 || height < 0 || width*height > c.maxPixels {
+	if width < 0 || height < 0 || int64(width)*int64(height) > int64(c.maxPixels) {
 		return fmt.Errorf("%w: screen of %d by %d pixels", ErrTooLarge, width, height)
 	}
 	c.img = image.NewRGBA(image.Rect(0, 0, width, height))

@@ -122,7 +122,10 @@ func Split(command []byte) (Command, []byte, error) {
 	case n < len(command):
 		return 0, nil, fmt.Errorf("%w: command %d of %d bytes has %d more", ErrSize, c, n, len(command)-n)
 	case c == CommandJumbo:
-		return Command(binary.BigEndian.Uint16(command[8:])), command[jumboHeaderSize:], nil
+		if c = Command(binary.BigEndian.Uint16(command[8:])); c == CommandJumbo {
+			return 0, nil, fmt.Errorf("%w: jumbo command in a jumbo command", ErrSize)
+		}
+		return c, command[jumboHeaderSize:], nil
 	}
 	return c, command[headerSize:], nil
 }

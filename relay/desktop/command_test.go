@@ -262,6 +262,9 @@ func TestAllocs(t *testing.T) {
 	})
 	count := func(c []byte) error {
 		n, p, err := Split(c)
+		if err != nil {
+			return err
+		}
 		switch n {
 		case CommandTile:
 			_, err = ParseTile(p)
@@ -269,6 +272,8 @@ func TestAllocs(t *testing.T) {
 			_, err = ParseMouse(p)
 		case CommandKey:
 			_, err = ParseKey(p)
+		default:
+			return ErrSize
 		}
 		return err
 	}

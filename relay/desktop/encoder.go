@@ -78,7 +78,7 @@ func (e *Encoder) Refresh() {
 // tile. The picture is not kept.
 func (e *Encoder) Update(img image.Image) (resized bool, err error) {
 	full := img.Bounds().Size()
-	if full.X < 1 || full.Y < 1 || full.X > 0xFFFF || full.Y > 0xFFFF || full.X*full.Y > e.maxPixels {
+	if full.X < 1 || full.Y < 1 || full.X > 0xFFFF || full.Y > 0xFFFF || int64(full.X)*int64(full.Y) > int64(e.maxPixels) {
 		return false, fmt.Errorf("%w: picture of %d by %d pixels", ErrTooLarge, full.X, full.Y)
 	}
 	size := image.Pt(max(full.X*e.scaling/FullScale, 1), max(full.Y*e.scaling/FullScale, 1))

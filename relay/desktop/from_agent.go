@@ -44,8 +44,9 @@ func ParseFromAgent(command []byte) (Message, error) {
 	case CommandCursor:
 		v, err := single(c, p)
 		return CursorShape{Cursor: Cursor(v)}, err
+	default:
+		return Unknown{Number: c, Payload: p}, nil
 	}
-	return Unknown{Number: c, Payload: p}, nil
 }
 
 // parsed makes a Message of what a parser returns.

@@ -45,8 +45,9 @@ func ParseFromViewer(command []byte) (Message, error) {
 	case CommandInputLock:
 		v, err := single(c, p)
 		return InputLock{Action: InputLockAction(v)}, err
+	default:
+		return Unknown{Number: c, Payload: p}, nil
 	}
-	return Unknown{Number: c, Payload: p}, nil
 }
 
 // KeyAction says what happened to a key.

@@ -213,13 +213,14 @@ func (v *Viewer) command(command []byte) error {
 			return err
 		}
 		return v.screen(s)
+	default:
+		m, err := ParseFromAgent(command)
+		if err != nil {
+			return fmt.Errorf("from agent: %w", err)
+		}
+		v.message(m)
+		return nil
 	}
-	m, err := ParseFromAgent(command)
-	if err != nil {
-		return fmt.Errorf("from agent: %w", err)
-	}
-	v.message(m)
-	return nil
 }
 
 // screen is a size of the screen. Only a new one changes the picture: agents repeat it.

@@ -19,7 +19,8 @@ type Config struct {
 	// Timeout is how long the device may say nothing that is waited for. Zero is two minutes: it answers a listing only after
 	// it has done what it was told before.
 	Timeout time.Duration
-	// OnConsole is told of lines of the device for the operator, as while its user is asked; an empty one takes the last back.
+	// OnConsole is told of lines of the device for the operator, as while its user is asked; an empty one takes the last back. It
+	// must not wait, nor call Close.
 	OnConsole func(text string)
 }
 

@@ -448,7 +448,7 @@ const (
 	// MaxBlock is how much of a file is in a block of a stock agent, and of [Serve].
 	MaxBlock = 16380
 	// maxBlockRead is what the operator's end takes.
-	maxBlockRead = 1 << 20
+	maxBlockRead = 64 << 10
 )
 
 // parseBlock reads a block. Data aliases b.

@@ -147,10 +147,10 @@ type server struct {
 	block    []byte
 
 	// What goes on beside the worker.
-	taskMu   sync.Mutex
-	tasks    sync.WaitGroup
-	stopFind context.CancelFunc
-	stopZip  context.CancelFunc
+	taskMu  sync.Mutex
+	tasks   sync.WaitGroup
+	finding *task
+	packing *task
 }
 
 // read takes messages in. What does not wait for others is done here.
@@ -176,9 +176,9 @@ func (s *server) read() error {
 			}
 			continue
 		case *CancelFind:
-			s.cancel(&s.stopFind) // and again in its turn, as it may be for one that still waits
+			s.cancel(&s.finding) // and again in its turn, as it may be for one that still waits
 		case *Cancel:
-			s.cancel(&s.stopZip)
+			s.cancel(&s.packing)
 		case Chunk: // is in the connection's buffer
 			p, _ := s.pool.Get().(*[]byte)
 			if p == nil {
@@ -244,9 +244,9 @@ func (s *server) do(m Message) error {
 	case *Unzip:
 		return s.unzip(m)
 	case *CancelFind:
-		s.cancel(&s.stopFind)
+		s.cancel(&s.finding)
 	case *Cancel:
-		s.cancel(&s.stopZip)
+		s.cancel(&s.packing)
 	case *Upload:
 		return s.startUpload(m)
 	case *UploadDone:
@@ -316,35 +316,46 @@ func (s *server) open(name string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// cancel ends a task, if there is one.
-func (s *server) cancel(stop *context.CancelFunc) {
+// task is what goes on beside the worker.
+type task struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// cancel ends a task, if there is one, and returns it.
+func (s *server) cancel(t **task) *task {
 	s.taskMu.Lock()
 	defer s.taskMu.Unlock()
-	if *stop != nil {
-		(*stop)()
+	if *t != nil {
+		(*t).cancel()
 	}
+	return *t
 }
 
 func (s *server) stopTasks() {
-	s.cancel(&s.stopFind)
-	s.cancel(&s.stopZip)
+	s.cancel(&s.finding)
+	s.cancel(&s.packing)
 }
 
-// task runs f beside the worker. If one of its kind runs already, it is not started.
-func (s *server) task(stop *context.CancelFunc, f func(context.Context)) bool {
+// begin runs f beside the worker, and then the function that it returns: that tells the operator of the end, when the next
+// may begin. If one of the kind runs already, f is not run.
+func (s *server) begin(slot **task, f func(context.Context) func()) bool {
 	s.taskMu.Lock()
 	defer s.taskMu.Unlock()
-	if *stop != nil {
+	if *slot != nil {
 		return false
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	*stop = cancel
+	t := &task{cancel, make(chan struct{})}
+	*slot = t
 	s.tasks.Go(func() {
-		f(ctx)
+		end := f(ctx)
 		cancel()
 		s.taskMu.Lock()
-		*stop = nil
+		*slot = nil
 		s.taskMu.Unlock()
+		close(t.done)
+		end()
 	})
 	return true
 }

@@ -204,7 +204,11 @@ func (s *server) find(m *Find) error {
 	if err != nil {
 		return s.reply(Binary, end)
 	}
-	started := s.task(&s.stopFind, func(ctx context.Context) {
+	// One that still runs is of no use any more.
+	if old := s.cancel(&s.finding); old != nil {
+		<-old.done
+	}
+	started := s.begin(&s.finding, func(ctx context.Context) func() {
 		found := 0
 		_ = fs.WalkDir(s.root.FS(), filepath.ToSlash(name), func(at string, d fs.DirEntry, err error) error {
 			if ctx.Err() != nil || found == maxEntries {
@@ -226,7 +230,7 @@ func (s *server) find(m *Find) error {
 			}
 			return s.reply(Binary, &Found{Path: &rest, RequestID: m.RequestID})
 		})
-		_ = s.reply(Binary, end)
+		return func() { _ = s.reply(Binary, end) }
 	})
 	if !started {
 		return s.reply(Binary, end)

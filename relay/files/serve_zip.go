@@ -56,12 +56,12 @@ func (s *server) zip(m *Zip) error {
 		return nil
 	}
 	ready := make(chan struct{})
-	started := s.task(&s.stopZip, func(ctx context.Context) {
+	started := s.begin(&s.packing, func(ctx context.Context) func() {
 		<-ready
 		if err := s.pack(ctx, folder, names, output); err != nil {
 			s.note("zip", err)
 		}
-		s.endDialog()
+		return s.endDialog
 	})
 	defer close(ready)
 	if !started {
@@ -178,13 +178,12 @@ func (s *server) unzip(m *Unzip) error {
 		return fail(err)
 	}
 	ready := make(chan struct{})
-	started := s.task(&s.stopZip, func(ctx context.Context) {
+	started := s.begin(&s.packing, func(ctx context.Context) func() {
 		<-ready
 		if err := s.unpack(ctx, input, dest); err != nil {
-			_ = fail(err)
-			return
+			return func() { _ = fail(err) }
 		}
-		s.endDialog()
+		return s.endDialog
 	})
 	defer close(ready)
 	if !started {

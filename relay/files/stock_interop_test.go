@@ -91,6 +91,26 @@ func TestStockAgent(t *testing.T) {
 			}
 		})
 	}
+	t.Run("40 ms", func(t *testing.T) {
+		// What is on the way to the device and back is what a distant device would have.
+		far, err := Open(ctx, delay(s.OpenTunnel(t, control, device.ID, Protocol)), Config{})
+		require.NoError(t, err)
+		defer far.Close()
+		const size = 64 << 20
+		file := filepath.Join(dir, "far")
+		require.NoError(t, os.WriteFile(file, content(size), 0o600))
+		few := filepath.Join(dir, "few")
+		require.NoError(t, os.WriteFile(few, content(50*MaxBlock), 0o600))
+		rate := func(file string, window int) float64 {
+			start := time.Now()
+			r, err := far.Download(ctx, file, io.Discard, DownloadOptions{Window: window, NoVerify: true})
+			require.NoError(t, err)
+			return float64(r.Size) / 1e6 / time.Since(start).Seconds()
+		}
+		one, many := rate(few, 1), rate(file, 128)
+		t.Logf("download from the stock agent through 40 ms: %.2f MB/s with one block in flight, %.1f MB/s with 128, %.0f times as fast", one, many, many/one)
+		require.Greater(t, many, one*10)
+	})
 	t.Run("resume", func(t *testing.T) {
 		want := content(3 << 20)
 		file := filepath.Join(dir, "resume")

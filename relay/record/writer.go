@@ -3,7 +3,6 @@ package record
 import (
 	"fmt"
 	"io"
-	"math"
 	"sync"
 	"time"
 
@@ -148,7 +147,7 @@ func (w *Writer) index(end uint64) []byte {
 // flush writes the block in buf.
 func (w *Writer) flush(h Header) error {
 	n := len(w.buf) - HeaderSize
-	if uint64(n) > math.MaxUint32 {
+	if n > maxPayload {
 		return ErrTooLarge
 	}
 	h.Size = uint32(n)

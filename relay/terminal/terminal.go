@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -108,11 +107,8 @@ func (t *Terminal) next() error {
 	case *Ping:
 		return write(t.ctx, t.conn, &Pong{})
 	case *Console:
-		if m.ID != nil {
-			switch *m.ID {
-			case ConsoleDenied, ConsoleStartFailed, ConsoleTimeout:
-				t.denied = m.Msg
-			}
+		if m.ID != nil && *m.ID >= ConsoleDenied && *m.ID <= ConsoleTimeout {
+			t.denied = m.Msg
 		}
 		if t.cfg.OnConsole != nil {
 			t.cfg.OnConsole(m)
@@ -135,8 +131,7 @@ func (t *Terminal) ended(err error) error {
 	if t.denied != "" {
 		return fmt.Errorf("%w: %q", ErrDenied, t.denied[:min(len(t.denied), maxLine)])
 	}
-	var ce *msgconn.CloseError
-	if errors.As(err, &ce) {
+	if ce, ok := err.(*msgconn.CloseError); ok { //nolint:errorlint // an error around it says why, as of a tunnel that was refused
 		switch ce.Code {
 		case msgconn.CloseNormal, msgconn.CloseGoingAway, msgconn.CloseNoStatus:
 			return io.EOF

@@ -68,10 +68,11 @@ type Place struct {
 
 // Login is who logs in.
 type Login struct {
-	User  string // id, for Source
-	Name  string // shown
-	Token string // name of the login token that was used, if one was
-	Code  bool   // a code is needed too
+	User      string // id, for Source
+	Name      string // shown
+	Token     string // name of the login token that was used, if one was
+	TokenUser string // what that token logs in as
+	Code      bool   // a code is needed too
 }
 
 // ErrTooMany is returned by [Logins] when somebody tries too often.

@@ -25,7 +25,7 @@ func Protect(next http.Handler, allowed func(*http.Request) error) http.Handler 
 		for name, value := range securityHeaders {
 			w.Header().Set(name, value)
 		}
-		if crossOrigin(r) && (allowed == nil || r.Header.Get("Origin") == "" || allowed(r) != nil) {
+		if crossOrigin(r, allowed) && (allowed == nil || r.Header.Get("Origin") == "" || allowed(r) != nil) {
 			http.Error(w, "request from another site", http.StatusForbidden)
 			return
 		}
@@ -34,9 +34,9 @@ func Protect(next http.Handler, allowed func(*http.Request) error) http.Handler 
 }
 
 // crossOrigin reports whether a page of another origin is behind a request. Browsers say so in Sec-Fetch-Site, older
-// ones by an Origin that is not this host and port; agents and tools send neither. Following a link is allowed: it
-// only reads, and the session's cookie does not come with it (SameSite=Strict).
-func crossOrigin(r *http.Request) bool {
+// ones by an Origin that is not this scheme, host and port, as allowed knows them; agents and tools send neither. Following a
+// link is allowed: it only reads, and the session's cookie does not come with it (SameSite=Strict).
+func crossOrigin(r *http.Request, allowed func(*http.Request) error) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
@@ -44,6 +44,9 @@ func crossOrigin(r *http.Request) bool {
 		origin := r.Header.Get("Origin")
 		if origin == "" {
 			return false
+		}
+		if allowed != nil {
+			return allowed(r) != nil
 		}
 		u, err := url.Parse(origin)
 		return err != nil || u.Host == "" || u.Host != r.Host
