@@ -12,8 +12,8 @@ import (
 
 // Tunnels is where the two ends of tunnels meet.
 type Tunnels interface {
-	// Announce is told of a tunnel request that is about to go to a device. An error keeps it from going: the URL is not one
-	// that devices shall open, or there are too many.
+	// Announce is told of a tunnel request that is about to go to a device, and may change its URL. An error keeps it from
+	// going: the URL is not one that devices shall open, or there are too many.
 	Announce(r *TunnelRequest) error
 	// Withdraw takes a request back: the device is not connected.
 	Withdraw(r *TunnelRequest)

@@ -1,12 +1,13 @@
 // Server is the reference server of this module: native agents of MeshCentral and those made with package agentproto log
-// in to it, run a core, and show up on its page; operators work with them over the control channel, with MeshCentral's own
-// meshctrl too. It takes over the data folder of a MeshCentral server.
+// in to it, run a core, and show up on its page; operators work with them over the control channel and through tunnels, with
+// MeshCentral's own meshctrl too. It takes over the data folder of a MeshCentral server.
 //
 //	go run ./examples/server
 //
 // What it does not choose itself is in the packages: agentproto speaks with agents, controlproto with operators,
-// controlserver does what they ask, certs keeps the certificates. server.go puts the parts together, endpoints.go says what is
-// answered where; agents.go decides what agents may do, record.go stores what they tell.
+// controlserver does what they ask, relay joins them with devices, certs keeps the certificates. server.go puts the parts
+// together, endpoints.go says what is answered where; agents.go decides what agents may do, record.go stores what they tell,
+// tunnels.go says who may open tunnels.
 package main
 
 import (

@@ -42,6 +42,15 @@ func newTunnelWorld(t *testing.T) *tunnelWorld {
 	w.client = interop.MeshctrlClient{URL: fmt.Sprintf("wss://127.0.0.1:%d", w.port), User: "admin", Password: w.password, Dir: w.dir}
 	interop.StartAgent(t, w.msh(t), interop.AgentOptions{})
 	w.waitOnline(t, false)
+	t.Cleanup(func() {
+		if t.Failed() { // listing devices fills the end of the log
+			for line := range strings.Lines(w.Log()) {
+				if strings.Contains(line, "tunnel") {
+					t.Log(line)
+				}
+			}
+		}
+	})
 	var devices []struct {
 		ID string `json:"_id"`
 	}

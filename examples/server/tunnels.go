@@ -69,8 +69,16 @@ func (t *tunnels) agentURL(r *controlserver.TunnelRequest) (*relay.AgentURL, err
 		return nil, err
 	}
 	domain := t.tenants[r.Device.Domain()]
-	if !u.Own() || u.Endpoint != relay.RelayEndpoint || domain == nil || u.Domain != strings.Trim(domain.base(), "/") {
+	if !u.Own() || u.Endpoint != relay.RelayEndpoint || domain == nil {
 		return nil, fmt.Errorf("%w: not this server's relay", relay.ErrURL)
+	}
+	path := strings.Trim(domain.base(), "/")
+	if u.Domain == "" && path != "" { // meshctrl leaves it out
+		u.Domain = path
+		r.URL = controlproto.NewSecretURL(u.Secret().Reveal())
+	}
+	if u.Domain != path {
+		return nil, fmt.Errorf("%w: the relay of another domain", relay.ErrURL)
 	}
 	return u, nil
 }
