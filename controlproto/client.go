@@ -18,7 +18,8 @@ import (
 type Conn = msgconn.Conn
 
 // ClientConfig is how a [Client] works. The zero value works: it verifies certificates, waits half a minute for
-// replies, and does not reconnect.
+// replies, and does not reconnect. In a program that runs in a browser, which makes the connections by itself, TLSConfig,
+// DangerouslySkipVerify, Proxy, NetDialContext and Header have no effect, and PinnedCertificate is an error.
 type ClientConfig struct {
 	// URLKey is the "login key" that some domains want in the URL ("key="). It may as well be in the URL that is given.
 	URLKey Secret

@@ -37,6 +37,8 @@ func parseAddress(text string, cfg ClientConfig) (address, error) {
 		return address{}, errors.New("URL without a host")
 	case u.User != nil:
 		return address{}, errors.New("URL with a user: those belong into Credentials")
+	case u.Scheme == "ws" && cfg.PinnedCertificate != "":
+		return address{}, errors.New("ws URL with a pinned certificate: there would be none to look at")
 	case u.Scheme == "ws" && !cfg.DangerouslyAllowPlaintext && !isLoopback(u.Hostname()):
 		return address{}, errors.New("ws URL to another machine: it would show the credentials to everyone on the way")
 	}

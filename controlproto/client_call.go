@@ -221,7 +221,12 @@ func (l *clientLink) wait(ctx context.Context, replies <-chan reply, pong <-chan
 			return nil, l.failure()
 		}
 	case <-ctx.Done():
-		return nil, waitError(ctx)
+		select {
+		case r := <-replies: // it came at the last moment
+			return &r, nil
+		default:
+			return nil, waitError(ctx)
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ func TestAddress(t *testing.T) {
 		_, err := parseAddress(in, ClientConfig{})
 		require.Error(t, err, in)
 	}
+	_, err := parseAddress("ws://127.0.0.1", ClientConfig{PinnedCertificate: "00"})
+	require.ErrorContains(t, err, "pinned", "there is nothing to pin")
 	a, err := parseAddress("ws://h/d", ClientConfig{DangerouslyAllowPlaintext: true, URLKey: NewSecret("k&")})
 	require.NoError(t, err)
 	require.Equal(t, "ws://h/d/control.ashx?auth=x&key=k%26", a.with(url.Values{"auth": {"x"}}).Reveal())

@@ -64,6 +64,7 @@ func echoText(s Spec) string {
 		return "both"
 	case EchoRequest:
 		return "request"
+	case EchoNone:
 	}
 	if s.Key != "" {
 		return `"` + s.Key + `"`

@@ -42,6 +42,8 @@ type authSequence struct {
 	req    LoginRequest
 	wait   func(ctx context.Context, msg []byte) authStep // what the next message is for
 	signed int                                            // answers to serverAuth
+	tunnel bool                                           // it is for a tunnel, where nothing is asked in band
+	used   *Cookie                                        // what logged in, of a tunnel
 }
 
 // authStep is what follows: a user, a refusal, or the next message.
@@ -99,7 +101,7 @@ func (s *authSequence) check(ctx context.Context) authStep {
 	if r.NoDomain {
 		return refuse(CloseNoAuth, CloseMsgNoDomain, nil)
 	}
-	if !s.urlKey() {
+	if !(s.tunnel && r.Cookie.Reveal() != "") && !s.urlKey() {
 		return refuse(CloseNoAuth, CloseMsgNoKey, nil)
 	}
 	if r.SessionExpired {
@@ -109,6 +111,9 @@ func (s *authSequence) check(ctx context.Context) authStep {
 		return refuse(CloseBanned, CloseMsgBanned, nil)
 	}
 	if r.HasMeshAuth && r.MeshAuth.Reveal() == "*" {
+		if s.tunnel {
+			return refuse(CloseNoAuth, CloseMsgNoAuthOther, nil)
+		}
 		s.wait = s.inBand
 		return authStep{}
 	}
@@ -120,6 +125,9 @@ func (s *authSequence) check(ctx context.Context) authStep {
 		step, err := s.cookie(ctx)
 		if err == nil {
 			return step
+		}
+		if s.tunnel {
+			return refuse(CloseNoAuth, CloseMsgNoAuthOther, err)
 		}
 		ignored = err // the next methods are tried
 	}
@@ -173,7 +181,11 @@ func (s *authSequence) cookie(ctx context.Context) (authStep, error) {
 	if err != nil {
 		return authStep{}, err
 	}
-	id, err := c.LoginUser(s.req.Domain)
+	logsIn := c.LoginUser
+	if s.tunnel {
+		logsIn = c.TunnelUser
+	}
+	id, err := logsIn(s.req.Domain)
 	if err != nil {
 		return authStep{}, err
 	}
@@ -191,6 +203,7 @@ func (s *authSequence) cookie(ctx context.Context) (authStep, error) {
 	if !s.req.HasOrigin && u.SiteRights.Restricted(SiteNoTools) {
 		return refuse(CloseNoTools, CloseMsgNoTools, nil), nil
 	}
+	s.used = &c
 	return s.accept(u, Login{Kind: LoginAuthCookie}), nil
 }
 

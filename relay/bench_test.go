@@ -4,6 +4,7 @@ package relay
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -108,4 +109,29 @@ func benchReceive(t *testing.T, br *bufio.Reader, size, n int) {
 		_, err = br.Discard(len(want) + size)
 		require.NoError(t, err)
 	}
+}
+
+// BenchmarkRoundTrip is a message of 64 bytes to the other end and back, with TLS on both sides, all in one process.
+func BenchmarkRoundTrip(b *testing.B) {
+	s := newTestServer(b, Config{}, true)
+	operator, agent := s.pair(b, ProtocolTerminal)
+	ctx := context.Background()
+	go func() {
+		for {
+			typ, p, err := agent.ReadMessage(ctx)
+			if err != nil || agent.WriteMessage(ctx, typ, p) != nil {
+				return
+			}
+		}
+	}()
+	p := make([]byte, 64)
+	for b.Loop() {
+		if err := operator.WriteMessage(ctx, Binary, p); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, err := operator.ReadMessage(ctx); err != nil {
+			b.Fatal(err)
+		}
+	}
+	agent.Close(0, "")
 }

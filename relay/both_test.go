@@ -66,7 +66,7 @@ func (w *world) RequestTunnel(_ context.Context, a AskTunnel) error {
 	if w.refuse != nil {
 		return w.refuse
 	}
-	if err := w.Announce(TunnelRequest{ID: a.ID, User: testUser, Node: a.Node}); err != nil {
+	if err := w.Announce(TunnelRequest{ID: ID(a.ID), User: testUser, Node: a.Node}); err != nil {
 		return err
 	}
 	r := w.request
@@ -321,4 +321,51 @@ func TestForwardUDP(t *testing.T) {
 	require.ErrorIs(t, err, errAddr)
 	_, err = conn.Write(make([]byte, 65536))
 	require.Error(t, err)
+}
+
+// direct is a WebRTC of a test: it agrees to everything and notes it.
+type direct struct{ got chan Control }
+
+func (d *direct) Signal(ctx context.Context, t *Tunnel, c Control) error {
+	d.got <- c
+	if offer, ok := c.(*WebRTCOffer); ok {
+		return t.SendControl(ctx, &WebRTCAnswer{Head: Head{TypeFirst: true}, SDP: offer.SDP + "!"})
+	}
+	return nil
+}
+
+// The messages of a direct connection reach the implementation at each end, and are data where there is none.
+func TestWebRTCSeam(t *testing.T) {
+	w := newWorld(t, Config{})
+	far, near := &direct{make(chan Control, 10)}, &direct{make(chan Control, 10)}
+	w.device.WebRTC = far
+	w.device.Handlers[ProtocolDesktop] = func(ctx context.Context, s *Session) error {
+		_, b, err := s.ReadMessage(ctx)
+		if err == nil {
+			err = s.WriteMessage(ctx, Binary, b)
+		}
+		return err
+	}
+	w.device.Handlers[ProtocolTerminal] = w.device.Handlers[ProtocolDesktop]
+	o := w.options(ProtocolDesktop)
+	o.WebRTC = near
+	tunnel, err := Open(t.Context(), w, testNode, o)
+	require.NoError(t, err)
+	require.NoError(t, tunnel.SendControl(t.Context(), &WebRTCOffer{Head: Head{Marker: MarkerNone}, SDP: "v=0"}))
+	require.NoError(t, tunnel.SendControl(t.Context(), &WebRTCSwitch{Stage: 1}))
+	require.NoError(t, tunnel.WriteMessage(t.Context(), Binary, []byte("end")))
+	_, b, err := tunnel.ReadMessage(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "end", string(b))
+	require.Equal(t, "v=0", (<-far.got).(*WebRTCOffer).SDP)
+	require.Equal(t, 1, (<-far.got).(*WebRTCSwitch).Stage)
+	require.Equal(t, "v=0!", (<-near.got).(*WebRTCAnswer).SDP)
+	require.NoError(t, <-w.got)
+
+	tunnel, err = Open(t.Context(), w, testNode, w.options(ProtocolTerminal))
+	require.NoError(t, err)
+	require.NoError(t, tunnel.SendControl(t.Context(), &WebRTCOffer{Head: Head{Marker: MarkerNone}, SDP: "v=0"}))
+	_, b, err = tunnel.ReadMessage(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, `{"type":"offer","sdp":"v=0"}`, string(b))
 }

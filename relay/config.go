@@ -60,7 +60,7 @@ func (s *Stats) Sent(role Role) (bytes, messages int64) {
 // Trace is a set of hooks. Any may be nil. They must not block.
 type Trace struct {
 	// Refused is called for an end that was not let in. The End is as far as it was known.
-	Refused func(remote string, e End, err error)
+	Refused func(e End, err error)
 	// Waiting is called for a first end.
 	Waiting func(e End)
 	// Started is called when two ends have met, before anything moves.
@@ -77,7 +77,7 @@ func (t *Trace) orEmpty() *Trace {
 		full = *t
 	}
 	if full.Refused == nil {
-		full.Refused = func(string, End, error) {}
+		full.Refused = func(End, error) {}
 	}
 	if full.Waiting == nil {
 		full.Waiting = func(End) {}

@@ -147,6 +147,8 @@ type Dispatcher struct {
 	MaxTunnels int
 	// ReadLimit bounds messages of operators in bytes: 1 MiB.
 	ReadLimit int64
+	// WebRTC gets the messages about direct connections, for desktops and files. Nil leaves them to the handlers.
+	WebRTC WebRTC
 	// OnSessions is told how many tunnels each account has, when it changes: kind is "kvm", "terminal", "files", "tcp",
 	// "udp" or "msg", as in the agent's message "sessions".
 	OnSessions func(kind string, counts map[string]int)
@@ -367,6 +369,9 @@ func (d *Dispatcher) protocol(ctx context.Context, o *openTunnel, t *Tunnel) err
 			return err
 		}
 		t.protocol = p
+		if p == ProtocolDesktop || p == ProtocolFiles {
+			t.webrtc = d.WebRTC
+		}
 		d.count(o, sessionKind(p))
 		return h(ctx, s)
 	}

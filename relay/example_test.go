@@ -86,7 +86,7 @@ func (p *inProcess) TunnelCookies(context.Context, relay.AskTunnel) (operator, d
 
 // RequestTunnel is action "msg" of type "tunnel": the server notes it and passes it on.
 func (p *inProcess) RequestTunnel(_ context.Context, a relay.AskTunnel) error {
-	err := p.relay.Announce(relay.TunnelRequest{ID: a.ID, User: "user//ann", Node: a.Node})
+	err := p.relay.Announce(relay.TunnelRequest{ID: relay.ID(a.ID), User: "user//ann", Node: a.Node})
 	if err != nil {
 		return err
 	}

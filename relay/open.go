@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/internal/tunnelask"
 )
 
 // Requester is what [Open] needs of a session on the control channel.
@@ -28,16 +29,9 @@ type Requester interface {
 	RelayURL() (URL, error)
 }
 
-// AskTunnel is a request for a tunnel, as an operator makes it.
-type AskTunnel struct {
-	ID       ID
-	Node     string // node/DOMAIN/ID
-	Protocol Protocol
-	URL      URL // what the device shall open ("value"); empty when cookies are asked for
-	// For ports: the device connects to Addr (itself, if that is empty).
-	TCPPort, UDPPort uint16
-	TCPAddr, UDPAddr string
-}
+// AskTunnel is a request for a tunnel, as an operator makes it: the id, the device, the protocol, the URL for the device,
+// and for ports where they are.
+type AskTunnel = tunnelask.Request
 
 // Options say what [Open] opens, and how. Its zero value is no protocol: that is for ports.
 type Options struct {
@@ -78,7 +72,7 @@ var ErrNoDevice = errors.New("relay: the device did not come")
 // quote makes a peer's text fit for a line of a log.
 func quote(s string) string { return strconv.Quote(s[:min(len(s), 256)]) }
 
-// Open opens a tunnel to a device: it gets cookies, has the device called, connects to the relay, waits until the device is
+// Open opens a tunnel to a device, by its full id: it gets cookies, has the device called, connects to the relay, waits until the device is
 // there too, and says what the tunnel is for. What the device's user is asked, and whether the server records, comes as
 // events; a user who refuses ends the tunnel, and reads return [ErrDenied].
 func Open(ctx context.Context, r Requester, node string, o Options) (*Tunnel, error) {
@@ -89,7 +83,7 @@ func Open(ctx context.Context, r Requester, node string, o Options) (*Tunnel, er
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrNoDevice)
 	defer cancel()
 	ask := AskTunnel{
-		ID: NewID(), Node: node, Protocol: o.Protocol,
+		ID: string(NewID()), Node: node, Protocol: int(o.Protocol),
 		TCPPort: o.tcpPort, TCPAddr: o.tcpAddr, UDPPort: o.udpPort, UDPAddr: o.udpAddr,
 	}
 	auth, rauth, err := r.TunnelCookies(ctx, ask)
@@ -129,7 +123,7 @@ func Open(ctx context.Context, r Requester, node string, o Options) (*Tunnel, er
 		}
 		return nil, &OpenError{"request", err}
 	}
-	t := &Tunnel{conn: conn, id: ask.ID, role: RoleOperator, protocol: o.Protocol, onEvent: o.OnEvent, webrtc: o.WebRTC}
+	t := &Tunnel{conn: conn, id: ID(ask.ID), role: RoleOperator, protocol: o.Protocol, onEvent: o.OnEvent, webrtc: o.WebRTC}
 	t.tell(Event{Kind: EventRequested})
 	if t.recorded, err = hello(ctx, conn); err != nil {
 		conn.Close(msgconn.CloseNormal, "")
@@ -173,7 +167,7 @@ func operatorURL(r Requester, ask *AskTunnel, auth Secret) (URL, error) {
 	if err != nil {
 		return URL{}, err
 	}
-	q.Browser, q.Protocol, q.Node, q.ID, q.Auth = true, ask.Protocol, ask.Node, ask.ID, auth
+	q.Browser, q.Protocol, q.Node, q.ID, q.Auth = true, Protocol(ask.Protocol), ask.Node, ID(ask.ID), auth
 	q.NoPing = q.NoPing || ask.UDPPort != 0 // which would become datagrams
 	return NewURL(base + "?" + q.Encode()), nil
 }
@@ -189,7 +183,7 @@ func deviceURL(operator URL, ask *AskTunnel, rauth Secret) (URL, error) {
 	if err != nil {
 		return URL{}, err
 	}
-	a.Query = Query{ID: ask.ID, Protocol: ask.Protocol, Node: ask.Node, RelayAuth: rauth}
+	a.Query = Query{ID: ID(ask.ID), Protocol: Protocol(ask.Protocol), Node: ask.Node, RelayAuth: rauth}
 	return a.Secret(), nil
 }
 

@@ -288,6 +288,7 @@ func (c *PacketConn) Write(b []byte) (int, error) {
 type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer
+	at      time.Time // when it runs
 	expired chan struct{}
 }
 
@@ -297,6 +298,14 @@ func (d *deadline) init() { d.expired = make(chan struct{}) }
 func (d *deadline) wait() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.timer != nil && !time.Now().Before(d.at) { // the timer may be about to run
+		if d.timer.Stop() {
+			close(d.expired)
+		} else {
+			<-d.expired
+		}
+		d.timer = nil
+	}
 	return d.expired
 }
 
@@ -324,6 +333,7 @@ func (d *deadline) set(t time.Time) {
 			d.expired = make(chan struct{})
 		}
 		c := d.expired
+		d.at = t
 		d.timer = time.AfterFunc(wait, func() { close(c) })
 		return
 	}

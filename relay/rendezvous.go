@@ -44,6 +44,8 @@ type End struct {
 	Protocol Protocol
 	// Expires ends the tunnel, whatever happens in it. Zero is never.
 	Expires time.Time
+	// Addr is where the end came from, for records; empty is filled in with the address of the connection.
+	Addr string
 	// NoPing wants no pings for the tunnel.
 	NoPing bool
 	// Value is the embedder's.

@@ -110,6 +110,11 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	var e End
 	if err == nil {
 		e, err = r.cfg.Authenticate(req, q)
+	}
+	if e.Addr == "" {
+		e.Addr, _, _ = net.SplitHostPort(req.RemoteAddr)
+	}
+	if q != nil {
 		if e.ID == "" {
 			e.ID = q.ID
 		}
@@ -117,15 +122,15 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	nc, upgradeErr := msgconn.Hijack(w, req, msgconn.UpgradeOptions{CheckOrigin: r.cfg.CheckOrigin})
 	if upgradeErr != nil {
-		r.refused(req.RemoteAddr, e, upgradeErr)
+		r.refused(e, upgradeErr)
 		return
 	}
 	if err != nil {
-		r.refused(req.RemoteAddr, e, err)
+		r.refused(e, err)
 		r.dismiss(nc, err)
 		return
 	}
-	r.arrive(nc, e, req.RemoteAddr)
+	r.arrive(nc, e)
 }
 
 // enter counts what Close waits for.
@@ -140,7 +145,7 @@ func (r *Relay) enter() bool {
 }
 
 // arrive is an end that has proved who it is.
-func (r *Relay) arrive(nc net.Conn, e End, remote string) {
+func (r *Relay) arrive(nc net.Conn, e End) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
@@ -150,7 +155,7 @@ func (r *Relay) arrive(nc net.Conn, e End, remote string) {
 	a, err := r.rv.Arrive(time.Now(), e)
 	if err != nil {
 		r.mu.Unlock()
-		r.refused(remote, e, err)
+		r.refused(e, err)
 		r.dismiss(nc, err)
 		return
 	}
@@ -170,9 +175,9 @@ func (r *Relay) arrive(nc net.Conn, e End, remote string) {
 	t.start()
 }
 
-func (r *Relay) refused(remote string, e End, err error) {
-	r.trace.Refused(remote, e, err)
-	r.log.Warn("tunnel end refused", "addr", remote, "role", e.Role, "user", e.User, "node", e.Node, "reason", err)
+func (r *Relay) refused(e End, err error) {
+	r.trace.Refused(e, err)
+	r.log.Warn("tunnel end refused", "addr", e.Addr, "role", e.Role, "user", e.User, "node", e.Node, "reason", err)
 }
 
 // dismiss closes the connection of an end that is in no tunnel. It does not wait.
@@ -289,7 +294,7 @@ func (r *Relay) Tunnels() iter.Seq[Stats] {
 }
 
 // End ends the tunnels for which which says so, such as those of a share that was removed, and the ends that wait for one. It
-// returns how many.
+// returns how many. which is called under a lock, and must not call the relay.
 func (r *Relay) End(reason error, which func(p *Pair) bool) int {
 	if !r.enter() {
 		return 0

@@ -161,7 +161,7 @@ func TestTunnel(t *testing.T) {
 // Ends that are not let in are closed at once, and told why if there is something to tell.
 func TestRefused(t *testing.T) {
 	refused := make(chan error, 10)
-	s := newTestServer(t, Config{Trace: &Trace{Refused: func(_ string, _ End, err error) { refused <- err }}}, false)
+	s := newTestServer(t, Config{Trace: &Trace{Refused: func(_ End, err error) { refused <- err }}}, false)
 	for _, c := range []struct {
 		query, text string
 		want        error

@@ -35,7 +35,7 @@ func (r *ourRelay) TunnelCookies(context.Context, relay.AskTunnel) (relay.Secret
 }
 
 func (r *ourRelay) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
-	if err := r.relay.Announce(relay.TunnelRequest{ID: a.ID, User: "user//admin", Node: a.Node}); err != nil {
+	if err := r.relay.Announce(relay.TunnelRequest{ID: relay.ID(a.ID), User: "user//admin", Node: a.Node}); err != nil {
 		return err
 	}
 	a.URL = relay.NewURL(strings.Replace(a.URL.Reveal(), "*/meshrelay.ashx", r.url, 1))

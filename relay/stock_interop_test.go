@@ -38,8 +38,8 @@ func (r *stockRequester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (
 
 func (r *stockRequester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
 	m := interop.Message{
-		"action": "msg", "type": "tunnel", "nodeid": a.Node, "value": a.URL.Reveal(), "usage": int(a.Protocol),
-		"responseid": string(a.ID),
+		"action": "msg", "type": "tunnel", "nodeid": a.Node, "value": a.URL.Reveal(), "usage": a.Protocol,
+		"responseid": a.ID,
 	}
 	if a.TCPPort != 0 {
 		m["tcpport"], m["tcpaddr"] = a.TCPPort, a.TCPAddr
@@ -48,7 +48,7 @@ func (r *stockRequester) RequestTunnel(ctx context.Context, a relay.AskTunnel) e
 		m["udpport"], m["udpaddr"] = a.UDPPort, a.UDPAddr
 	}
 	r.control.Send(r.t, m)
-	reply, err := r.control.WaitContext(ctx, func(m interop.Message) bool { return m["responseid"] == string(a.ID) })
+	reply, err := r.control.WaitContext(ctx, func(m interop.Message) bool { return m["responseid"] == a.ID })
 	if err != nil {
 		return err
 	}

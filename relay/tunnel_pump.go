@@ -54,8 +54,8 @@ type endConn struct {
 	size, offset uint64
 
 	bytes, messages atomic.Int64
-	closedByPeer    bool // a close frame came; the reader's
-	discard         bool // the tunnel has ended, what still comes is for nobody; the reader's
+	closedByPeer    atomic.Bool // a close frame came
+	discard         bool        // the tunnel has ended, what still comes is for nobody; the reader's
 	cut             atomic.Bool
 	written         chan struct{} // closed when nothing is written any more
 }
@@ -157,7 +157,7 @@ func (t *tunnel) end(by *endConn, cause error) {
 			}
 			var frame []byte
 			switch {
-			case c.closedByPeer:
+			case c.closedByPeer.Load():
 				frame = msgconn.AppendCloseFrame(nil, msgconn.CloseNormal, "")
 			case errors.Is(cause, ErrPeerGone): // it is gone
 				c.drop()
@@ -242,7 +242,7 @@ func (c *endConn) role() Role { return c.t.pair.End(c.key).Role }
 func (c *endConn) read() {
 	err := c.readAll()
 	c.t.end(c, err)
-	if !c.closedByPeer && !errors.Is(err, ErrPeerGone) {
+	if !c.closedByPeer.Load() && !errors.Is(err, ErrPeerGone) {
 		b := make([]byte, smallRead)
 		for n := 0; n < lingerBytes; {
 			m, err := c.nc.Read(b)
@@ -279,7 +279,7 @@ func (c *endConn) readAll() error {
 			c.t.moved.Store(true)
 			c.peer.out.flush()
 			if c.in.ended {
-				c.closedByPeer = true
+				c.closedByPeer.Store(true)
 				return ErrPeerGone
 			}
 		}

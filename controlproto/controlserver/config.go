@@ -20,6 +20,8 @@ type Config struct {
 	Router   Router   // nil: no device has an agent
 	Presence Presence // nil: a MemoryPresence
 	Bus      Bus      // nil: a MemoryBus
+	// Tunnels is where tunnels to devices are joined. Nil: somewhere else, and tunnel requests go to devices whatever their URL.
+	Tunnels Tunnels
 
 	// Domains are the tenants; nil is one, the default.
 	Domains []Domain
@@ -32,6 +34,8 @@ type Config struct {
 	// LoginKey makes login cookies, InviteKey those in invitations and guest links. Nil: new ones, which end with this
 	// process.
 	LoginKey, InviteKey *controlproto.CookieKey
+	// CookieEncoding is how login cookies are written.
+	CookieEncoding controlproto.CookieEncoding
 	// ManageAll lists accounts and user groups whose full administrators see all device groups, not only those that they
 	// are linked to.
 	ManageAll []controlproto.ID

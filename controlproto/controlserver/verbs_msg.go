@@ -88,7 +88,11 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 	if !msgAllowed(c, m, rights) {
 		return false, nil
 	}
-	u := c.Session.User()
+	routed := s.routed(m.Type, c.Session.User(), c.Session.Login().RemoteAddr, d, group, rights)
+	routed.SessionID = c.Session.ID()
+	if m.Type == "tunnel" {
+		return s.routeTunnel(ctx, c, d, routed)
+	}
 	for _, name := range []string{
 		"action", "type", "nodeid", "sessionid", "rights", "consent", "username", "realname", "userid", "remoteaddr", "servertlshash",
 		"soptions", "perMessageDeflate", "privacybartext", "desktopviewonly", "fromSessionid",
@@ -101,13 +105,20 @@ func (s *Server) routeMsg(ctx context.Context, c *controlproto.Call, m *controlp
 			setExtra(&m.Extra, name, v)
 		}
 	}
-	if m.Type == "tunnel" {
-		setExtra(&m.Extra, "soptions", json.RawMessage("{}")) // agents expect it
+	routed.Extra = m.Extra
+	return s.sendTo(ctx, d.ID, &routed)
+}
+
+// routeTunnel passes a tunnel request on: those of its members that are known.
+func (s *Server) routeTunnel(ctx context.Context, c *controlproto.Call, d *controlproto.Device, routed routedMsg) (sent bool, err error) {
+	t := new(controlproto.MsgTunnel)
+	if err := c.Decode(t); err != nil {
+		return false, err
 	}
-	return s.sendTo(ctx, d.ID, &routedMsg{
-		Action: "msg", Type: m.Type, SessionID: c.Session.ID(), Rights: rights, Consent: s.consent(c.Session, d, group),
-		Username: u.Name, RealName: u.RealName, UserID: u.ID, RemoteAddr: c.Session.Login().RemoteAddr.String(), Extra: m.Extra,
-	})
+	return s.sendTunnel(ctx, &TunnelRequest{
+		User: routed.UserID, Device: d.ID, URL: t.URL,
+		TCPPort: t.TCPPort, UDPPort: t.UDPPort, TCPAddr: t.TCPAddr, UDPAddr: t.UDPAddr,
+	}, &tunnelMsg{routedMsg: routed, Usage: t.Usage, ResponseID: c.ResponseID, Tag: c.Tag})
 }
 
 func setExtra(m *map[string]json.RawMessage, name string, v json.RawMessage) {
@@ -169,8 +180,7 @@ func tunnelAllowed(m *controlproto.Msg, rights controlproto.Rights) bool {
 
 // consent adds up what the user of a device is told or asked when this operator connects. User groups count when it is
 // they who give access.
-func (s *Server) consent(c *controlproto.Session, d *controlproto.Device, g *controlproto.DeviceGroup) controlproto.Consent {
-	u := c.User()
+func (s *Server) consent(u *controlproto.User, d *controlproto.Device, g *controlproto.DeviceGroup) controlproto.Consent {
 	sum := s.domains[d.Domain].Consent | g.Consent | d.Consent | u.Consent
 	_, linkedGroup := u.Links[g.ID]
 	_, linkedDevice := u.Links[d.ID]

@@ -23,29 +23,56 @@ type reportData struct {
 }
 
 type reportGroup struct {
-	Entries []reportEntry `json:"entries,keep"`
+	Entries []json.RawMessage `json:"entries,keep"`
 }
 
-// reportEntry is a line: controlproto.ReportEntry, in which some members have several types.
-type reportEntry map[string]json.RawMessage
+// reportEntry is a line: controlproto.ReportEntry, in which some members have several types. meshctrl prints the members in
+// the order in which they come.
+type reportEntry struct{ members []reportMember }
 
-func (e reportEntry) number(name string, v float64) {
-	e[name] = strconv.AppendFloat(nil, v, 'f', -1, 64)
+type reportMember struct {
+	name  string
+	value json.RawMessage
 }
 
-func (e reportEntry) text(name, v string) {
+// json is the line as it is sent.
+func (e *reportEntry) json() json.RawMessage {
+	b := []byte{'{'}
+	for i, m := range e.members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(jsonrec.AppendString(b, m.name), ':')
+		b = append(b, m.value...)
+	}
+	return append(b, '}')
+}
+
+func (e *reportEntry) add(name string, raw json.RawMessage) {
+	e.members = append(e.members, reportMember{name, raw})
+}
+
+func (e *reportEntry) has(name string) bool {
+	return slices.ContainsFunc(e.members, func(m reportMember) bool { return m.name == name })
+}
+
+func (e *reportEntry) number(name string, v float64) {
+	e.add(name, strconv.AppendFloat(nil, v, 'f', -1, 64))
+}
+
+func (e *reportEntry) text(name, v string) {
 	if v != "" {
-		e[name] = jsonrec.AppendString(nil, v)
+		e.add(name, jsonrec.AppendString(nil, v))
 	}
 }
 
-func (d *reportData) add(group string, entry reportEntry) {
+func (d *reportData) add(group string, entry *reportEntry) {
 	g := d.Groups[group]
 	if g == nil {
 		g = new(reportGroup)
 		d.Groups[group] = g
 	}
-	g.Entries = append(g.Entries, entry)
+	g.Entries = append(g.Entries, entry.json())
 }
 
 // reportReply is controlproto.ReportReply.
@@ -208,7 +235,7 @@ func (s *Server) sessionReport(ctx context.Context, a *Account, req *controlprot
 	for i := range list {
 		e := &list[i]
 		entry := e.session(req)
-		if _, guest := entry["guestname"]; guest {
+		if entry.has("guestname") {
 			guests = true
 		}
 		key := string(e.UserID)
@@ -244,8 +271,8 @@ func (s *Server) sessionReport(ctx context.Context, a *Account, req *controlprot
 }
 
 // session is an event as a line of a report of sessions.
-func (e *reported) session(req *controlproto.Report) reportEntry {
-	entry := reportEntry{}
+func (e *reported) session(req *controlproto.Report) *reportEntry {
+	entry := &reportEntry{}
 	entry.number("time", float64(e.Time.UnixMilli()))
 	if req.GroupBy != controlproto.ReportByUser {
 		entry.text("userid", string(e.UserID))
@@ -293,15 +320,15 @@ func (s *Server) trafficReport(ctx context.Context, a *Account, req *controlprot
 		out, _ := e.traffic("bytesout")
 		t.length, t.in, t.out = t.length+length, t.in+in, t.out+out
 	}
-	all := &reportGroup{Entries: []reportEntry{}}
+	all := &reportGroup{Entries: []json.RawMessage{}}
 	for _, id := range users {
 		t := sums[id]
-		entry := reportEntry{}
+		entry := &reportEntry{}
 		entry.text("userid", string(id))
 		entry.number("length", t.length)
 		entry.number("bytesin", t.in)
 		entry.number("bytesout", t.out)
-		all.Entries = append(all.Entries, entry)
+		all.Entries = append(all.Entries, entry.json())
 	}
 	return &reportData{Groups: map[string]*reportGroup{"0": all}, Columns: []reportColumn{
 		columnUser, columnSum("length", "seconds", sumAll), columnSum("bytesin", "bytes", sumAll),
@@ -327,17 +354,18 @@ func (s *Server) loginReport(ctx context.Context, a *Account, req *controlproto.
 	}
 	for i := range list {
 		e := &list[i]
-		entry := reportEntry{"twofactor": jsonrec.AppendString(nil, text(e.Extra["twoFactorType"]))}
+		entry := &reportEntry{}
 		entry.number("time", float64(e.Time.UnixMilli()))
-		entry.number("msg", float64(e.MsgID))
-		for i, name := range []string{"ip", "browser", "os"} {
-			entry.text(name, text(e.arg(i)))
-		}
 		key := string(e.UserID)
 		if req.GroupBy == controlproto.ReportByDay {
 			key = e.day(req)
 			entry.text("userid", string(e.UserID))
 		}
+		for i, name := range []string{"ip", "browser", "os"} {
+			entry.text(name, text(e.arg(i)))
+		}
+		entry.add("twofactor", jsonrec.AppendString(nil, text(e.Extra["twoFactorType"])))
+		entry.number("msg", float64(e.MsgID))
 		data.add(key, entry)
 	}
 	return data, nil
@@ -363,13 +391,13 @@ func (s *Server) databaseReport(ctx context.Context, a *Account) (*reportData, e
 	if !a.SiteRights.Full() {
 		return nil, nil
 	}
-	all := &reportGroup{Entries: []reportEntry{}}
+	all := &reportGroup{Entries: []json.RawMessage{}}
 	add := func(name string, n int) {
 		if n > 0 {
-			entry := reportEntry{}
+			entry := &reportEntry{}
 			entry.text("record", name)
 			entry.number("recordcount", float64(n))
-			all.Entries = append(all.Entries, entry)
+			all.Entries = append(all.Entries, entry.json())
 		}
 	}
 	err := s.cfg.Store.View(ctx, func(tx StoreTx) error {

@@ -20,7 +20,7 @@ func (s *Server) sessionVerbs(m *controlproto.Mux) {
 
 // loginCodec makes and reads cookies of logins and tunnels.
 func (s *Server) loginCodec() *controlproto.CookieCodec {
-	return &controlproto.CookieCodec{Key: *s.cfg.LoginKey, Now: s.cfg.Now, Rand: s.cfg.Rand}
+	return &controlproto.CookieCodec{Key: *s.cfg.LoginKey, Encoding: s.cfg.CookieEncoding, Now: s.cfg.Now, Rand: s.cfg.Rand}
 }
 
 // authCookie gives the cookies for tunnels: one for the operator's end, bound to its address, and one for the device's.

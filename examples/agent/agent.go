@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"runtime"
 	"time"
 
@@ -16,17 +18,31 @@ import (
 // agent is what this program does in a session.
 type agent struct {
 	tag     string
+	proxy   func(*http.Request) (*url.URL, error) // nil: from the environment
 	log     *slog.Logger
 	console *console
 }
 
-// newAgent returns what receives from every session.
-func newAgent(tag string, log *slog.Logger) *agentproto.Mux {
-	a := &agent{tag: tag, log: log, console: &console{started: time.Now()}}
+func newAgent(tag string, log *slog.Logger) *agent {
+	return &agent{tag: tag, log: log, console: &console{started: time.Now()}}
+}
+
+// Serve receives from a session.
+func (a *agent) Serve(ctx context.Context, s *agentproto.ClientSession) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tunnels := a.openTunnels(ctx, s)
+	defer tunnels.Close()
 	mux := &agentproto.Mux{LoggedIn: a.loggedIn, Other: a.other}
 	agentproto.Handle(mux, a.sysInfo)
 	agentproto.Handle(mux, a.command)
-	return mux
+	agentproto.Handle(mux, func(ctx context.Context, s *agentproto.ClientSession, m *agentproto.TunnelRequest) {
+		a.tunnel(ctx, s, tunnels, m)
+	})
+	agentproto.Handle(mux, func(_ context.Context, _ *agentproto.ClientSession, m *agentproto.EndTunnel) {
+		a.endTunnel(tunnels, m)
+	})
+	mux.Serve(ctx, s)
 }
 
 // loggedIn reports what the server does not ask for.

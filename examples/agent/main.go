@@ -78,12 +78,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 
 	system := hostinfo.ReadSystem()
+	device := newAgent(settings.tag, log)
+	device.proxy = settings.proxy
 	cfg := agentproto.ClientConfig{
 		Certificate: identity.Certificate,
 		Signer:      identity.Signer,
 		Name:        system.Name,
 		HostInfo:    system.OS + " - " + system.Arch,
-		Handler:     newAgent(settings.tag, log).Serve,
+		Handler:     device.Serve,
 		Trust:       openTrustFile(filepath.Join(flags.data, "servers.json"), log),
 		Logger:      log,
 		Trace:       &agentproto.ClientTrace{Command: logCommand(log)},

@@ -23,6 +23,7 @@ type agents struct {
 	store   controlserver.Store
 	records *controlserver.Server
 	rec     *recorder
+	online  *online
 	cores   *agentproto.CoreSet // nil: agents keep the core that they have
 	log     *slog.Logger
 }
@@ -95,7 +96,10 @@ func (a *agents) core(info agentproto.AgentInfo) (*agentproto.Core, error) {
 func (a *agents) serve(ctx context.Context, s *agentproto.Session) {
 	if !s.Recovery() { // a recovery agent is no device of its own
 		aside(func() { a.rec.connected(s) })
-		defer aside(func() { a.rec.disconnected(s) })
+		defer aside(func() {
+			a.online.forget(controlproto.DeviceID(s.NodeKey()), s)
+			a.rec.disconnected(s)
+		})
 	}
 	for event, err := range s.Events(ctx) {
 		if err != nil {
@@ -205,6 +209,8 @@ func (a *agents) message(ctx context.Context, s *agentproto.Session, m agentprot
 		err = a.askSystem(ctx, s)
 	case *agentproto.LogEvent:
 		a.logEvent(s, m)
+	case *agentproto.AgentSessions:
+		err = a.sessions(ctx, s, m)
 	default:
 		if m.Action() == "msg" {
 			err = a.toOperators(ctx, s, m)
@@ -215,6 +221,36 @@ func (a *agents) message(ctx context.Context, s *agentproto.Session, m agentprot
 	if err != nil && s.Err() == nil {
 		a.log.Warn("agent's message not taken", "session", s, "action", m.Action(), "reason", err)
 	}
+}
+
+// sessions takes who is connected to a device, as its agent counts them, and tells the operators.
+func (a *agents) sessions(ctx context.Context, s *agentproto.Session, m *agentproto.AgentSessions) error {
+	kind := m.Type.String()
+	if !sessionKinds[kind] {
+		return nil
+	}
+	var value json.RawMessage
+	if len(m.Value) > 0 {
+		text, err := json.Marshal(m.Value)
+		if err != nil {
+			return err
+		}
+		if len(text) > maxKind {
+			return fmt.Errorf("sessions: %d bytes", len(text))
+		}
+		value = text
+	}
+	id := controlproto.DeviceID(s.NodeKey())
+	before := a.online.State(id).Sessions
+	now := a.online.setSessions(id, s, kind, value)
+	if string(before) == string(now) {
+		return nil
+	}
+	err := a.records.TellSessions(ctx, id, now)
+	if errors.Is(err, controlserver.ErrNotFound) { // not enrolled yet
+		return nil
+	}
+	return err
 }
 
 // toOperators passes a message on to the sessions that it is for.

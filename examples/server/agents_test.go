@@ -87,7 +87,7 @@ func inRig(t *testing.T, test func(*testing.T, *rig)) {
 			online: func(k nodeid.NodeKey) (*agentproto.Session, bool) { return r.server.Session(k) },
 		}
 		rec.begin()
-		r.rules = &agents{store: store, records: r.records, rec: rec, log: log}
+		r.rules = &agents{store: store, records: r.records, rec: rec, online: who, log: log}
 		r.server, err = agentproto.NewServer(agentproto.ServerConfig{
 			Identities: []*agentproto.ServerIdentity{identity},
 			WebHashes:  func(string) []agentproto.Hash { return []agentproto.Hash{webHash} },

@@ -30,7 +30,7 @@ type site struct {
 }
 
 // openRecords makes what operators' actions do: package controlserver over the store and the agents that are online.
-func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Server, error) {
+func openRecords(ctx context.Context, s *site, who *online, tunnels *tunnels) (*controlserver.Server, error) {
 	login, err := cookieKey(ctx, s.store, loginKeySetting, s.cfg.File.LoginCookieKey)
 	if err != nil {
 		return nil, err
@@ -41,9 +41,9 @@ func openRecords(ctx context.Context, s *site, who *online) (*controlserver.Serv
 	}
 	s.loginKey, s.inviteKey = login, invite
 	return controlserver.New(controlserver.Config{
-		Store: s.store, Router: who, Presence: who,
+		Store: s.store, Router: who, Presence: who, Tunnels: tunnels,
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
-		LoginKey: &login, InviteKey: &invite,
+		LoginKey: &login, InviteKey: &invite, CookieEncoding: s.cfg.File.CookieEncoding,
 		ManageAll: s.cfg.File.ManageAll, WANOnly: s.cfg.File.WANOnly, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
 		HostMemory: hostMemory,
 		Logger:     s.log,

@@ -48,11 +48,12 @@ func (s *server) handler(files *settings) http.Handler {
 	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.Handle("/", s.pages)
 
-	// Pages of other sites are refused by all of these in the same way, but for the control channel, which says so in its
-	// own words.
+	// Pages of other sites are refused by all of these in the same way, but for the control channel and the tunnels, which
+	// say so in their own words.
 	all := http.NewServeMux()
 	for _, prefix := range []string{"", "/{domain}"} {
 		all.Handle("GET "+prefix+"/control.ashx", s.channel)
+		all.Handle("GET "+prefix+"/meshrelay.ashx", s.tunnels.relay)
 	}
 	origins := s.channel.Origins()
 	all.Handle("/", web.Protect(mux, func(r *http.Request) error { return origins.Check(r, true) }))

@@ -119,7 +119,7 @@ func unixCommands(program, file string, kind controlproto.InviteKind) string {
 }
 
 // share answers GET /sharing?c=COOKIE (webserver.js, handleSharingRequest). It tells what is shared; sessions with devices
-// need tunnels, which this server does not have.
+// do not open yet: their tunnels are not let in.
 func (g *guests) share(w http.ResponseWriter, r *http.Request) {
 	t, ok := tenantOf(r)
 	if !ok || t.NoGuestSharing {

@@ -2,16 +2,31 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
+	"sync"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 )
 
-// online is who of the agents is there, as agentproto's registry knows it. Nothing is kept beside that: an idle agent takes no
-// memory here. It is the operators' way to the agents, too. Until there is a registry nobody is online.
-type online struct{ agents *agentproto.Server }
+// online is who of the agents is there, as agentproto's registry knows it. Nothing is kept beside that but who has tunnels:
+// an idle agent takes no memory here. It is the operators' way to the agents, too. Until there is a registry nobody is
+// online.
+type online struct {
+	agents *agentproto.Server
+
+	mu   sync.Mutex
+	busy map[controlproto.ID]busy
+}
+
+// busy is what an agent has said of the sessions on its device, by their kind.
+type busy struct {
+	session *agentproto.Session
+	kinds   map[string]json.RawMessage
+}
 
 var (
 	_ controlserver.Presence = (*online)(nil)
@@ -33,10 +48,71 @@ func connected(s *agentproto.Session) controlserver.State {
 
 // State implements [controlserver.Presence].
 func (o *online) State(id controlproto.ID) controlserver.State {
-	if s, ok := o.session(id); ok {
-		return connected(s)
+	s, ok := o.session(id)
+	if !ok {
+		return controlserver.State{}
 	}
-	return controlserver.State{}
+	st := connected(s)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if b := o.busy[id]; b.session == s {
+		st.Sessions = b.document()
+	}
+	return st
+}
+
+// sessionKinds are the kinds of sessions that there are (meshagent.js, processAgentData, case 'sessions').
+var sessionKinds = map[string]bool{
+	"kvm": true, "terminal": true, "files": true, "help": true, "tcp": true, "udp": true, "msg": true, "app": true,
+}
+
+// maxKind bounds what is kept of one kind of sessions.
+const maxKind = 8 << 10
+
+// setSessions takes what an agent says of one kind of sessions, and returns what is known of all of them: nil is none.
+func (o *online) setSessions(id controlproto.ID, s *agentproto.Session, kind string, sessions json.RawMessage) json.RawMessage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.busy[id]
+	if b.session != s {
+		b = busy{session: s}
+	}
+	kinds := maps.Clone(b.kinds)
+	if kinds == nil {
+		kinds = map[string]json.RawMessage{}
+	}
+	if sessions == nil {
+		delete(kinds, kind)
+	} else {
+		kinds[kind] = sessions
+	}
+	b.kinds = kinds
+	if len(kinds) == 0 {
+		delete(o.busy, id)
+		return nil
+	}
+	if o.busy == nil {
+		o.busy = map[controlproto.ID]busy{}
+	}
+	o.busy[id] = b
+	return b.document()
+}
+
+// forget forgets the sessions of an agent that has gone.
+func (o *online) forget(id controlproto.ID, s *agentproto.Session) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy[id].session == s {
+		delete(o.busy, id)
+	}
+}
+
+func (b busy) document() json.RawMessage {
+	text, err := json.Marshal(b.kinds)
+	if err != nil { // each of them was read as JSON
+		return nil
+	}
+	return text
 }
 
 // SetState implements [controlserver.Presence]. There is nothing to set: agents are the only connection that devices have

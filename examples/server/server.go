@@ -32,6 +32,7 @@ type server struct {
 	agents   *agentproto.Server
 	records  *controlserver.Server // what operators' actions do
 	channel  *controlproto.Server  // operators' sessions
+	tunnels  *tunnels
 	pages    *web.Handler
 	http     *http.Server
 	stop     context.CancelFunc // of what runs beside
@@ -98,7 +99,8 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 
 	// Operators' actions.
 	who := &online{}
-	if s.records, err = openRecords(ctx, s.site, who); err != nil {
+	s.tunnels = &tunnels{site: s.site}
+	if s.records, err = openRecords(ctx, s.site, who, s.tunnels); err != nil {
 		return nil, err
 	}
 	if err := removeTemporary(ctx, s.store, s.records); err != nil {
@@ -124,7 +126,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 			return errors.Join(err, s.records.Prune(context.Background())) // what has expired
 		},
 	}
-	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, cores: cores, log: log}
+	s.rules = &agents{store: s.store, records: s.records, rec: s.recorder, online: who, cores: cores, log: log}
 	if s.agents, err = openAgents(s); err != nil {
 		return nil, err
 	}
@@ -138,6 +140,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 		Source: &view{store: s.store, records: s.records, agents: s.agents, tenants: s.tenants, settings: files}, Feed: feed,
 		Logins: &logins{s.store, s.records, s.channel, cfg.File.urlKeys}, TrustedProxies: cfg.TrustedProxies, Logger: log,
 	})
+	if err := s.tunnels.open(s); err != nil {
+		return nil, err
+	}
 	s.http = s.newHTTP(s.handler(files))
 	s.http.RegisterOnShutdown(s.pages.Close)
 	if err := s.logServer(ctx, "started", "Server started"); err != nil {
@@ -166,6 +171,9 @@ func (s *server) serve() error {
 
 // abandon closes what open has opened before it failed.
 func (s *server) abandon() (err error) {
+	if s.tunnels != nil && s.tunnels.relay != nil {
+		err = s.tunnels.relay.Close()
+	}
 	if s.records != nil {
 		s.records.Close()
 	}
@@ -212,13 +220,14 @@ func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var parts sync.WaitGroup
-	var pages, operators, agents error
+	var pages, operators, tunnels, agents error
 	parts.Go(func() { pages = s.closePages() })
 	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
+	parts.Go(func() { tunnels = s.tunnels.relay.Shutdown(ctx) })
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
 	parts.Wait()
 	s.recorder.close()
-	err := errors.Join(pages, operators, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
+	err := errors.Join(pages, operators, tunnels, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()
 	return errors.Join(err, s.store.Close(), s.lock.Close())
 }

@@ -22,6 +22,10 @@ type MeshctrlClient struct {
 	// Dir is the folder to run in, which some commands read from and write to.
 	// Empty means the package's.
 	Dir string
+	// Env is added to the environment.
+	Env []string
+	// Stdin is what the client reads. Nil is nothing.
+	Stdin *os.File
 }
 
 // MeshctrlResult is what the client did.
@@ -104,6 +108,12 @@ func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, 
 		if option.value != "" {
 			cmd.Args = append(cmd.Args, option.name, option.value)
 		}
+	}
+	if c.Env != nil {
+		cmd.Env = append(cleanEnv(), c.Env...)
+	}
+	if c.Stdin != nil {
+		cmd.Stdin = c.Stdin
 	}
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {

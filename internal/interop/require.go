@@ -18,6 +18,8 @@ const (
 	PeerAgent
 	// PeerNginx is Debian's nginx.
 	PeerNginx
+	// PeerX is an X server without a screen, and the X programs that tests of desktops use.
+	PeerX
 )
 
 // Require skips the test, or fails it when the environment says CI=true,
@@ -47,6 +49,12 @@ func Require(t testing.TB, peers ...Peer) {
 		case PeerNginx:
 			if _, err := nginxPath(); err != nil {
 				unavailable(t, "nginx was not found: install it (Debian: apt-get install nginx)")
+			}
+		case PeerX:
+			for _, program := range []string{"Xvfb", "xauth", "xwd", "xlogo"} {
+				if _, err := exec.LookPath(program); err != nil {
+					unavailable(t, program+" was not found: install it (Debian: apt-get install xvfb xauth x11-apps libxtst6 libxfixes3 libxdamage1)")
+				}
 			}
 		default:
 			t.Fatalf("interop: Require(%d): no such peer", peer)

@@ -1,0 +1,117 @@
+package controlserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+)
+
+// Tunnels is where the two ends of tunnels meet.
+type Tunnels interface {
+	// Announce is told of a tunnel request that is about to go to a device. An error keeps it from going: the URL is not one
+	// that devices shall open, or there are too many.
+	Announce(r *TunnelRequest) error
+	// Withdraw takes a request back: the device is not connected.
+	Withdraw(r *TunnelRequest)
+}
+
+// TunnelRequest asks a device to open its end of a tunnel.
+type TunnelRequest struct {
+	User, Device controlproto.ID
+	URL          controlproto.SecretURL // where: */[DOMAIN/]meshrelay.ashx?...&id=...&rauth=...
+	// A port of the device, or of a machine that it reaches. An operator who connects his end sees that it is there.
+	TCPPort, UDPPort uint16
+	TCPAddr, UDPAddr string
+}
+
+// ErrTunnelRefused is a tunnel request that is not passed on.
+var ErrTunnelRefused = errors.New("controlserver: tunnel refused")
+
+// maxTunnelAddress bounds the names of machines in tunnel requests.
+const maxTunnelAddress = 253
+
+func (r *TunnelRequest) valid() bool {
+	for _, a := range []string{r.TCPAddr, r.UDPAddr} {
+		if len(a) > maxTunnelAddress || strings.ContainsFunc(a, func(c rune) bool { return c <= ' ' || c == 0x7F }) {
+			return false
+		}
+	}
+	return true
+}
+
+// tunnelMsg is a tunnel request as an agent gets it. Nothing of what an operator sent is in it that is not named here.
+type tunnelMsg struct {
+	routedMsg
+	Value         controlproto.SecretURL `json:"value"`
+	Usage         int                    `json:"usage"`
+	TCPPort       uint16                 `json:"tcpport"`
+	TCPAddr       string                 `json:"tcpaddr"`
+	UDPPort       uint16                 `json:"udpport"`
+	UDPAddr       string                 `json:"udpaddr"`
+	ServerTLSHash string                 `json:"servertlshash"`
+	ServerOptions json.RawMessage        `json:"soptions"` // agents expect it
+	ResponseID    json.RawMessage        `json:"responseid"`
+	Tag           json.RawMessage        `json:"tag"`
+}
+
+// sendTunnel announces a tunnel request and passes it on.
+func (s *Server) sendTunnel(ctx context.Context, r *TunnelRequest, m *tunnelMsg) (sent bool, err error) {
+	if !r.valid() {
+		return false, nil
+	}
+	if s.cfg.Tunnels != nil {
+		if err := s.cfg.Tunnels.Announce(r); err != nil {
+			s.log.Warn("tunnel request refused", "user", r.User, "node", r.Device, "reason", err)
+			return false, nil
+		}
+	}
+	m.Value, m.TCPPort, m.TCPAddr, m.UDPPort, m.UDPAddr = r.URL, r.TCPPort, r.TCPAddr, r.UDPPort, r.UDPAddr
+	m.ServerTLSHash = strings.ToLower(s.cfg.Info(r.User.Domain()).TLSHash)
+	m.ServerOptions = json.RawMessage("{}")
+	sent, err = s.sendTo(ctx, r.Device, m)
+	if !sent && s.cfg.Tunnels != nil {
+		s.cfg.Tunnels.Withdraw(r)
+	}
+	return sent, err
+}
+
+// RequestTunnel has a device open its end of a tunnel to a port, for an operator who did not ask himself: he has connected
+// his end and said where it leads. The account needs RemoteControl or RelayRight on the device. The error is ErrTunnelRefused if it
+// has not, and ErrNotConnected if there is no agent. (meshrelay.js, sendAgentMessage)
+func (s *Server) RequestTunnel(ctx context.Context, r TunnelRequest, from netip.Addr) error {
+	u, err := s.User(ctx, r.User)
+	if err != nil {
+		return err
+	}
+	d, err := s.Device(ctx, r.Device)
+	if errors.Is(err, ErrNotFound) {
+		return ErrTunnelRefused
+	}
+	if err != nil {
+		return err
+	}
+	rights, visible := s.rights(u.ID, d.Group, d.ID)
+	group := s.group(d.Group)
+	if !visible || group == nil || u.ID.Domain() != d.Domain || rights&(controlproto.RemoteControl|controlproto.RelayRight) == 0 {
+		return ErrTunnelRefused
+	}
+	sent, err := s.sendTunnel(ctx, &r, &tunnelMsg{routedMsg: s.routed("tunnel", u, from, d, group, rights)})
+	if err == nil && !sent {
+		err = ErrNotConnected
+	}
+	return err
+}
+
+// routed is a message to a device with what the server says of who sends it.
+func (s *Server) routed(
+	typ string, u *controlproto.User, from netip.Addr, d *controlproto.Device, g *controlproto.DeviceGroup, rights controlproto.Rights,
+) routedMsg {
+	return routedMsg{
+		Action: "msg", Type: typ, Rights: rights, Consent: s.consent(u, d, g),
+		Username: u.Name, RealName: u.RealName, UserID: u.ID, RemoteAddr: from.String(),
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/interop"
+	"github.com/meshcentral-go/sdk/relay"
+)
+
+// requester asks for tunnels on the control channel of a stock server.
+type requester struct {
+	client *controlproto.Client
+	url    string
+}
+
+// TunnelCookies implements [relay.Requester].
+func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (operator, device relay.Secret, err error) {
+	c, err := controlproto.Do(ctx, r.client, &controlproto.AuthCookie{})
+	if err != nil {
+		return operator, device, err
+	}
+	return relay.NewSecret(c.Cookie.Reveal()), relay.NewSecret(c.RelayCookie.Reveal()), nil
+}
+
+// RequestTunnel implements [relay.Requester].
+func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
+	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
+		DeviceID: controlproto.ID(a.Node), URL: controlproto.NewSecretURL(a.URL.Reveal()), TCPPort: a.TCPPort, TCPAddr: a.TCPAddr,
+	})
+	return err
+}
+
+// RelayURL implements [relay.Requester].
+func (r *requester) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), nil }
+
+// A port of this machine is reached through a stock server, which lists the tunnel while it is open.
+func TestStockServerTunnels(t *testing.T) {
+	interop.Require(t, interop.PeerMeshCentral)
+	name := buildProgram(t)
+	server := interop.StartServer(t, interop.ServerOptions{})
+	group := server.CreateGroup(t, "lab")
+	settings := server.URL() + "/meshsettings?id=" + url.QueryEscape(strings.TrimPrefix(group, "mesh//"))
+	startProgram(t, name, "-msh", settings, "-insecure-msh", "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug")
+	device := server.WaitDevice(t, interop.Online)
+
+	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
+	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, controlproto.ClientConfig{TLSConfig: server.TLSConfig(t)})
+	require.NoError(t, err)
+	defer client.Close()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
+	defer site.Close()
+	dialer := &relay.Dialer{
+		Requester: &requester{client, "wss://" + server.Addr() + "/meshrelay.ashx"}, Node: device.ID,
+		Options: relay.Options{Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
+	}
+	transport := &http.Transport{DialContext: dialer.DialContext}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL+"/page", nil)
+	require.NoError(t, err)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, "path /page", string(text))
+
+	sessions := func() string {
+		devices, err := client.Devices(ctx, controlproto.DeviceFilter{})
+		require.NoError(t, err)
+		require.Len(t, devices, 1)
+		return string(devices[0].Sessions)
+	}
+	require.Eventually(t, func() bool { return sessions() == `{"tcp":{"user//admin":1}}` }, 20*time.Second, 100*time.Millisecond)
+	transport.CloseIdleConnections()
+	require.Eventually(t, func() bool { return !strings.Contains(sessions(), "user//admin") }, 20*time.Second, 100*time.Millisecond)
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/interop"
+	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/relay"
+)
+
+// tunnelWorld is this server with a stock native agent.
+type tunnelWorld struct {
+	*running
+	password string
+	client   interop.MeshctrlClient
+	device   string
+	dir      string
+}
+
+func newTunnelWorld(t *testing.T) *tunnelWorld {
+	t.Helper()
+	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
+	w := &tunnelWorld{dir: t.TempDir(), password: "Passw0rd!tunnels"}
+	w.running = startServer(t, filepath.Join(t.TempDir(), "data"), interop.FreePort(t), "-core", interop.AgentsDir(t), "-admin", "admin:"+w.password)
+	w.client = interop.MeshctrlClient{URL: fmt.Sprintf("wss://127.0.0.1:%d", w.port), User: "admin", Password: w.password, Dir: w.dir}
+	interop.StartAgent(t, w.msh(t), interop.AgentOptions{})
+	w.waitOnline(t, false)
+	var devices []struct {
+		ID string `json:"_id"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(w.meshctrl(t, "listdevices", "--json")), &devices))
+	require.Len(t, devices, 1)
+	w.device = devices[0].ID
+	return w
+}
+
+// meshctrl runs the stock client, which has to succeed, and returns what it printed.
+func (w *tunnelWorld) meshctrl(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	result, err := w.client.Run(ctx, args...)
+	require.NoError(t, err, result.Output)
+	require.Zero(t, result.Code, result.Output)
+	return result.Output
+}
+
+// randomFile makes a file and returns its hash.
+func randomFile(t *testing.T, name string, size int64) (hash string) {
+	t.Helper()
+	f, err := os.Create(name)
+	require.NoError(t, err)
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.CopyN(io.MultiWriter(f, h), rand.Reader, size)
+	require.NoError(t, err)
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+func fileHash(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	require.NoError(t, err)
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// The stock client copies files to and from a stock agent through this server, and opens a shell on it.
+func TestStockTunnels(t *testing.T) {
+	w := newTunnelWorld(t)
+	far := t.TempDir()                             // on the agent's side
+	bare := strings.TrimPrefix(w.device, "node//") // the client puts that before it in any case
+	for name, size := range map[string]int64{"large": 64 << 20, "empty": 0, "small": 70_001} {
+		t.Run(name, func(t *testing.T) {
+			sent := randomFile(t, filepath.Join(w.dir, name), size)
+			begun := time.Now()
+			out := w.meshctrl(t, "upload", "--id", bare, "--file", name, "--target", far)
+			require.Contains(t, out, fmt.Sprintf("Upload done, %d bytes sent.", size))
+			up := time.Since(begun)
+			require.Equal(t, sent, fileHash(t, filepath.Join(far, name)))
+			begun = time.Now()
+			out = w.meshctrl(t, "download", "--id", bare, "--file", filepath.Join(far, name), "--target", name+".back")
+			require.Contains(t, out, fmt.Sprintf("Download completed, %d bytes written.", size))
+			require.Equal(t, sent, fileHash(t, filepath.Join(w.dir, name+".back")))
+			t.Logf("%d bytes: up in %v, down in %v", size, up.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
+		})
+	}
+
+	// Without a terminal there is no raw mode, which the client asks for.
+	stub := filepath.Join(t.TempDir(), "stub.js")
+	require.NoError(t, os.WriteFile(stub, []byte("process.stdin.setRawMode = function () { return this; };\n"), 0o600))
+	stdin, typed, err := os.Pipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	defer typed.Close()
+	client := w.client
+	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := client.RunUntil(ctx, "Connected.", func() {
+		_, err := typed.WriteString("echo through$((6*7))\n")
+		require.NoError(t, err)
+	}, "through42", "shell", "--id", bare)
+	require.NoError(t, err, out)
+
+	// The log has them all, with what went through.
+	require.Eventually(t, func() bool {
+		out := w.meshctrl(t, "listevents", "--filter", "relaylog")
+		return strings.Count(out, "Ended file management session") == 6 && strings.Count(out, "Started file management session") == 6 &&
+			strings.Count(out, "Ended terminal session") == 1
+	}, 30*time.Second, 300*time.Millisecond)
+	out = w.meshctrl(t, "report", "--type", "sessions", "--showtraffic")
+	require.Equal(t, 6, strings.Count(out, w.device+",5,"), out)
+	require.Equal(t, 1, strings.Count(out, w.device+",1,"), out)
+}
+
+// requester asks for tunnels on the control channel.
+type requester struct {
+	client *controlproto.Client
+	url    string
+}
+
+// TunnelCookies implements [relay.Requester].
+func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (operator, device relay.Secret, err error) {
+	c, err := controlproto.Do(ctx, r.client, &controlproto.AuthCookie{})
+	if err != nil {
+		return operator, device, err
+	}
+	return relay.NewSecret(c.Cookie.Reveal()), relay.NewSecret(c.RelayCookie.Reveal()), nil
+}
+
+// RequestTunnel implements [relay.Requester].
+func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
+	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
+		DeviceID: controlproto.ID(a.Node), Usage: int(a.Protocol), URL: controlproto.NewSecretURL(a.URL.Reveal()),
+		TCPPort: a.TCPPort, TCPAddr: a.TCPAddr, UDPPort: a.UDPPort, UDPAddr: a.UDPAddr,
+	})
+	return err
+}
+
+// RelayURL implements [relay.Requester].
+func (r *requester) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), nil }
+
+// Ports of a device: asked for on the control channel, in the URL of the relay, and with a cookie for one port.
+func TestTunnelsToPorts(t *testing.T) {
+	w := newTunnelWorld(t)
+	address := fmt.Sprintf("wss://127.0.0.1:%d", w.port)
+	login := controlproto.PasswordLogin{User: "admin", Password: controlproto.NewSecret(w.password)}
+	client, err := controlproto.Dial(t.Context(), address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: insecure()})
+	require.NoError(t, err)
+	defer client.Close()
+	r := &requester{client, address + "/meshrelay.ashx"}
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
+	defer site.Close()
+	at, err := url.Parse(site.URL)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	get := func(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+		t.Helper()
+		transport := &http.Transport{DialContext: dial}
+		defer transport.CloseIdleConnections()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL+"/page", nil)
+		require.NoError(t, err)
+		resp, err := (&http.Client{Transport: transport}).Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, "path /page", string(text))
+	}
+	// through opens the operator's end by itself.
+	through := func(q relay.Query) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := msgconn.Dial(ctx, address+"/meshrelay.ashx?"+q.Encode(), msgconn.DialOptions{TLSConfig: insecure(), ReadLimit: 1 << 20})
+			if err != nil {
+				return nil, err
+			}
+			_, b, err := conn.ReadMessage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if string(b) != relay.Connected {
+				return nil, fmt.Errorf("the server said %q", b)
+			}
+			return relay.StreamConn(conn, relay.Addr{Node: w.device, Net: "tcp", Address: at.Host}), nil
+		}
+	}
+	port := uint16(site.Listener.Addr().(*net.TCPAddr).Port)
+
+	t.Run("control channel", func(t *testing.T) {
+		get(t, (&relay.Dialer{Requester: r, Node: w.device, Options: relay.Options{Net: relay.NetOptions{TLS: insecure()}}}).DialContext)
+	})
+	cookies, err := controlproto.Do(ctx, client, &controlproto.AuthCookie{})
+	require.NoError(t, err)
+	t.Run("URL", func(t *testing.T) {
+		get(t, through(relay.Query{Browser: true, Node: w.device, TCPPort: port, Auth: relay.NewSecret(cookies.Cookie.Reveal())}))
+	})
+	t.Run("URL with password", func(t *testing.T) {
+		get(t, through(relay.Query{Node: w.device, TCPPort: port, User: "admin", Password: relay.NewSecret(w.password)}))
+	})
+	narrow, err := controlproto.Do(ctx, client, &controlproto.GetCookie{DeviceID: controlproto.ID(w.device), TCPPort: port})
+	require.NoError(t, err)
+	t.Run("cookie for a port", func(t *testing.T) {
+		get(t, through(relay.Query{Auth: relay.NewSecret(narrow.Cookie.Reveal())}))
+	})
+
+	// What is not let in.
+	for name, q := range map[string]relay.Query{
+		"wrong password":             {Node: w.device, TCPPort: port, User: "admin", Password: relay.NewSecret("wrong")},
+		"nothing":                    {Node: w.device, ID: "abcdef"},
+		"cookie of a device":         {Node: w.device, TCPPort: port, Auth: relay.NewSecret(cookies.RelayCookie.Reveal())},
+		"device without cause":       {Node: w.device, ID: "abcdef", RelayAuth: relay.NewSecret(cookies.RelayCookie.Reveal())},
+		"device with another's":      {Node: w.device, ID: "abcdef", RelayAuth: relay.NewSecret(cookies.Cookie.Reveal())},
+		"cookie of a port elsewhere": {Node: "node//" + strings.Repeat("a", 64), Auth: relay.NewSecret(narrow.Cookie.Reveal())},
+		"device that there is not":   {Node: "node//" + strings.Repeat("a", 64), ID: "abcdef", Auth: relay.NewSecret(cookies.Cookie.Reveal())},
+		"no device":                  {TCPPort: port, Auth: relay.NewSecret(cookies.Cookie.Reveal())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := through(q)(ctx, "", "")
+			require.Error(t, err)
+		})
+	}
+	require.NotContains(t, w.Log(), cookies.Cookie.Reveal())
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/internal/realip"
+	"github.com/meshcentral-go/sdk/relay"
+)
+
+// tunnels joins operators with devices at /meshrelay.ashx. What relay.Relay does not know it learns from the rest of the
+// server: who an end is, what he may do with the device, and how the device is called.
+type tunnels struct {
+	*site
+	records *controlserver.Server
+	channel *controlproto.Server
+	rec     *recorder
+	relay   *relay.Relay
+}
+
+var _ controlserver.Tunnels = (*tunnels)(nil)
+
+// open makes the relay, once the rest is there.
+func (t *tunnels) open(s *server) (err error) {
+	t.records, t.channel, t.rec = s.records, s.channel, s.recorder
+	t.relay, err = relay.New(relay.Config{
+		Authenticate: t.authenticate,
+		CheckOrigin:  func(*http.Request) bool { return true }, // the login does, if it is one of a page
+		PingInterval: t.cfg.File.KeepAlive.Interval, Pong: t.cfg.File.KeepAlive.Form == agentproto.JSONPong,
+		Trace: &relay.Trace{
+			Started: func(p *relay.Pair, _ bool) { t.log(&relay.Stats{Pair: *p}, false) },
+			Ended:   func(st relay.Stats, _ error) { t.log(&st, true) },
+		},
+		Logger: t.site.log,
+	})
+	return err
+}
+
+// Announce implements [controlserver.Tunnels]. Devices are sent to this server alone, and to the domain that they are in.
+func (t *tunnels) Announce(r *controlserver.TunnelRequest) error {
+	u, err := t.agentURL(r)
+	if err != nil {
+		return err
+	}
+	if q := &u.Query; q.Node != "" && q.Node != string(r.Device) {
+		return fmt.Errorf("%w: the URL is for another device", relay.ErrURL)
+	}
+	return t.relay.Announce(relay.TunnelRequest{ID: u.Query.ID, User: string(r.User), Node: string(r.Device)})
+}
+
+// Withdraw implements [controlserver.Tunnels].
+func (t *tunnels) Withdraw(r *controlserver.TunnelRequest) {
+	if u, err := t.agentURL(r); err == nil {
+		t.relay.Withdraw(u.Query.ID, string(r.User))
+	}
+}
+
+func (t *tunnels) agentURL(r *controlserver.TunnelRequest) (*relay.AgentURL, error) {
+	u, err := relay.ParseAgentURL(r.URL.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	domain := t.tenants[r.Device.Domain()]
+	if !u.Own() || u.Endpoint != relay.RelayEndpoint || domain == nil || u.Domain != strings.Trim(domain.base(), "/") {
+		return nil, fmt.Errorf("%w: not this server's relay", relay.ErrURL)
+	}
+	return u, nil
+}
+
+// remote is what is kept with an end: where it came from.
+type remote struct{ addr netip.Addr }
+
+// errNoGuests says that links for guests do not open tunnels yet.
+var errNoGuests = fmt.Errorf("%w: guests are not served", relay.ErrUnauthorized)
+
+// authenticate says who an end is. A device has nothing but the cookie that the operator, or this server, gave it.
+func (t *tunnels) authenticate(r *http.Request, q *relay.Query) (relay.End, error) {
+	e := relay.End{ID: q.ID, Protocol: q.Protocol, Value: remote{realip.From(r, t.cfg.TrustedProxies)}}
+	at, ok := tenantOf(r)
+	if !ok {
+		return e, refusal(controlproto.CloseMsgNoDomain, errNoDomain)
+	}
+	if q.Node != "" {
+		e.Node = string(controlproto.ID(q.Node).In(controlproto.KindDevice, at.ID))
+		if id := controlproto.ID(e.Node); !id.Valid() || id.Kind() != controlproto.KindDevice || id.Domain() != at.ID {
+			return e, relay.ErrUnauthorized
+		}
+	}
+	if q.RelayAuth.Reveal() != "" && q.Auth.Reveal() == "" && q.User == "" && r.Header.Get(controlproto.MeshAuthHeader) == "" {
+		return e, t.device(r.Context(), &e, q, at.ID)
+	}
+	return e, t.operator(r, &e, q, at.ID)
+}
+
+func refusal(msg string, err error) error {
+	return &relay.Refusal{Cause: controlproto.CloseNoAuth, Msg: msg, Err: err}
+}
+
+func (t *tunnels) cookies() *controlproto.CookieCodec {
+	return &controlproto.CookieCodec{Key: t.loginKey, Encoding: t.cfg.File.CookieEncoding}
+}
+
+// tunnelMember is the member of a device's cookie that names the tunnel, in those that this server makes.
+const tunnelMember = "tunnel"
+
+// device checks a device's end: for whom it comes, and if its cookie says so for what.
+func (t *tunnels) device(ctx context.Context, e *relay.End, q *relay.Query, domain string) error {
+	e.Role = relay.RoleAgent
+	c, err := t.cookies().Decode(q.RelayAuth.Reveal(), controlproto.CookieAgeRelay)
+	if err != nil {
+		return refusal(controlproto.CloseMsgNoAuthOther, err)
+	}
+	if c.NoUser || c.UserID != "" || c.RelayUserID.Domain() != domain {
+		return relay.ErrUnauthorized
+	}
+	u, err := t.records.User(ctx, c.RelayUserID)
+	if err != nil {
+		return errors.Join(relay.ErrUnauthorized, err)
+	}
+	if u.SiteRights.Restricted(controlproto.SiteLocked) {
+		return relay.ErrUnauthorized
+	}
+	e.User = string(u.ID)
+	var id string
+	if raw, ok := c.Extra[tunnelMember]; ok {
+		if json.Unmarshal(raw, &id) != nil || id != string(e.ID) || c.NodeID == "" {
+			return relay.ErrMismatch
+		}
+		e.Bound = true
+	}
+	if c.NodeID != "" {
+		if e.Node != "" && e.Node != string(c.NodeID) {
+			return relay.ErrMismatch
+		}
+		e.Node = string(c.NodeID)
+	}
+	return nil
+}
+
+// tunnelRights are those of which an operator needs one. The device gets all of them with the request and decides what he
+// may do.
+const tunnelRights = controlproto.RemoteControl | controlproto.RemoteViewOnly | controlproto.RelayRight
+
+// operator checks an operator's end, and calls the device if the URL or the cookie says where the tunnel leads.
+func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain string) error {
+	e.Role = relay.RoleOperator
+	login, err := t.channel.LoginTunnel(r.Context(), t.channel.LoginRequest(r))
+	if err != nil {
+		var refused *controlproto.RefusedError
+		if errors.As(err, &refused) {
+			return &relay.Refusal{Cause: refused.Cause, Msg: refused.Msg, Err: err}
+		}
+		return err
+	}
+	e.User = string(login.User.ID)
+	to := controlserver.TunnelRequest{
+		User: login.User.ID, TCPPort: q.TCPPort, TCPAddr: q.TCPAddr, UDPPort: q.UDPPort, UDPAddr: q.UDPAddr,
+	}
+	if c := login.Cookie; c != nil {
+		if err := narrow(e, &to, c); err != nil {
+			return err
+		}
+	}
+	if e.ID.Messenger() {
+		return nil // no device's end but a person's
+	}
+	to.Device = controlproto.ID(e.Node)
+	if e.Node != "" {
+		rights, visible, err := t.records.DeviceRights(r.Context(), login.User.ID, to.Device)
+		if err != nil {
+			return err
+		}
+		if !visible || rights&tunnelRights == 0 {
+			return relay.ErrUnauthorized
+		}
+	}
+	if to.TCPPort != 0 || to.UDPPort != 0 {
+		return t.call(r.Context(), e, to, login.Login.RemoteAddr, domain)
+	}
+	return nil
+}
+
+// narrow applies what a cookie limits its tunnel to.
+func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cookie) error {
+	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly {
+		return errNoGuests
+	}
+	if c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer {
+		return relay.ErrUnauthorized
+	}
+	if c.NodeID != "" {
+		if e.Node != "" && e.Node != string(c.NodeID) {
+			return relay.ErrMismatch
+		}
+		e.Node = string(c.NodeID)
+	}
+	if c.TCPPort != 0 {
+		if c.TCPPort < 0 || c.TCPPort > 65535 || c.NodeID == "" {
+			return relay.ErrMismatch
+		}
+		to.TCPPort, to.TCPAddr, to.UDPPort, to.UDPAddr = uint16(c.TCPPort), c.TCPAddr, 0, ""
+	}
+	if e.Protocol == relay.ProtocolNone {
+		e.Protocol = relay.Protocol(c.Protocol)
+	}
+	return nil
+}
+
+// call has the device come, to a port (meshrelay.js, CreateMeshRelayEx). Its cookie is good for this tunnel alone.
+func (t *tunnels) call(ctx context.Context, e *relay.End, to controlserver.TunnelRequest, from netip.Addr, domain string) error {
+	if to.Device == "" {
+		return relay.ErrUnauthorized
+	}
+	if e.ID == "" {
+		e.ID = relay.NewID()
+	}
+	if to.TCPPort != 0 && to.TCPAddr == "" {
+		to.TCPAddr = "127.0.0.1"
+	}
+	if to.UDPPort != 0 && to.UDPAddr == "" {
+		to.UDPAddr = "127.0.0.1"
+	}
+	cookie := controlproto.RelayCookie(to.User)
+	cookie.NodeID = to.Device
+	id, err := json.Marshal(e.ID)
+	if err != nil {
+		return err
+	}
+	cookie.Extra = map[string]json.RawMessage{tunnelMember: id}
+	rauth, err := t.cookies().Encode(cookie)
+	if err != nil {
+		return err
+	}
+	u := relay.AgentURL{
+		Domain: strings.Trim(t.tenants[domain].base(), "/"), Endpoint: relay.RelayEndpoint,
+		Query: relay.Query{ID: e.ID, Protocol: e.Protocol, Node: e.Node, RelayAuth: relay.NewSecret(rauth.Reveal())},
+	}
+	to.URL = controlproto.NewSecretURL(u.Secret().Reveal())
+	return t.records.RequestTunnel(ctx, to, from)
+}
+
+// log logs that a tunnel was opened or ended.
+func (t *tunnels) log(st *relay.Stats, ended bool) {
+	p := &st.Pair
+	l := controlserver.TunnelLog{
+		ID: string(p.ID), User: controlproto.ID(p.User), Device: controlproto.ID(p.Node), Protocol: int(p.Protocol),
+		First: p.FirstEnd.Value.(remote).addr, Second: p.SecondEnd.Value.(remote).addr,
+		Ended: ended, Bytes: st.FirstBytes + st.SecondBytes, Duration: st.Duration,
+	}
+	key, _ := l.Device.DeviceKey() // none in chats, whose event changes no device either
+	t.rec.queue <- change{key: key, apply: func(tx *controlserver.Tx) error { return tx.LogTunnel(l) }}
+}
