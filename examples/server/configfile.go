@@ -100,7 +100,9 @@ func parseConfigFile(text []byte, data string) (f fileConfig, err error) {
 			warn("domains.%.64q is not a usable name of a domain: it is left out", id)
 			continue
 		}
-		f.domain(id, s, data)
+		if err := f.domain(id, s, data); err != nil {
+			return f, err
+		}
 		s.rest()
 	}
 	for id, d := range f.Domains {
@@ -193,8 +195,8 @@ func (f *fileConfig) failedLogins(s *section) {
 	m.rest()
 }
 
-// domain reads the part of one domain.
-func (f *fileConfig) domain(id string, s *section, data string) {
+// domain reads the part of one domain. The error is a key that would not keep anybody out.
+func (f *fileConfig) domain(id string, s *section, data string) (err error) {
 	d := f.Domains[id]
 	d.ID, d.DNS = id, strings.ToLower(s.text("dns"))
 	if id == "" && d.DNS != "" {
@@ -208,8 +210,8 @@ func (f *fileConfig) domain(id string, s *section, data string) {
 		}
 	}
 	d.Title = s.text("title")
-	for _, key := range s.texts("loginkey") {
-		d.URLKeys = append(d.URLKeys, controlproto.NewSecret(key))
+	if d.URLKeys, err = s.secrets("loginkey"); err != nil {
+		return err
 	}
 	if c := s.object("userconsentflags"); c != nil {
 		d.Consent = consent(c)
@@ -255,6 +257,7 @@ func (f *fileConfig) domain(id string, s *section, data string) {
 	}
 	d.Scripts = scripts(s, data)
 	f.Domains[id] = d
+	return nil
 }
 
 // origins reads allowedOrigin. That any page may act for the users is not accepted.

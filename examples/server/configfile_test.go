@@ -178,6 +178,18 @@ func TestConfigThatContradictsItself(t *testing.T) {
 	}
 }
 
+// TestKeysThatKeepNobodyOut are no reason to let everybody in.
+func TestKeysThatKeepNobodyOut(t *testing.T) {
+	for _, key := range []string{`""`, `[]`, `7`, `{"a":"b"}`, `["a",""]`, `["a",1]`, `[null]`} {
+		_, err := parseConfigFile([]byte(`{"domains":{"":{"loginKey":`+key+`}}}`), t.TempDir())
+		require.ErrorContains(t, err, "domains..loginkey", key)
+	}
+	f, err := parseConfigFile([]byte(`{"domains":{"":{"loginKey":"one,key"},"a":{"loginKey":null}}}`), t.TempDir())
+	require.NoError(t, err)
+	require.Len(t, f.urlKeys(""), 1, "there are no commas in keys of stock servers")
+	require.Empty(t, f.urlKeys("a"))
+}
+
 // TestConfigIsDocumented finds every setting that the file is read for in CONFIG.md.
 func TestConfigIsDocumented(t *testing.T) {
 	doc := strings.ToLower(string(must(os.ReadFile("CONFIG.md"))))

@@ -140,6 +140,23 @@ func (s *section) texts(name string) (list []string) {
 	return list
 }
 
+// secrets reads a text, or a list of them, none of which may be empty. What is there and no such thing is an error, as nothing
+// would be protected without it.
+func (s *section) secrets(name string) (list []controlproto.Secret, err error) {
+	v, ok := s.take(name)
+	if !ok {
+		return nil, nil
+	}
+	texts := make([]string, 1)
+	if json.Unmarshal(v, &texts[0]) != nil && json.Unmarshal(v, &texts) != nil || len(texts) == 0 || slices.Contains(texts, "") {
+		return nil, fmt.Errorf("%.128s is no text, or list of texts, that are not empty", s.label(name))
+	}
+	for _, t := range texts {
+		list = append(list, controlproto.NewSecret(t))
+	}
+	return list, nil
+}
+
 func (s *section) number(name string, least, most int) (n int) {
 	v, ok := s.take(name)
 	if !ok {

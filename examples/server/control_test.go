@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -422,6 +427,21 @@ func TestTLSOffload(t *testing.T) {
 		c.Close()
 	}
 	require.Contains(t, h.log.String(), "192.0.2.9")
+}
+
+// TestExpiredCertificate is told at start, as it is the operators who would notice it.
+func TestExpiredCertificate(t *testing.T) {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(86400, 0)}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
+	dir := t.TempDir()
+	for name, b := range map[string]*pem.Block{
+		"c": {Type: "CERTIFICATE", Bytes: der}, "k": {Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(b), 0o600))
+	}
+	h := startHere(t, "", "-web-cert", filepath.Join(dir, "c"), "-web-key", filepath.Join(dir, "k"))
+	require.Contains(t, h.log.String(), "certificate has expired")
 }
 
 func TestWarningsOfTheConfig(t *testing.T) {

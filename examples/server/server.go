@@ -77,6 +77,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if s.identity, err = loadIdentity(cfg, host, log); err != nil {
 		return nil, err
 	}
+	if now := time.Now(); now.After(s.identity.expires) {
+		log.Warn("the TLS certificate has expired: operators and browsers will not connect", "at", s.identity.expires)
+	}
 	if !fixed {
 		address = net.JoinHostPort(s.identity.host(host), port)
 	}
