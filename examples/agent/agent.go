@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"time"
 
@@ -21,6 +22,10 @@ type agent struct {
 	proxy   func(*http.Request) (*url.URL, error) // nil: from the environment
 	log     *slog.Logger
 	console *console
+
+	// What operators may use of this machine.
+	terminal bool
+	files    *os.Root // nil: no files
 }
 
 func newAgent(tag string, log *slog.Logger) *agent {
@@ -49,7 +54,7 @@ func (a *agent) Serve(ctx context.Context, s *agentproto.ClientSession) {
 func (a *agent) loggedIn(ctx context.Context, s *agentproto.ClientSession) {
 	tag, _ := agentproto.AgentTag{Text: []byte(a.tag)}.AppendBinary(nil) // without an error, it says
 	a.report(s.SendRaw(ctx, tag))
-	a.report(s.Send(ctx, coreInfo()))
+	a.report(s.Send(ctx, coreInfo(a.capabilities())))
 	info, err := netInfo()
 	if err != nil {
 		a.log.Warn("network interfaces could not be read", "reason", err)
@@ -65,11 +70,20 @@ func (a *agent) report(err error) {
 	}
 }
 
-// capabilities are announced in the login, and reported together with the description.
-const capabilities = agentproto.CapConsole | agentproto.CapCore
+// capabilities are announced in the login, and reported together with the description. Pages of operators show what they name.
+func (a *agent) capabilities() agentproto.Capabilities {
+	caps := agentproto.CapConsole | agentproto.CapCore
+	if a.terminal {
+		caps |= agentproto.CapTerminal
+	}
+	if a.files != nil {
+		caps |= agentproto.CapFiles
+	}
+	return caps
+}
 
-func coreInfo() *agentproto.CoreInfo {
-	system, caps := hostinfo.ReadSystem(), capabilities
+func coreInfo(caps agentproto.Capabilities) *agentproto.CoreInfo {
+	system := hostinfo.ReadSystem()
 	info := &agentproto.CoreInfo{
 		Value:  agentproto.AgentString("meshcentral-go example, " + runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()),
 		Caps:   &caps,

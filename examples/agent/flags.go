@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -18,6 +19,8 @@ type flags struct {
 	data     string
 	name     string
 	level    slog.Level
+	terminal bool
+	files    string
 }
 
 // maxName is what native agents send at most.
@@ -33,6 +36,8 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.data, "data", "", "`FOLDER` of the agent's identity; by default meshcentral-go-agent in the user's configuration folder")
 	set.StringVar(&f.name, "name", "", "`NAME` of the device; by default the host's")
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
+	set.BoolVar(&f.terminal, "terminal", false, "offer operators a shell of this account, which can do all that it can; Linux and macOS")
+	set.StringVar(&f.files, "files", "", "offer operators the files in a `FOLDER`, to read and to write, and nothing outside of it")
 	err := set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -48,6 +53,8 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 		return f, fmt.Errorf("-name must be one line of at most %d bytes", maxName)
 	case f.insecure && !isURL(f.msh):
 		return f, errors.New("-insecure-msh goes with a -msh that is a URL")
+	case f.terminal && runtime.GOOS != "linux" && runtime.GOOS != "darwin":
+		return f, errors.New("-terminal is for Linux and macOS")
 	}
 	if f.data == "" {
 		dir, err := os.UserConfigDir()

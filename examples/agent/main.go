@@ -12,6 +12,11 @@
 //	servers.json   the certificates over which servers have proved themselves, for the short form of the login
 //
 // It runs no JavaScript and says so: a server pushes no core to it.
+//
+// Operators get a shell or files of the machine only if it is started for that:
+//
+//	-terminal        a shell of the account that the agent runs as
+//	-files FOLDER    the files in a folder, which is "/" to operators; nothing leads out of it
 
 // Some stock servers have a certificate with a negative serial number, because of the way they make them, and crypto/tls
 // refuses those. Nothing is lost by taking them: what proves the server is its ServerID, inside the connection.
@@ -80,15 +85,23 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	system := hostinfo.ReadSystem()
 	device := newAgent(settings.tag, log)
 	device.proxy = settings.proxy
+	device.terminal = flags.terminal
+	if flags.files != "" {
+		if device.files, err = os.OpenRoot(flags.files); err != nil {
+			return fmt.Errorf("-files: %w", err)
+		}
+		defer device.files.Close()
+	}
 	cfg := agentproto.ClientConfig{
-		Certificate: identity.Certificate,
-		Signer:      identity.Signer,
-		Name:        system.Name,
-		HostInfo:    system.OS + " - " + system.Arch,
-		Handler:     device.Serve,
-		Trust:       openTrustFile(filepath.Join(flags.data, "servers.json"), log),
-		Logger:      log,
-		Trace:       &agentproto.ClientTrace{Command: logCommand(log)},
+		Certificate:  identity.Certificate,
+		Signer:       identity.Signer,
+		Name:         system.Name,
+		HostInfo:     system.OS + " - " + system.Arch,
+		Handler:      device.Serve,
+		Capabilities: device.capabilities(),
+		Trust:        openTrustFile(filepath.Join(flags.data, "servers.json"), log),
+		Logger:       log,
+		Trace:        &agentproto.ClientTrace{Command: logCommand(log)},
 	}
 	settings.apply(&cfg)
 	if flags.name != "" {

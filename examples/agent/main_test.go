@@ -61,7 +61,7 @@ func TestAgent(t *testing.T) {
 	info := sess.Info()
 	require.Equal(t, agentproto.AgentString("pc-7"), info.Name)
 	require.Equal(t, server.Group(), info.Group)
-	require.Equal(t, capabilities, info.Capabilities)
+	require.Equal(t, (&agent{}).capabilities(), info.Capabilities)
 	require.NotEmpty(t, info.HostInfo)
 	require.False(t, info.ShortForm)
 
@@ -72,7 +72,7 @@ func TestAgent(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, core.Value)
 	require.NotEmpty(t, core.OSDesc)
-	require.Equal(t, capabilities, *core.Caps)
+	require.Equal(t, (&agent{}).capabilities(), *core.Caps)
 	require.Equal(t, os.Geteuid() == 0, *core.Root)
 	network, err := agenttest.WaitMessage[*agentproto.NetInfo](t.Context(), sess)
 	require.NoError(t, err)
@@ -189,6 +189,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"folder is a file":  {[]string{"-data", file}, "data folder"},
 		"broken identity":   {[]string{"-data", broken}, "agent.pem"},
 		"name of two lines": {[]string{"-data", dir, "-name", "a\nb"}, "-name"},
+		"files nowhere":     {[]string{"-data", dataDir(t, server), "-files", filepath.Join(dir, "none")}, "-files"},
 		"insecure what":     {[]string{"-data", dir, "-insecure-msh"}, "-insecure-msh"},
 	} {
 		err := run(t.Context(), tt.args, io.Discard)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/certs"
 	"github.com/meshcentral-go/sdk/examples/agent/hostinfo"
 	"github.com/meshcentral-go/sdk/internal/interop"
@@ -42,7 +43,7 @@ func TestStockServer(t *testing.T) {
 	require.Equal(t, hostinfo.ReadSystem().OS, device.OSDesc)
 	require.Equal(t, group, device.Group)
 	require.Contains(t, device.Agent.Core, "meshcentral-go")
-	require.Equal(t, int(capabilities), device.Agent.Caps)
+	require.Equal(t, int(agentproto.CapConsole|agentproto.CapCore), device.Agent.Caps)
 
 	control := server.Control(t)
 	require.Contains(t, control.Console(t, device.ID, "help"), "Available commands")

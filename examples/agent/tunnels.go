@@ -16,11 +16,12 @@ import (
 // dialTime bounds how long connecting to a port may take.
 const dialTime = 20 * time.Second
 
-// openTunnels makes what opens tunnels in a session: to TCP and UDP ports of this machine, and of others that it reaches. They
-// end with the session.
+// openTunnels makes what opens tunnels in a session: to what this agent offers, and to TCP and UDP ports of this machine and of
+// others that it reaches. They end with the session.
 func (a *agent) openTunnels(ctx context.Context, s *agentproto.ClientSession) *relay.Dispatcher {
 	d := &relay.Dispatcher{
-		DialTCP: dialPort("tcp"), DialUDP: dialPort("udp"),
+		Handlers: a.handlers(),
+		DialTCP:  dialPort("tcp"), DialUDP: dialPort("udp"),
 		Net: relay.NetOptions{Proxy: a.proxy},
 		OnSessions: func(kind string, counts map[string]int) {
 			m := &agentproto.AgentSessions{Type: agentproto.AgentString(kind), Value: map[agentproto.AgentString]json.RawMessage{}}

@@ -18,7 +18,7 @@ import (
 	"github.com/meshcentral-go/sdk/relay"
 )
 
-// requester asks for tunnels on the control channel of a stock server.
+// requester asks for tunnels on the control channel of a server.
 type requester struct {
 	client *controlproto.Client
 	url    string
@@ -36,7 +36,8 @@ func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (opera
 // RequestTunnel implements [relay.Requester].
 func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
 	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
-		DeviceID: controlproto.ID(a.Node), URL: controlproto.NewSecretURL(a.URL.Reveal()), TCPPort: a.TCPPort, TCPAddr: a.TCPAddr,
+		DeviceID: controlproto.ID(a.Node), Usage: int(a.Protocol), URL: controlproto.NewSecretURL(a.URL.Reveal()),
+		TCPPort: a.TCPPort, TCPAddr: a.TCPAddr,
 	})
 	return err
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/files"
+	"github.com/meshcentral-go/sdk/relay/terminal"
+)
+
+// What the user of a device is to be asked before an operator gets in ("consent").
+const (
+	askTerminal = 16
+	askFiles    = 32
+)
+
+// handlers are for what goes through tunnels, as far as this agent offers it.
+func (a *agent) handlers() map[relay.Protocol]relay.Handler {
+	handlers := make(map[relay.Protocol]relay.Handler)
+	if a.terminal {
+		shell := a.consented(askTerminal, a.serveTerminal)
+		for _, p := range []relay.Protocol{
+			relay.ProtocolTerminal, relay.ProtocolPowerShell, relay.ProtocolUserTerminal, relay.ProtocolUserPowerShell,
+		} {
+			handlers[p] = shell
+		}
+	}
+	if a.files != nil {
+		handlers[relay.ProtocolFiles] = a.consented(askFiles, func(ctx context.Context, s *relay.Session) error {
+			return files.Serve(ctx, s, files.ServeConfig{Root: a.files, Logger: a.log})
+		})
+	}
+	return handlers
+}
+
+func (a *agent) serveTerminal(ctx context.Context, s *relay.Session) error {
+	r := &terminal.Request{Kind: terminal.Kind(s.Protocol())}
+	if o := s.Options; o != nil {
+		r.Options.RequireLogin = o.RequireLogin
+		if o.Cols != nil && o.Rows != nil {
+			r.Options.Cols, r.Options.Rows = *o.Cols, *o.Rows
+		}
+	}
+	return terminal.Serve(ctx, s, r, terminal.ServeConfig{Logger: a.log})
+}
+
+// errNobodyToAsk is a tunnel that needs the consent of the device's user.
+var errNobodyToAsk = errors.New("the user is to be asked, and this agent can not")
+
+// consented refuses what the user is to be asked about: this agent has no way to ask.
+func (a *agent) consented(ask uint32, h relay.Handler) relay.Handler {
+	return func(ctx context.Context, s *relay.Session) error {
+		a.log.Info("tunnel opened", "user", s.Request.UserName, "from", s.Request.RemoteAddr, "for", s.Protocol())
+		if s.Consent()&ask == 0 {
+			return h(ctx, s)
+		}
+		id := relay.ConsoleDenied
+		err := s.SendControl(ctx, &relay.ControlConsole{Msg: "Denied: " + errNobodyToAsk.Error(), ID: &id})
+		return errors.Join(fmt.Errorf("%v: %w", s.Protocol(), errNobodyToAsk), err)
+	}
+}

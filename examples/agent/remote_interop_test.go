@@ -1,0 +1,202 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/interop"
+	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/files"
+	"github.com/meshcentral-go/sdk/relay/terminal"
+)
+
+// place is a server with this agent, which offers all that it can.
+type place struct {
+	meshctrl interop.MeshctrlClient
+	address  string // wss://HOST:PORT
+	tls      *tls.Config
+	device   string
+	root     string // the folder that it gives away
+	dir      string // where the stock client runs
+}
+
+// A shell and files of this agent for the stock client and for ours, through a stock server.
+func TestStockServerRemote(t *testing.T) {
+	interop.Require(t, interop.PeerMeshCentral)
+	server := interop.StartServer(t, interop.ServerOptions{})
+	settings := server.URL() + "/meshsettings?id=" + url.QueryEscape(strings.TrimPrefix(server.CreateGroup(t, "lab"), "mesh//"))
+	p := &place{meshctrl: server.MeshctrlClient(), address: "wss://" + server.Addr(), tls: server.TLSConfig(t)}
+	p.start(t, "-msh", settings, "-insecure-msh")
+	p.test(t)
+}
+
+// The same through the server of this module.
+func TestOwnServerRemote(t *testing.T) {
+	interop.Require(t, interop.PeerMeshCentral)
+	program := filepath.Join(t.TempDir(), "server")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../server").CombinedOutput()
+	require.NoError(t, err, string(out))
+	data, at := filepath.Join(t.TempDir(), "data"), fmt.Sprintf("127.0.0.1:%d", interop.FreePort(t))
+	server := interop.StartProgram(t, exec.Command(program, "-data", data, "-listen", at, "-admin", interop.User+":"+interop.Password))
+	server.WaitLog(t, "Connect the agent of this module")
+	p := &place{
+		meshctrl: interop.MeshctrlClient{URL: "wss://" + at, User: interop.User, Password: interop.Password},
+		address:  "wss://" + at, tls: &tls.Config{InsecureSkipVerify: true},
+	}
+	p.start(t, "-msh", filepath.Join(data, "default.msh"))
+	p.test(t)
+}
+
+// start starts the agent and waits until the server lists it.
+func (p *place) start(t *testing.T, args ...string) {
+	t.Helper()
+	p.root, p.dir = t.TempDir(), t.TempDir()
+	p.meshctrl.Dir = p.dir
+	args = append(args, "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug", "-terminal", "-files", p.root)
+	agent := startProgram(t, buildProgram(t), args...)
+	agent.waitLog(t, `msg="logged in"`)
+	require.Eventually(t, func() bool {
+		var devices []interop.Device
+		if json.Unmarshal([]byte(p.run(t, "listdevices", "--json")), &devices) != nil || len(devices) != 1 {
+			return false
+		}
+		p.device = devices[0].ID
+		return devices[0].Conn == 1
+	}, 30*time.Second, 300*time.Millisecond)
+}
+
+// run runs the stock client, which has to succeed, and returns what it printed.
+func (p *place) run(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result, err := p.meshctrl.Run(ctx, args...)
+	require.NoError(t, err, result.Output)
+	require.Zero(t, result.Code, result.Output)
+	return result.Output
+}
+
+func (p *place) test(t *testing.T) {
+	t.Run("meshctrl files", p.stockFiles)
+	t.Run("meshctrl shell", p.stockShell)
+	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
+	client, err := controlproto.Dial(t.Context(), p.address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: p.tls})
+	require.NoError(t, err)
+	defer client.Close()
+	open := func(t *testing.T, protocol relay.Protocol, options *relay.ControlOptions) *relay.Tunnel {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		tunnel, err := relay.Open(ctx, &requester{client, p.address + "/meshrelay.ashx"}, p.device, relay.Options{
+			Protocol: protocol, Options: options, Net: relay.NetOptions{TLS: p.tls},
+		})
+		require.NoError(t, err)
+		return tunnel
+	}
+	t.Run("shell", func(t *testing.T) {
+		shell := terminal.New(open(t, relay.ProtocolTerminal, &relay.ControlOptions{Cols: new(93), Rows: new(27)}), terminal.Config{})
+		defer shell.Close()
+		_, err := shell.Write([]byte("stty size; echo through$((6*7)); exit\r"))
+		require.NoError(t, err)
+		output, err := io.ReadAll(shell)
+		require.NoError(t, err)
+		require.Contains(t, string(output), "27 93")
+		require.Contains(t, string(output), "through42")
+	})
+	t.Run("files", func(t *testing.T) { p.ourFiles(t, files.New(open(t, relay.ProtocolFiles, nil), files.Config{})) })
+	t.Run("consent", func(t *testing.T) {
+		tunnel := open(t, relay.ProtocolTerminal, &relay.ControlOptions{Consent: askTerminal})
+		defer tunnel.Close(1000, "")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, _, err := tunnel.ReadMessage(ctx)
+		require.ErrorIs(t, err, relay.ErrDenied)
+		require.ErrorContains(t, err, "the user is to be asked")
+	})
+}
+
+// stockFiles copies files to this agent and back with the stock client.
+func (p *place) stockFiles(t *testing.T) {
+	bare := strings.TrimPrefix(p.device, "node//") // the client puts that before it in any case
+	for name, size := range map[string]int{"large": 64 << 10, "empty": 0} {
+		content := make([]byte, size)
+		_, _ = rand.Read(content) // it never fails
+		require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), content, 0o600))
+		out := p.run(t, "upload", "--id", bare, "--file", name, "--target", "/")
+		require.Contains(t, out, fmt.Sprintf("Upload done, %d bytes sent.", size))
+		require.Equal(t, sha256.Sum256(content), fileHash(t, filepath.Join(p.root, name)), name)
+		out = p.run(t, "download", "--id", bare, "--file", "/"+name, "--target", name+".back")
+		require.Contains(t, out, fmt.Sprintf("Download completed, %d bytes written.", size))
+		require.Equal(t, sha256.Sum256(content), fileHash(t, filepath.Join(p.dir, name+".back")), name)
+	}
+}
+
+func fileHash(t *testing.T, name string) [sha256.Size]byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return sha256.Sum256(content)
+}
+
+// stockShell types into a shell of this agent with the stock client.
+func (p *place) stockShell(t *testing.T) {
+	// Without a terminal there is no raw mode, which the client asks for.
+	stub := filepath.Join(t.TempDir(), "stub.js")
+	require.NoError(t, os.WriteFile(stub, []byte("process.stdin.setRawMode = function () { return this; };\n"), 0o600))
+	stdin, typed, err := os.Pipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	defer typed.Close()
+	client := p.meshctrl
+	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := client.RunUntil(ctx, "Connected.", func() {
+		_, err := typed.WriteString("echo through$((6*7))\n")
+		require.NoError(t, err)
+	}, "through42", "shell", "--id", strings.TrimPrefix(p.device, "node//"))
+	require.NoError(t, err, out)
+}
+
+// ourFiles copies files with our client, which compares hashes too, and does not get out of the folder.
+func (p *place) ourFiles(t *testing.T, c *files.Client) {
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, size := range []int{0, 64 << 10, 3_000_000} {
+		content := make([]byte, size)
+		_, _ = rand.Read(content) // it never fails
+		_, err := c.Upload(ctx, bytes.NewReader(content), "/ours", files.UploadOptions{})
+		require.NoError(t, err)
+		require.Equal(t, sha256.Sum256(content), fileHash(t, filepath.Join(p.root, "ours")))
+		var back bytes.Buffer
+		result, err := c.Download(ctx, "/ours", &back, files.DownloadOptions{})
+		require.NoError(t, err)
+		require.NotEmpty(t, result.Hash)
+		require.Equal(t, sha256.Sum256(content), sha256.Sum256(back.Bytes()))
+	}
+	outside := filepath.Join(p.dir, "large")
+	require.FileExists(t, outside)
+	_, err := c.Download(ctx, outside, io.Discard, files.DownloadOptions{})
+	require.Error(t, err)
+	_, err = c.Download(ctx, "/../"+filepath.Base(p.dir)+"/large", io.Discard, files.DownloadOptions{})
+	require.Error(t, err)
+}
