@@ -21,6 +21,7 @@ import (
 	cp "github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/internal/interop"
 	"github.com/meshcentral-go/sdk/nodeid"
+	"github.com/meshcentral-go/sdk/relay"
 )
 
 // stockPin is the hash of a stock server's certificate.
@@ -383,6 +384,28 @@ func TestStockClientMethods(t *testing.T) {
 		u, err := c.OpenTunnel(ctx, device, cp.TunnelFiles)
 		require.NoError(t, err)
 		require.Contains(t, u.Reveal(), "/meshrelay.ashx?auth=")
+	})
+	run("RelayURL", func(t *testing.T) {
+		u, err := c.RelayURL()
+		require.NoError(t, err)
+		require.Equal(t, "wss://"+s.Addr()+"/meshrelay.ashx", u.Reveal())
+	})
+	run("TunnelCookies", func(t *testing.T) {
+		operator, agent, err := c.TunnelCookies(ctx, relay.AskTunnel{})
+		require.NoError(t, err)
+		require.NotEmpty(t, operator.Reveal())
+		require.NotEmpty(t, agent.Reveal())
+	})
+	run("RequestTunnel", func(t *testing.T) {
+		tunnel, err := relay.Open(ctx, c, string(device), relay.Options{
+			Protocol: relay.ProtocolFiles, Net: relay.NetOptions{TLS: s.TLSConfig(t)},
+		})
+		require.NoError(t, err)
+		require.NoError(t, tunnel.Close(1000, ""))
+		_, err = relay.Open(ctx, c, "node//none", relay.Options{Net: relay.NetOptions{TLS: s.TLSConfig(t)}})
+		var refused *cp.ResultError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "Unable to route", refused.Result)
 	})
 	run("OpenURL", func(t *testing.T) { require.NoError(t, c.OpenURL(ctx, device, "https://127.0.0.1/")) })
 	run("MessageBox", func(t *testing.T) {
