@@ -31,6 +31,9 @@ func TestCookies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, bob, c.RelayUserID)
 		require.NotEmpty(t, w.loginWith(&controlproto.LoginRequest{Cookie: controlproto.NewSecret(reply["cookie"].(string))}))
+		for range 300 { // meshctrl would garble every 30th
+			require.NotContains(t, o.asked(`{"action":"authcookie"}`)["cookie"], "$$")
+		}
 		o.wants(`{"action":"logincookie"}`) // the domain does not say so
 
 		reply = o.asked(`{"action":"getcookie","nodeid":%q,"tcpport":3389,"tag":"novnc","name":"n","more":1}`, l)
