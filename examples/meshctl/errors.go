@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/relay"
 )
 
 // Exit codes.
@@ -61,7 +62,8 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, controlproto.ErrNoReply), errors.Is(err, controlproto.ErrDisconnected),
 		errors.Is(err, controlproto.ErrClientClosed), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, controlproto.ErrPinnedCertificate), errors.Is(err, controlproto.ErrServerAuth):
+		errors.Is(err, controlproto.ErrPinnedCertificate), errors.Is(err, controlproto.ErrServerAuth),
+		errors.Is(err, relay.ErrNoDevice):
 		return exitConnection
 	case errors.As(err, &client) && client.Phase != controlproto.PhaseRequest,
 		errors.As(err, &network):

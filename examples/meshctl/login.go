@@ -28,6 +28,7 @@ type session struct {
 	tls    *tls.Config // of the client's connections, for tunnels
 	proxy  func(*http.Request) (*url.URL, error)
 	names  names
+	notes  sync.Mutex // of lines to people that goroutines write
 }
 
 // changed tells whether a flag is on the command line.

@@ -71,10 +71,10 @@ func (a *app) root() *cobra.Command {
 		{"server", "Server and account:", slices.Concat(a.serverCommands(), a.tokenCommands(), a.eventCommands(), a.reportCommands())},
 		{"devices", "Devices:", slices.Concat(a.listDeviceCommands(), a.deviceCommands(), a.deviceInfoCommands(), a.deviceUserCommands())},
 		{"act", "Acting on devices:", slices.Concat(a.runCommands(), a.powerCommands(), a.messageCommands(), a.shellCommands(),
-			a.fileCommands(), a.shareCommands())},
+			a.fileCommands(), a.forwardCommands(), a.desktopCommands(), a.shareCommands())},
 		{"groups", "Device groups:", slices.Concat(a.groupCommands(), a.groupUserCommands(), a.inviteCommands(), a.agentCommands())},
 		{"users", "Users and user groups:", slices.Concat(a.userCommands(), a.userGroupCommands())},
-		{"local", "This machine:", slices.Concat(a.profileCommands(), a.configCommands(), a.errorLogCommands())},
+		{"local", "This machine:", slices.Concat(a.profileCommands(), a.configCommands(), a.errorLogCommands(), a.replayCommands())},
 	} {
 		root.AddGroup(&cobra.Group{ID: family.id, Title: family.title})
 		for _, c := range family.commands {

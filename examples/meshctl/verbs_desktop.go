@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/desktop"
+)
+
+// A picture comes in pieces, and nothing says that it is whole: it is taken when it has not changed for quietTime, or, of a
+// screen that never rests, mostTime after it began.
+const (
+	quietTime = time.Second
+	mostTime  = 8 * time.Second
+)
+
+// snapshotQuality is the quality of the pieces, which are JPEG.
+const snapshotQuality = 90
+
+// desktopCommands is the verb about the screens of devices.
+func (a *app) desktopCommands() []*cobra.Command {
+	var file string
+	c := a.onDevice("desktop", "Take a picture of a device's screen", func(ctx context.Context, s *session, device controlproto.ID) error {
+		ctx, cancel := context.WithTimeout(ctx, s.flags.wait)
+		defer cancel()
+		t, err := relay.Open(ctx, s.client, string(device), s.tunnelOptions(relay.ProtocolDesktop))
+		if err != nil {
+			return err
+		}
+		img, err := snapshot(ctx, t)
+		if err != nil {
+			return fmt.Errorf("desktop: %w", err)
+		}
+		if err := writePNG(file, img); err != nil {
+			return err
+		}
+		size := fmt.Sprintf("%dx%d", img.Rect.Dx(), img.Rect.Dy())
+		return s.done("Picture of "+size+" pixels in "+file+".", field{"file", file}, field{"size", size})
+	})
+	c.Flags().StringVar(&file, "snapshot", "", "PNG `FILE` for the picture")
+	need(c, "snapshot")
+	return []*cobra.Command{c}
+}
+
+// snapshot takes the picture of a screen, and closes the tunnel.
+func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	client := desktop.NewClient(conn, desktop.ClientConfig{ViewerConfig: desktop.ViewerConfig{
+		ViewOnly:    true,
+		Compression: desktop.Compression{Format: desktop.ImageJPEG, Quality: snapshotQuality, Scaling: desktop.FullScale, Milliseconds: 100},
+	}})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = client.Run(ctx) // Wait tells
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	quiet, most := ctx, ctx
+	began := false
+	for {
+		changes, err := client.Wait(quiet)
+		switch {
+		case err == nil:
+		case began && quiet.Err() != nil && ctx.Err() == nil:
+			return client.Snapshot(), nil
+		default:
+			return nil, err
+		}
+		for _, a := range changes.Alerts {
+			return nil, errRefused(fmt.Sprintf("the device: %.200q", a.Text))
+		}
+		// With a size alone the picture is black yet.
+		painted := len(changes.Damage) > 0 && !changes.Resized || len(changes.Damage) > 1
+		if !painted {
+			continue
+		}
+		if !began {
+			began = true
+			var stop context.CancelFunc
+			most, stop = context.WithTimeout(ctx, mostTime)
+			defer stop()
+		}
+		var stop context.CancelFunc
+		quiet, stop = context.WithTimeout(most, quietTime)
+		defer stop()
+	}
+}
+
+// writePNG writes a picture to a file, which is there when it is whole.
+func writePNG(path string, img image.Image) error {
+	return writeWhole(path, func(w io.Writer) error { return png.Encode(w, img) })
+}
+
+// writeWhole makes a file, which is there when all of it is.
+func writeWhole(path string, write func(w io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".meshctl-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // is gone if all went well
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
