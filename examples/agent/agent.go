@@ -26,6 +26,7 @@ type agent struct {
 	// What operators may use of this machine.
 	terminal bool
 	files    *os.Root // nil: no files
+	desktop  bool     // a test pattern
 }
 
 func newAgent(tag string, log *slog.Logger) *agent {
@@ -78,6 +79,9 @@ func (a *agent) capabilities() agentproto.Capabilities {
 	}
 	if a.files != nil {
 		caps |= agentproto.CapFiles
+	}
+	if a.desktop {
+		caps |= agentproto.CapDesktop
 	}
 	return caps
 }

@@ -21,6 +21,7 @@ type flags struct {
 	level    slog.Level
 	terminal bool
 	files    string
+	desktop  string
 }
 
 // maxName is what native agents send at most.
@@ -38,6 +39,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
 	set.BoolVar(&f.terminal, "terminal", false, "offer operators a shell of this account, which can do all that it can; Linux and macOS")
 	set.StringVar(&f.files, "files", "", "offer operators the files in a `FOLDER`, to read and to write, and nothing outside of it")
+	set.StringVar(&f.desktop, "desktop", "", "offer operators a desktop: `pattern` is a test pattern, which is nothing of this machine")
 	err := set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -53,6 +55,8 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 		return f, fmt.Errorf("-name must be one line of at most %d bytes", maxName)
 	case f.insecure && !isURL(f.msh):
 		return f, errors.New("-insecure-msh goes with a -msh that is a URL")
+	case f.desktop != "" && f.desktop != "pattern":
+		return f, fmt.Errorf("-desktop can be pattern, and not %.40q", f.desktop)
 	case f.terminal && runtime.GOOS != "linux" && runtime.GOOS != "darwin":
 		return f, errors.New("-terminal is for Linux and macOS")
 	}

@@ -17,6 +17,8 @@
 //
 //	-terminal        a shell of the account that the agent runs as
 //	-files FOLDER    the files in a folder, which is "/" to operators; nothing leads out of it
+//
+// and with -desktop pattern a screen that shows a test pattern.
 
 // Some stock servers have a certificate with a negative serial number, because of the way they make them, and crypto/tls
 // refuses those. Nothing is lost by taking them: what proves the server is its ServerID, inside the connection.
@@ -85,7 +87,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	system := hostinfo.ReadSystem()
 	device := newAgent(settings.tag, log)
 	device.proxy = settings.proxy
-	device.terminal = flags.terminal
+	device.terminal, device.desktop = flags.terminal, flags.desktop != ""
 	if flags.files != "" {
 		if device.files, err = os.OpenRoot(flags.files); err != nil {
 			return fmt.Errorf("-files: %w", err)

@@ -189,6 +189,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"folder is a file":  {[]string{"-data", file}, "data folder"},
 		"broken identity":   {[]string{"-data", broken}, "agent.pem"},
 		"name of two lines": {[]string{"-data", dir, "-name", "a\nb"}, "-name"},
+		"desktop of what":   {[]string{"-data", dir, "-desktop", "all"}, "-desktop"},
 		"files nowhere":     {[]string{"-data", dataDir(t, server), "-files", filepath.Join(dir, "none")}, "-files"},
 		"insecure what":     {[]string{"-data", dir, "-insecure-msh"}, "-insecure-msh"},
 	} {

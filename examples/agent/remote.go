@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/desktop"
 	"github.com/meshcentral-go/sdk/relay/files"
 	"github.com/meshcentral-go/sdk/relay/terminal"
 )
 
 // What the user of a device is to be asked before an operator gets in ("consent").
 const (
+	askDesktop  = 8
 	askTerminal = 16
 	askFiles    = 32
 )
@@ -32,7 +34,23 @@ func (a *agent) handlers() map[relay.Protocol]relay.Handler {
 			return files.Serve(ctx, s, files.ServeConfig{Root: a.files, Logger: a.log})
 		})
 	}
+	if a.desktop {
+		handlers[relay.ProtocolDesktop] = a.consented(askDesktop, a.serveDesktop)
+	}
 	return handlers
+}
+
+func (a *agent) serveDesktop(ctx context.Context, s *relay.Session) error {
+	return desktop.NewAgent(s, a.desktopConfig(s.ViewOnly())).Run(ctx)
+}
+
+func (a *agent) desktopConfig(viewOnly bool) desktop.AgentConfig {
+	screen := newPattern()
+	cfg := desktop.AgentConfig{Source: screen, Displays: desktop.Displays{IDs: []uint16{0}}, Logger: a.log}
+	if !viewOnly {
+		cfg.Input = screen
+	}
+	return cfg
 }
 
 func (a *agent) serveTerminal(ctx context.Context, s *relay.Session) error {

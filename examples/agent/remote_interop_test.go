@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"image"
 	"io"
 	"net/url"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/internal/interop"
 	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/desktop"
 	"github.com/meshcentral-go/sdk/relay/files"
 	"github.com/meshcentral-go/sdk/relay/terminal"
 )
@@ -70,7 +72,7 @@ func (p *place) start(t *testing.T, args ...string) {
 	t.Helper()
 	p.root, p.dir = t.TempDir(), t.TempDir()
 	p.meshctrl.Dir = p.dir
-	args = append(args, "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug", "-terminal", "-files", p.root)
+	args = append(args, "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug", "-terminal", "-files", p.root, "-desktop", "pattern")
 	agent := startProgram(t, buildProgram(t), args...)
 	agent.waitLog(t, `msg="logged in"`)
 	require.Eventually(t, func() bool {
@@ -122,6 +124,7 @@ func (p *place) test(t *testing.T) {
 		require.Contains(t, string(output), "through42")
 	})
 	t.Run("files", func(t *testing.T) { p.ourFiles(t, files.New(open(t, relay.ProtocolFiles, nil), files.Config{})) })
+	t.Run("desktop", func(t *testing.T) { p.ourDesktop(t, open(t, relay.ProtocolDesktop, nil)) })
 	t.Run("consent", func(t *testing.T) {
 		tunnel := open(t, relay.ProtocolTerminal, &relay.ControlOptions{Consent: askTerminal})
 		defer tunnel.Close(1000, "")
@@ -174,6 +177,57 @@ func (p *place) stockShell(t *testing.T) {
 		require.NoError(t, err)
 	}, "through42", "shell", "--id", strings.TrimPrefix(p.device, "node//"))
 	require.NoError(t, err, out)
+}
+
+// ourDesktop looks at the test pattern and moves its mouse.
+func (p *place) ourDesktop(t *testing.T, tunnel *relay.Tunnel) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	viewer := desktop.NewClient(tunnel, desktop.ClientConfig{ViewerConfig: desktop.ViewerConfig{
+		Compression: desktop.Compression{Format: desktop.ImageJPEG, Quality: 90, Scaling: desktop.FullScale, Milliseconds: 50},
+	}})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = viewer.Run(ctx) // it ends with the tunnel
+	}()
+	defer func() {
+		require.NoError(t, tunnel.Close(1000, ""))
+		<-ended
+	}()
+	same := func(want *pattern) bool {
+		screen, err := want.Capture(ctx, 0)
+		require.NoError(t, err)
+		return alike(screen.(*image.RGBA), viewer.Snapshot())
+	}
+	see := func(want *pattern) {
+		t.Helper()
+		for !same(want) {
+			_, err := viewer.Wait(ctx)
+			require.NoError(t, err, "the pattern was not seen")
+		}
+	}
+	want := newPattern()
+	see(want)
+	require.NoError(t, viewer.Move(ctx, 320, 160))
+	want.pointer = image.Pt(320, 160)
+	see(want)
+	require.NoError(t, viewer.Mouse(ctx, desktop.MouseLeftDown, 480, 320))
+	want.pointer, want.held = image.Pt(480, 320), true
+	see(want)
+}
+
+// alike says whether two pictures are the same but for what JPEG loses.
+func alike(a, b *image.RGBA) bool {
+	if a.Rect != b.Rect {
+		return false
+	}
+	for i := range a.Pix {
+		if d := int(a.Pix[i]) - int(b.Pix[i]); d < -24 || d > 24 {
+			return false
+		}
+	}
+	return true
 }
 
 // ourFiles copies files with our client, which compares hashes too, and does not get out of the folder.
