@@ -67,8 +67,6 @@ func readSecret(ctx context.Context, prompt string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprint(os.Stderr, prompt)
-	defer fmt.Fprintln(os.Stderr)
 	type answer struct {
 		text []byte
 		err  error
@@ -78,6 +76,15 @@ func readSecret(ctx context.Context, prompt string) (string, error) {
 		text, err := term.ReadPassword(fd)
 		came <- answer{text, err}
 	}()
+	// Only once there is no echo any more, or what a fast typist answers would stand on the screen.
+	for range 1000 {
+		if now, err := term.GetState(fd); err != nil || *now != *before {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	defer fmt.Fprintln(os.Stderr)
 	select {
 	case a := <-came:
 		return string(a.text), a.err
