@@ -168,7 +168,11 @@ func TestStockServerAndAgent(t *testing.T) {
 	})
 
 	t.Run("refused", func(t *testing.T) {
-		_, err := relay.Open(ctx, r, device.ID[:len(device.ID)-1]+"X", options)
+		other := device.ID[:len(device.ID)-1] + "X"
+		if other == device.ID {
+			other = device.ID[:len(device.ID)-1] + "Y"
+		}
+		_, err := relay.Open(ctx, r, other, options)
 		var oe *relay.OpenError
 		require.ErrorAs(t, err, &oe)
 		require.Equal(t, "request", oe.Op)

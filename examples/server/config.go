@@ -21,6 +21,7 @@ type config struct {
 	Data           string // folder
 	Admin          *admin // nil: make one if there is none
 	Core           string // file or folder, or ""
+	Recordings     string // folder, or "": nothing is recorded
 	WebCert        string // PEM file, with WebKey, instead of the one in the data folder
 	WebKey         string
 	TrustedProxies []netip.Prefix
@@ -53,6 +54,8 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	login := f.String("admin", "", "`name:password` of the administrator, to be set, or domain/name:password of that of another domain.\n"+
 		"Other users of this machine can see the command line;\n"+
 		"the variable "+adminVariable+" in the environment does the same unseen")
+	f.StringVar(&c.Recordings, "recordings", "", "`folder` for recordings of terminals, desktops and files: of the accounts, user groups and\n"+
+		"device groups that are set to be recorded (meshctl editdevicegroup --flags 4)")
 	f.StringVar(&c.Core, "core", "", "`path` of a core to push to agents, or of MeshCentral's folder \"agents\"")
 	f.StringVar(&c.WebCert, "web-cert", "", "PEM `file` with the web certificate and its chain, instead of the data folder's")
 	f.StringVar(&c.WebKey, "web-key", "", "PEM `file` with the private key of -web-cert")

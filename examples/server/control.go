@@ -45,8 +45,8 @@ func openRecords(ctx context.Context, s *site, who *online, tunnels *tunnels) (*
 		Domains: s.tenants.domains(), Info: s.info, BaseURL: s.baseURL,
 		LoginKey: &login, InviteKey: &invite, CookieEncoding: s.cfg.File.CookieEncoding,
 		ManageAll: s.cfg.File.ManageAll, WANOnly: s.cfg.File.WANOnly, InterUser: s.cfg.File.InterUser, EventsFor: s.cfg.File.eventsFor(),
-		HostMemory: hostMemory,
-		Logger:     s.log,
+		HostMemory: hostMemory, Recordings: tunnels.folder(),
+		Logger: s.log,
 	})
 }
 

@@ -100,6 +100,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	// Operators' actions.
 	who := &online{}
 	s.tunnels = &tunnels{site: s.site}
+	if err := s.tunnels.openRecordings(); err != nil {
+		return nil, err
+	}
 	if s.records, err = openRecords(ctx, s.site, who, s.tunnels); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/meshcentral-go/sdk/agentproto"
@@ -24,6 +25,8 @@ type tunnels struct {
 	channel *controlproto.Server
 	rec     *recorder
 	relay   *relay.Relay
+	// recordings is the folder of recorded tunnels; nil: there are none.
+	recordings *os.Root
 }
 
 var _ controlserver.Tunnels = (*tunnels)(nil)
@@ -33,6 +36,7 @@ func (t *tunnels) open(s *server) (err error) {
 	t.records, t.channel, t.rec = s.records, s.channel, s.recorder
 	t.relay, err = relay.New(relay.Config{
 		Authenticate: t.authenticate,
+		Record:       t.record,
 		CheckOrigin:  func(*http.Request) bool { return true }, // the login does, if it is one of a page
 		PingInterval: t.cfg.File.KeepAlive.Interval, Pong: t.cfg.File.KeepAlive.Form == agentproto.JSONPong,
 		Trace: &relay.Trace{

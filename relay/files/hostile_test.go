@@ -208,6 +208,7 @@ func TestTunnelEnds(t *testing.T) {
 		} {
 			require.NoError(t, b.WriteMessage(t.Context(), Text, []byte(line)))
 		}
+		synctest.Wait() // the words are read before a call can notice the end by itself
 		b.Close(msgconn.CloseNormal, "")
 		for range 4 {
 			err := <-errs
