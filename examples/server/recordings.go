@@ -12,7 +12,7 @@ import (
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/relay"
-	"github.com/meshcentral-go/sdk/relay/record"
+	mcrec "github.com/meshcentral-go/sdk/relay/record"
 )
 
 // Recordings hold terminals, desktops and files, of the accounts, user groups and device groups whose flags say so.
@@ -52,24 +52,24 @@ func (t *tunnels) record(ctx context.Context, p *relay.Pair) (relay.Recorder, er
 		return nil, err
 	}
 	r.Protocol, r.Start = int(p.Protocol), time.Now()
-	r.Filename = record.FileName(r.Start, r.Device.Domain, r.User.Name, r.Device.Name, string(p.ID))
+	r.Filename = mcrec.FileName(r.Start, r.Device.Domain, r.User.Name, r.Device.Name, string(p.ID))
 	file, err := t.recordings.OpenFile(r.Filename, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	w, err := record.NewWriter(file, record.Metadata{
+	w, err := mcrec.NewWriter(file, mcrec.Metadata{
 		UserID: string(r.User.ID), UserName: r.User.Name, SessionID: string(p.ID), Address1: p.FirstEnd.Value.(remote).addr.String(),
 		Address2: p.SecondEnd.Value.(remote).addr.String(), Time: r.Start.Format(time.DateTime), Protocol: r.Protocol,
 		NodeID: p.Node, MeshID: string(r.Device.Group), DeviceName: r.Device.Name, GroupName: r.Group,
-	}, r.Start, record.WriterConfig{Index: p.Protocol == 2})
+	}, r.Start, mcrec.WriterConfig{Index: p.Protocol == 2})
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return relay.WholeMessages(maxRecordedMessage,
 		func(from relay.Key, typ relay.Type, _ uint64, data []byte) error {
-			side := record.Device
+			side := mcrec.Device
 			if p.End(from).Role == relay.RoleOperator {
-				side = record.User
+				side = mcrec.User
 			}
 			return w.Write(time.Now(), side, typ, data)
 		},
@@ -78,7 +78,7 @@ func (t *tunnels) record(ctx context.Context, p *relay.Pair) (relay.Recorder, er
 }
 
 // recorded finishes a recording and has the log tell of it.
-func (t *tunnels) recorded(r *controlserver.Recording, w *record.Writer, file io.Closer) error {
+func (t *tunnels) recorded(r *controlserver.Recording, w *mcrec.Writer, file io.Closer) error {
 	now := time.Now()
 	err := errors.Join(w.Close(now), file.Close())
 	r.Size, r.Length = w.Size(), now.Sub(r.Start)

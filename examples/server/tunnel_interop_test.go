@@ -23,6 +23,7 @@ import (
 	"github.com/meshcentral-go/sdk/internal/interop"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/relay"
+	mcrec "github.com/meshcentral-go/sdk/relay/record"
 )
 
 // tunnelWorld is this server with a stock native agent.
@@ -34,11 +35,12 @@ type tunnelWorld struct {
 	dir      string
 }
 
-func newTunnelWorld(t *testing.T) *tunnelWorld {
+func newTunnelWorld(t *testing.T, flags ...string) *tunnelWorld {
 	t.Helper()
 	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
 	w := &tunnelWorld{dir: t.TempDir(), password: "Passw0rd!tunnels"}
-	w.running = startServer(t, filepath.Join(t.TempDir(), "data"), interop.FreePort(t), "-core", interop.AgentsDir(t), "-admin", "admin:"+w.password)
+	w.running = startServer(t, filepath.Join(t.TempDir(), "data"), interop.FreePort(t),
+		append(flags, "-core", interop.AgentsDir(t), "-admin", "admin:"+w.password)...)
 	w.client = interop.MeshctrlClient{URL: fmt.Sprintf("wss://127.0.0.1:%d", w.port), User: "admin", Password: w.password, Dir: w.dir}
 	interop.StartAgent(t, w.msh(t), interop.AgentOptions{})
 	w.waitOnline(t, false)
@@ -252,4 +254,55 @@ func TestTunnelsToPorts(t *testing.T) {
 		})
 	}
 	require.NotContains(t, w.Log(), cookies.Cookie.Reveal())
+}
+
+// TestRecordings has the server record what stock peers do, of the device group that says so.
+func TestRecordings(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "recordings")
+	w := newTunnelWorld(t, "-recordings", folder)
+	bare, far := strings.TrimPrefix(w.device, "node//"), t.TempDir()
+	sent := randomFile(t, filepath.Join(w.dir, "a.bin"), 70_001)
+	upload := func(name string) {
+		w.meshctrl(t, "upload", "--id", bare, "--file", "a.bin", "--target", far)
+		require.Eventually(t, func() bool { return sent == fileHash(t, filepath.Join(far, "a.bin")) }, 20*time.Second, 50*time.Millisecond, name)
+		require.NoError(t, os.Remove(filepath.Join(far, "a.bin")))
+	}
+	list := func() []string {
+		names, err := filepath.Glob(filepath.Join(folder, "*.mcrec"))
+		require.NoError(t, err)
+		return names
+	}
+	upload("nobody asked for a recording")
+	require.Empty(t, list())
+
+	require.Equal(t, "ok", strings.TrimSpace(w.meshctrl(t, "editdevicegroup", "--group", "default", "--flags", "4")))
+	upload("recorded")
+	c, err := controlproto.Dial(t.Context(), w.client.URL, controlproto.PasswordLogin{User: "admin", Password: controlproto.NewSecret(w.password)},
+		controlproto.ClientConfig{DangerouslySkipVerify: true})
+	require.NoError(t, err)
+	defer c.Close()
+	var reply *controlproto.RecordingsReply
+	require.Eventually(t, func() bool {
+		reply, err = controlproto.Do(t.Context(), c, &controlproto.Recordings{})
+		require.NoError(t, err)
+		return len(reply.Recordings) == 1
+	}, 20*time.Second, 100*time.Millisecond)
+	files := list()
+	require.Len(t, files, 1)
+	r := reply.Recordings[0]
+	require.Equal(t, filepath.Base(files[0]), r.Filename)
+	require.Equal(t, controlproto.ID(w.device), r.DeviceID)
+
+	file, err := os.Open(files[0])
+	require.NoError(t, err)
+	defer file.Close()
+	info, err := file.Stat()
+	require.NoError(t, err)
+	require.Equal(t, info.Size(), r.Size)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	rec, err := mcrec.NewReader(file, info.Size())
+	require.NoError(t, err)
+	require.True(t, rec.Complete())
+	require.Equal(t, 5, rec.Metadata().Protocol)
+	require.Greater(t, info.Size(), int64(70_001), "what was uploaded is in it")
 }
