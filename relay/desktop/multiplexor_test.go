@@ -317,6 +317,7 @@ func TestMultiplexorEnds(t *testing.T) {
 		_, a = msgconn.Pipe() // nobody reads the other end
 		go func() { viewerEnded <- m.ServeViewer(t.Context(), v, MultiplexedViewer{}) }()
 		go func() { agentEnded <- m.ServeAgent(t.Context(), a) }()
+		synctest.Wait() // what a viewer says before the agent is there goes nowhere
 		require.NoError(t, viewer.WriteMessage(t.Context(), msgconn.Text, []byte("2")))
 		for range 40 {
 			if viewer.WriteMessage(t.Context(), msgconn.Binary, encode(t, Mouse{})) != nil {
