@@ -1,14 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"image"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,36 +15,12 @@ import (
 // The screen of a stock native agent, through a stock server.
 func TestStockDesktop(t *testing.T) {
 	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
-	for _, program := range []string{"Xvfb", "xauth", "xlogo"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed", program)
-		}
-	}
-	display := fmt.Sprintf(":%d", 1000+os.Getpid()%900)
-	auth := filepath.Join(t.TempDir(), "Xauthority")
-	env := append(os.Environ(), "DISPLAY="+display, "XAUTHORITY="+auth)
-	out, err := exec.CommandContext(t.Context(), "xauth", "-f", auth, "add", display, ".", fmt.Sprintf("%032x", time.Now().UnixNano())).CombinedOutput()
-	require.NoError(t, err, string(out))
-	interop.StartProgram(t, exec.Command("Xvfb", display, "-screen", "0", "1024x768x24", "-auth", auth))
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat("/tmp/.X11-unix/X" + display[1:]); err == nil {
-			break
-		}
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatal("the X server did not start")
-		}
-	}
-	logo := exec.Command("xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")
-	logo.Env = env
-	interop.StartProgram(t, logo)
+	x := interop.StartX(t)
+	x.Run(t, "xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")
 
 	s := interop.StartServer(t, interop.ServerOptions{})
 	group := s.CreateGroup(t, "lab")
-	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: env})
+	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.Env})
 	device := s.WaitDevice(t, interop.Online)
 	w := onStock(t, s)
 	code, _, stderr := w.run(t.Context(), "runcommand", "--id", device.ID, "--run", "echo up", "--reply")

@@ -64,9 +64,13 @@ func TestProgram(t *testing.T) {
 // On a real terminal, the password is asked for and does not appear.
 func TestProgramAsks(t *testing.T) {
 	script, err := exec.LookPath("script")
-	if err != nil || runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" {
 		t.Skip("needs the program script of util-linux, which makes terminals")
 	}
+	if err != nil && os.Getenv("CI") != "true" { // there it must not be missing
+		t.Skip("needs the program script of util-linux, which makes terminals")
+	}
+	require.NoError(t, err)
 	s := furnished(t)
 	cmd := command(t, s, script, "--quiet", "--return", "--command", build(t)+" userinfo --loginpass", "/dev/null")
 	keys, err := cmd.StdinPipe()

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -30,13 +29,13 @@ func TestStockDesktop(t *testing.T) {
 	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	x := startX(ctx, t)
-	x.run(t, "xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")
+	x := interop.StartX(t)
+	x.Run(t, "xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")
 
 	recordings := t.TempDir()
 	s := interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{"sessionRecording": map[string]any{"filepath": recordings}}})
 	group := s.CreateGroup(t, "desktops")
-	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.env})
+	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.Env})
 	device := s.WaitDevice(t, interop.Online)
 	conn := s.OpenTunnel(t, s.Control(t), device.ID, 2)
 	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte("2")))
@@ -59,7 +58,7 @@ func TestStockDesktop(t *testing.T) {
 			t.Fatalf("mean difference to the screenshot %.2f: %v", difference(want, got, cursor), err)
 		}
 		require.NoError(t, err)
-		got, want = c.Snapshot(), x.screenshot(ctx, t)
+		got, want = c.Snapshot(), screenshot(ctx, t, x)
 		// Both must show the logo, and the same but for what JPEG loses.
 		if want.RGBAAt(105, 450) == (color.RGBA{0x30, 0xA0, 0xE0, 0xFF}) && difference(want, got, cursor) < 1 {
 			break
@@ -107,46 +106,11 @@ func difference(a, b *image.RGBA, without image.Rectangle) float64 {
 	return float64(sum) / float64(n)
 }
 
-// xDisplay is an X server without a screen.
-type xDisplay struct{ env []string }
-
-// startX starts one. The agent finds the display and its key in the command line of the X server.
-func startX(ctx context.Context, t *testing.T) *xDisplay {
-	t.Helper()
-	interop.Require(t, interop.PeerX)
-	display := fmt.Sprintf(":%d", 100+os.Getpid()%900)
-	auth := filepath.Join(t.TempDir(), "Xauthority")
-	x := &xDisplay{env: append(os.Environ(), "DISPLAY="+display, "XAUTHORITY="+auth)}
-	key := fmt.Sprintf("%032x", time.Now().UnixNano())
-	out, err := exec.CommandContext(ctx, "xauth", "-f", auth, "add", display, ".", key).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	x.run(t, "Xvfb", display, "-screen", "0", "1024x768x24", "-auth", auth)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat("/tmp/.X11-unix/X" + display[1:]); err == nil {
-			return x
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			require.FailNow(t, "the X server did not start")
-		}
-	}
-}
-
-// run starts a program on the display until the test ends.
-func (x *xDisplay) run(t *testing.T, name string, args ...string) {
-	cmd := exec.Command(name, args...)
-	cmd.Env = x.env
-	interop.StartProgram(t, cmd)
-}
-
 // screenshot takes a picture of the display, in the format of xwd: a header of 32-bit numbers, colours, pixels.
-func (x *xDisplay) screenshot(ctx context.Context, t *testing.T) *image.RGBA {
+func screenshot(ctx context.Context, t *testing.T, x *interop.Display) *image.RGBA {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "xwd", "-root", "-silent")
-	cmd.Env = x.env
+	cmd.Env = x.Env
 	b, err := cmd.Output()
 	require.NoError(t, err)
 	field := func(i int) int { return int(binary.BigEndian.Uint32(b[4*i:])) }
