@@ -143,7 +143,7 @@ func (l *clientLink) writer() {
 	}
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
-	asked := false
+	var asked time.Time // the last question
 	for {
 		select {
 		case o := <-l.out:
@@ -153,21 +153,21 @@ func (l *clientLink) writer() {
 			}
 		case <-timer.C:
 			l.mu.Lock()
-			silence := time.Since(l.heard)
+			heard := l.heard
 			l.mu.Unlock()
+			silence, waited := time.Since(heard), time.Since(asked)
 			switch {
 			case silence < interval:
-				asked = false
 				timer.Reset(interval - silence)
-			case !asked:
-				asked = true
+			case !heard.Before(asked): // what was asked is answered
+				asked = time.Now()
 				if err := l.send(&outgoing{pong: make(chan struct{})}); err != nil {
 					l.end(err)
 					return
 				}
-				timer.Reset(keep.Timeout)
-			case silence < interval+keep.Timeout:
-				timer.Reset(interval + keep.Timeout - silence)
+				timer.Reset(min(interval, keep.Timeout))
+			case waited < keep.Timeout:
+				timer.Reset(min(interval, keep.Timeout-waited))
 			default:
 				l.end(fmt.Errorf("%w for %v", ErrSilentPeer, silence.Round(time.Second)))
 				return

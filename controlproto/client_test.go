@@ -441,21 +441,27 @@ func TestClose(t *testing.T) {
 }
 
 func TestKeepAlive(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, p := dialPeer(t, ClientConfig{KeepAlive: ClientKeepAlive{Interval: 50 * time.Second, Timeout: 20 * time.Second}})
-		begun := time.Now()
-		p.expect("ping")
-		require.Equal(t, 50*time.Second, time.Since(begun))
-		p.send(`{"action":"pong"}`)
-		p.expect("ping")
-		require.Equal(t, 100*time.Second, time.Since(begun))
-		p.send(`{"action":"event","event":{}}`) // anything is a sign of life
-		p.expect("ping")
-		require.Equal(t, 150*time.Second, time.Since(begun))
-		<-c.Done()
-		require.Equal(t, 170*time.Second, time.Since(begun))
-		require.ErrorIs(t, c.Err(), ErrSilentPeer)
-	})
+	for _, timeout := range []time.Duration{20 * time.Second, 50 * time.Second, time.Minute, 3 * time.Minute} {
+		t.Run(timeout.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := dialPeer(t, ClientConfig{KeepAlive: ClientKeepAlive{Interval: 50 * time.Second, Timeout: timeout}})
+				heard, ended := time.Now(), time.Time{}
+				for i := range 20 {
+					p.expect("ping")
+					require.Equal(t, 50*time.Second, time.Since(heard))
+					heard, ended = time.Now(), time.Now().Add(timeout)
+					if i%2 == 0 {
+						p.send(`{"action":"pong"}`)
+					} else if i < 19 {
+						p.send(`{"action":"event","event":{}}`) // anything is a sign of life
+					}
+				}
+				<-c.Done()
+				require.Equal(t, ended, time.Now())
+				require.ErrorIs(t, c.Err(), ErrSilentPeer)
+			})
+		})
+	}
 }
 
 func TestPingedByServer(t *testing.T) {

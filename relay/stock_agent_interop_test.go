@@ -49,7 +49,7 @@ func (r *ourRelay) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), n
 func TestStockAgentOurRelay(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{Settings: map[string]any{"ignoreAgentHashCheck": true}})
 	agent := interop.StartAgent(t, s.MSH(t, s.CreateGroup(t, "tunnels")), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	control := s.Control(t)
 	require.NotEmpty(t, control.Console(t, device.ID, "info"))
 

@@ -67,7 +67,7 @@ func TestStockServerAndAgent(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{})
 	group := s.CreateGroup(t, "tunnels")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	control := s.Control(t)
 	r := &stockRequester{t, s, control}
 	require.NotEmpty(t, control.Console(t, device.ID, "info"), "the core runs")

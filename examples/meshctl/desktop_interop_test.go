@@ -21,7 +21,7 @@ func TestStockDesktop(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{})
 	group := s.CreateGroup(t, "lab")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.Env})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	w := onStock(t, s)
 	code, _, stderr := w.run(t.Context(), "runcommand", "--id", device.ID, "--run", "echo up", "--reply")
 	require.Equal(t, exitDone, code, stderr)

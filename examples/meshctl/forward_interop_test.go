@@ -21,7 +21,7 @@ func TestStockForward(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{})
 	group := s.CreateGroup(t, "lab")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	w := onStock(t, s)
 	code, _, _ := w.run(t.Context(), "runcommand", "--id", device.ID, "--run", "echo up", "--reply")
 	require.Equal(t, exitDone, code, "the core runs")

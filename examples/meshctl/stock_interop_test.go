@@ -89,7 +89,7 @@ func TestStockVerbs(t *testing.T) {
 	group := strings.TrimSpace(strings.TrimPrefix(out, "ok "))
 	require.True(t, strings.HasPrefix(group, "mesh//"), out)
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{})
-	s.WaitDevice(t, interop.Online)
+	s.WaitDevice(t, interop.CoreRuns)
 
 	// The listings that programs read agree.
 	for _, args := range [][]string{

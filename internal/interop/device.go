@@ -26,6 +26,10 @@ type Device struct {
 // Online says that the device's agent is connected; it is meant for WaitDevice.
 func Online(d Device) bool { return d.Conn&1 != 0 }
 
+// CoreRuns says that the device's agent is connected and that its core, which does what operators ask for, has reported.
+// What a stock server sends an agent before that is lost.
+func CoreRuns(d Device) bool { return Online(d) && d.Agent.Core != "" && d.Agent.Caps != 0 }
+
 // Offline is the opposite of Online.
 func Offline(d Device) bool { return !Online(d) }
 

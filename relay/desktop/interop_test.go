@@ -36,7 +36,7 @@ func TestStockDesktop(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{"sessionRecording": map[string]any{"filepath": recordings}}})
 	group := s.CreateGroup(t, "desktops")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{Env: x.Env})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	conn := s.OpenTunnel(t, s.Control(t), device.ID, 2)
 	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte("2")))
 	c := NewClient(conn, ClientConfig{ViewerConfig: ViewerConfig{Compression: Compression{ImageJPEG, 90, FullScale, 100}}})

@@ -24,7 +24,7 @@ import (
 func TestStockAgent(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{})
 	interop.StartAgent(t, s.MSH(t, s.CreateGroup(t, "files")), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	control := s.Control(t)
 	require.NotEmpty(t, control.Console(t, device.ID, "info"), "the core runs")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -59,7 +59,7 @@ func TestStockRecorder(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{"sessionRecording": map[string]any{"filepath": dir}}})
 	group := s.CreateGroup(t, "recorded")
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

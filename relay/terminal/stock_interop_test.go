@@ -16,7 +16,7 @@ import (
 func TestStockAgent(t *testing.T) {
 	s := interop.StartServer(t, interop.ServerOptions{})
 	interop.StartAgent(t, s.MSH(t, s.CreateGroup(t, "shells")), interop.AgentOptions{})
-	device := s.WaitDevice(t, interop.Online)
+	device := s.WaitDevice(t, interop.CoreRuns)
 	control := s.Control(t)
 	require.NotEmpty(t, control.Console(t, device.ID, "info"), "the core runs")
 
