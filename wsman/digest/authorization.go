@@ -94,7 +94,9 @@ func (a Authorization) String() string {
 }
 
 // GoString is what %#v prints.
-func (a Authorization) GoString() string { return "digest.Authorization(" + strconv.Quote(a.String()) + ")" }
+func (a Authorization) GoString() string {
+	return "digest.Authorization(" + strconv.Quote(a.String()) + ")"
+}
 
 // Format makes every verb print the redacted form.
 func (a Authorization) Format(f fmt.State, verb rune) {

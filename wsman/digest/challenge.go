@@ -104,13 +104,13 @@ func Select(headers []string) (Challenge, error) {
 func (s *scheme) challenge() (Challenge, error) {
 	var c Challenge
 	var err error
-	nonce, qop := false, false
+	qop := false
 	for _, p := range s.params {
 		switch p.name {
 		case "realm":
 			c.Realm = p.value
 		case "nonce":
-			c.Nonce, nonce = p.value, true
+			c.Nonce = p.value
 		case "opaque":
 			c.Opaque = p.value
 		case "stale":
@@ -128,7 +128,7 @@ func (s *scheme) challenge() (Challenge, error) {
 		}
 	}
 	switch {
-	case !nonce:
+	case c.Nonce == "":
 		return Challenge{}, fmt.Errorf("%w: a challenge without a nonce", ErrMalformed)
 	case qop && !c.Auth && !c.AuthInt:
 		return Challenge{}, ErrQOP
