@@ -1,6 +1,7 @@
 package wsman
 
-// Attr is an attribute of an element. Declarations of namespaces are not among them.
+// Attr is an attribute of an element. Declarations of namespaces are not among them, but for that of the prefix in the text
+// of an element Value, as the code of a fault has.
 type Attr struct {
 	Space string // the namespace, "" for most
 	Name  string

@@ -17,7 +17,8 @@ const (
 	NamespaceSecurity    = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 	NamespaceInstance    = "http://www.w3.org/2001/XMLSchema-instance"
 
-	namespaceXML = "http://www.w3.org/XML/1998/namespace"
+	namespaceXML   = "http://www.w3.org/XML/1998/namespace"
+	namespaceXMLNS = "http://www.w3.org/2000/xmlns/"
 )
 
 // Anonymous is the address that stands for the sender of a request.

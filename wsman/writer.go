@@ -22,7 +22,6 @@ type Writer struct {
 type openElement struct {
 	prefix, name string
 	scopes       int // how many were there before the element
-	made         int // prefixes made for attributes
 }
 
 // NewWriter returns a writer that appends to b. The namespaces are taken to be declared outside of what it writes; others
@@ -82,7 +81,9 @@ func (w *Writer) start(space, name string, declare []Namespace, attrs []Attr) {
 		w.declaration(Namespace{prefix, space})
 	}
 	for _, a := range attrs {
-		w.attr(a)
+		if a.Space != namespaceXMLNS {
+			w.attr(a)
+		}
 	}
 	w.b = append(w.b, '>')
 	w.open = append(w.open, o)
