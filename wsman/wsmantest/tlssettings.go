@@ -32,7 +32,10 @@ func (d *Device) buildTLS() error {
 	})
 	for _, id := range []string{tlsRemote, tlsLocal} {
 		o := newObject(k.name, "AcceptNonSecureConnections", false, "ElementName", id, "Enabled", false, "InstanceID", id,
-			"MutualAuthentication", false, "NonSecureConnectionsSupported", d.prof.clear)
+			"MutualAuthentication", false)
+		if d.prof.major >= 15 {
+			o.set("NonSecureConnectionsSupported", d.prof.clear)
+		}
 		k.objects = append(k.objects, o)
 	}
 	d.fixed(newObject("AMT_TLSProtocolEndpointCollection", "ElementName", tlsCollection))
@@ -90,7 +93,7 @@ func (d *Device) selfSigned() (*object, error) {
 
 // putTLS notes settings for CommitChanges.
 func (d *Device) putTLS(_ *request, _, o *object) *fault {
-	if o.flag("AcceptNonSecureConnections") && !o.flag("NonSecureConnectionsSupported") {
+	if o.flag("AcceptNonSecureConnections") && !d.prof.clear {
 		return invalidRepresentation()
 	}
 	if o.flag("Enabled") && d.boundCertificate() == nil {
