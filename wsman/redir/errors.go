@@ -23,8 +23,6 @@ var (
 	ErrSilent = errors.New("redir: peer is silent")
 	// ErrEnded says that the peer ended the session with a message of its own.
 	ErrEnded = errors.New("redir: peer ended the session")
-	// ErrOverflow says that the device lost characters of its serial port, because they were not fetched in time.
-	ErrOverflow = errors.New("redir: device lost serial output")
 
 	// ErrUnknownType, ErrBusy and ErrUnsupported are the statuses of a [StartError].
 	ErrUnknownType = errors.New("redir: session type is not known to the device")
@@ -61,4 +59,13 @@ func (e *StartError) Is(target error) bool {
 
 func protocolError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
+}
+
+func isOneOf(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
 }
