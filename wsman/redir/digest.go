@@ -1,10 +1,10 @@
 package redir
 
 import (
-	"crypto/md5" //nolint:gosec // the digest of RFC 2617 as AMT has it
 	"crypto/rand"
 	"encoding/hex"
-	"strings"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
 // authURI is what all digests of the redirection protocol are for.
@@ -12,14 +12,10 @@ const authURI = "/RedirectionService"
 
 // response is what proves the knowledge of the password: the digest of RFC 2617 with method POST.
 func response(password Secret, d *DigestResponse) string {
-	ha1 := md5hex(d.Username, d.Realm, password.Reveal())
-	ha2 := md5hex("POST", d.URI)
-	return md5hex(ha1, d.Nonce, d.NC, d.CNonce, d.QOP, ha2)
-}
-
-func md5hex(parts ...string) string {
-	sum := md5.Sum([]byte(strings.Join(parts, ":")))
-	return hex.EncodeToString(sum[:])
+	a := digest.Authorization{
+		Username: d.Username, Realm: d.Realm, Nonce: d.Nonce, URI: d.URI, CNonce: d.CNonce, NC: d.NC, QOP: digest.Auth,
+	}
+	return a.Sum(&digest.Credentials{Username: d.Username, Password: password}, "POST", nil)
 }
 
 // answer makes the response to a challenge.

@@ -1,13 +1,12 @@
 package redir
 
 import (
-	"crypto/md5" //nolint:gosec // the digest of RFC 2617 as AMT has it
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
 const (
@@ -31,7 +30,7 @@ type Challenges struct {
 }
 
 type deviceChallenge struct {
-	challenge *httpChallenge
+	challenge *digest.Challenge
 	refusals  int
 	until     time.Time // no attempts before
 }
@@ -54,7 +53,7 @@ func (c *Challenges) Forget(key string) {
 }
 
 // get returns the challenge of a device, nil if there is none, or ErrCredentials if it refused too often.
-func (c *Challenges) get(key string) (*httpChallenge, error) {
+func (c *Challenges) get(key string) (*digest.Challenge, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.devices[key]
@@ -71,7 +70,7 @@ func (c *Challenges) get(key string) (*httpChallenge, error) {
 }
 
 // put takes what came with a 401.
-func (c *Challenges) put(key string, challenge *httpChallenge, authorized bool) {
+func (c *Challenges) put(key string, challenge *digest.Challenge, authorized bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.devices[key]
@@ -108,115 +107,24 @@ func (c *Challenges) accepted(key string) {
 	}
 }
 
-// httpChallenge is a digest challenge of RFC 7616, without what needs the body of the request.
-type httpChallenge struct {
-	realm, nonce, opaque string
-	hasOpaque, qop       bool
-	sha256               bool
-}
-
-// maxChallengeField is the longest realm, nonce or opaque.
+// maxChallengeField is the longest realm, nonce or opaque that is remembered.
 const maxChallengeField = 1024
 
-// parseHTTPChallenge returns nil for what cannot be answered.
-func parseHTTPChallenge(value string) *httpChallenge {
-	scheme, rest, _ := strings.Cut(value, " ")
-	if !strings.EqualFold(scheme, "Digest") {
+// challenge returns the digest challenge of an answer, or nil if there is none that can be answered. Quality auth is taken
+// even where auth-int alone is offered: the body is not there yet, and AMT takes both.
+func (h *httpHead) challenge() *digest.Challenge {
+	var values []string
+	for _, f := range h.fields {
+		if strings.EqualFold(f.name, "WWW-Authenticate") {
+			values = append(values, f.value)
+		}
+	}
+	c, err := digest.Select(values)
+	if err != nil || max(len(c.Realm), len(c.Nonce), len(c.Opaque)) > maxChallengeField {
 		return nil
 	}
-	var c httpChallenge
-	var hasRealm bool
-	for rest != "" {
-		name, v, more, ok := nextParameter(rest)
-		if !ok {
-			break
-		}
-		rest = more
-		if len(v) > maxChallengeField {
-			return nil
-		}
-		switch strings.ToLower(name) {
-		case "realm":
-			c.realm, hasRealm = v, true
-		case "nonce":
-			c.nonce = v
-		case "opaque":
-			c.opaque, c.hasOpaque = v, true
-		case "qop":
-			c.qop = true
-		case "algorithm":
-			switch strings.ToUpper(v) {
-			case "MD5":
-			case "SHA-256":
-				c.sha256 = true
-			default:
-				return nil
-			}
-		}
-	}
-	if !hasRealm || c.nonce == "" {
-		return nil
-	}
+	c.Auth, c.AuthInt = c.Auth || c.AuthInt, false
+	// Without the rest of the head, of which they are parts.
+	c.Realm, c.Nonce, c.Opaque = strings.Clone(c.Realm), strings.Clone(c.Nonce), strings.Clone(c.Opaque)
 	return &c
 }
-
-// nextParameter takes name=value or name="value" and the comma after it from s.
-func nextParameter(s string) (name, value, rest string, ok bool) {
-	s = strings.TrimLeft(s, " \t,")
-	name, s, ok = strings.Cut(s, "=")
-	name = strings.TrimRight(name, " \t")
-	if !ok || !isToken(name) {
-		return "", "", "", false
-	}
-	s = strings.TrimLeft(s, " \t")
-	if !strings.HasPrefix(s, `"`) {
-		value, rest, _ = strings.Cut(s, ",")
-		return name, strings.TrimRight(value, " \t"), rest, true
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			return name, b.String(), s[i+1:], true
-		case '\\':
-			if i++; i == len(s) {
-				return "", "", "", false
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return "", "", "", false
-}
-
-// authorize makes the value of the field Authorization.
-func (c *httpChallenge) authorize(who Credentials, method, uri, cnonce string, count uint32) string {
-	hash := func(parts ...string) string {
-		text := []byte(strings.Join(parts, ":"))
-		if c.sha256 {
-			sum := sha256.Sum256(text)
-			return hex.EncodeToString(sum[:])
-		}
-		sum := md5.Sum(text)
-		return hex.EncodeToString(sum[:])
-	}
-	nc := fmt.Sprintf("%08x", count)
-	ha1 := hash(who.Username, c.realm, who.Password.Reveal())
-	ha2 := hash(method, uri)
-	var b strings.Builder
-	b.WriteString(`Digest username="` + quote(who.Username) + `",realm="` + quote(c.realm) + `",nonce="` + quote(c.nonce) + `",uri="` + uri + `"`)
-	if c.qop {
-		b.WriteString(`,qop=auth,nc=` + nc + `,cnonce="` + cnonce + `",response="` + hash(ha1, c.nonce, nc, cnonce, "auth", ha2) + `"`)
-	} else {
-		b.WriteString(`,response="` + hash(ha1, c.nonce, ha2) + `"`)
-	}
-	if c.sha256 {
-		b.WriteString(`,algorithm=SHA-256`)
-	}
-	if c.hasOpaque {
-		b.WriteString(`,opaque="` + quote(c.opaque) + `"`)
-	}
-	return b.String()
-}
-
-// quote escapes what would end a quoted string. Line ends cannot be in it: no head with them is accepted.
-func quote(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }

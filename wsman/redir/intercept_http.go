@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
 // maxPipelined is how many requests may wait for their answers on one connection. AMT's clients do not pipeline at all.
@@ -138,14 +140,15 @@ func (i *HTTPInterceptor) authorize(method, target string) (string, error) {
 		return "", err
 	}
 	c := i.cfg.Credentials
-	if c.Realm != "" && c.Realm != challenge.realm {
+	if c.Realm != "" && c.Realm != challenge.Realm {
 		return "", ErrRealm
 	}
-	if challenge.nonce != i.nonce {
-		i.nonce, i.count = challenge.nonce, 0
+	if challenge.Nonce != i.nonce {
+		i.nonce, i.count = challenge.Nonce, 0
 	}
 	i.count++
-	return challenge.authorize(c, method, target, i.cnonce, i.count), nil
+	a := challenge.Authorize(&digest.Credentials{Username: c.Username, Password: c.Password}, method, target, nil, i.count, i.cnonce)
+	return string(a.Append(nil)), nil
 }
 
 // answer takes the head of an answer, says how its body is framed, and appends it as it is.
@@ -178,18 +181,6 @@ func (i *HTTPInterceptor) answer(dst, raw []byte) ([]byte, error) {
 		i.cfg.Challenges.accepted(i.cfg.Key)
 	}
 	return append(dst, raw...), nil
-}
-
-// challenge returns the first digest challenge that can be answered, or nil.
-func (h *httpHead) challenge() *httpChallenge {
-	for _, f := range h.fields {
-		if strings.EqualFold(f.name, "WWW-Authenticate") {
-			if c := parseHTTPChallenge(f.value); c != nil {
-				return c
-			}
-		}
-	}
-	return nil
 }
 
 // httpHead is the head of a message, cut into its lines.
