@@ -31,6 +31,7 @@ type flags struct {
 	firmware           bool
 	quirks             mpstest.Quirks
 	window, adjustStep uint
+	frameSize          uint
 	backoff            mpstest.Backoff
 
 	period time.Duration
@@ -85,7 +86,7 @@ func (f *flags) register(set *flag.FlagSet) {
 	set.BoolVar(&f.firmware, "firmware", false, "be as awkward as real firmware: small windows, credit in steps of 499 bytes, numbers used again at once")
 	set.UintVar(&f.window, "window", 0, "`BYTES` that the server may send on a channel without more credit (default 32768)")
 	set.UintVar(&f.adjustStep, "adjust-step", 0, "give credit in messages of so many `BYTES` each")
-	set.IntVar(&f.quirks.FrameSize, "frame-size", 0, "at most so many `BYTES` of data in a message")
+	set.UintVar(&f.frameSize, "frame-size", 0, "at most so many `BYTES` of data in a message")
 	set.IntVar(&f.quirks.Slots, "slots", 8, "how `MANY` channels can be open at once")
 	set.BoolVar(&f.quirks.ReuseSlots, "reuse-slots", false, "use the number of a closed channel again at once")
 	set.DurationVar(&f.quirks.KeepAlive, "keepalive", 0, "`TIME` between questions whether the server is there (default 30s)")
@@ -132,8 +133,8 @@ func (f *flags) check() error {
 		return errors.New("-server-name goes with -root")
 	case f.n < 1 || f.connections < 1:
 		return errors.New("-n and -connections are above zero")
-	case f.window > 1<<31-1 || f.adjustStep > 1<<31-1:
-		return errors.New("-window and -adjust-step are below 2 GiB")
+	case f.window > 1<<31-1 || f.adjustStep > 1<<31-1 || f.frameSize > 1<<31-1:
+		return errors.New("-window, -adjust-step and -frame-size are below 2 GiB")
 	case f.meiState != "" && f.connType == "cira":
 		return errors.New("-mei-state goes with -conn-type relay or lms")
 	}

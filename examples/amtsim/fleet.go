@@ -20,21 +20,21 @@ import (
 // fleet makes the devices' configuration of the flags.
 func (f *flags) fleet(out *printer) (mpstest.FleetConfig, error) {
 	cfg := mpstest.FleetConfig{N: f.n, Calls: f.connections}
-	cfg.Server, cfg.User, cfg.Password = f.mps, f.user, apf.NewSecret(f.pass)
+	cfg.Server, cfg.User, cfg.Password = f.mps, f.user, mpstest.NewSecret(f.pass)
 	cfg.Quirks, cfg.Backoff = f.quirks, f.backoff
 	if f.firmware {
 		firmware := mpstest.Firmware()
 		cfg.Quirks.Window, cfg.Quirks.AdjustStep = firmware.Window, firmware.AdjustStep
-		cfg.Quirks.ReuseSlots = true
-		if cfg.Quirks.FrameSize == 0 {
-			cfg.Quirks.FrameSize = firmware.FrameSize
-		}
+		cfg.Quirks.FrameSize, cfg.Quirks.ReuseSlots = firmware.FrameSize, true
 	}
 	if f.window > 0 {
 		cfg.Quirks.Window = uint32(f.window)
 	}
 	if f.adjustStep > 0 {
 		cfg.Quirks.AdjustStep = uint32(f.adjustStep)
+	}
+	if f.frameSize > 0 {
+		cfg.Quirks.FrameSize = uint32(f.frameSize)
 	}
 	var err error
 	if cfg.Ports, err = f.handlers(); err != nil {

@@ -14,7 +14,14 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/apf"
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
+
+// Secret is text that no log shows.
+type Secret = secret.Text
+
+// NewSecret wraps text.
+func NewSecret(text string) Secret { return secret.New(text) }
 
 // Config is what a device is made with. Server, or Connect, is needed.
 type Config struct {
@@ -38,7 +45,9 @@ type Config struct {
 	// User and Password are what the set-up has given the firmware. For MeshCentral the user is the first 16 characters of
 	// the id of a device group.
 	User     string
-	Password apf.Secret
+	Password Secret
+	// Host is the name or address that the device says is its own, with each port. It may be empty.
+	Host string
 
 	// ConnType is 0 for firmware (CIRA). MeshCentral's agents make connections for the Intel AMT of another machine (relay)
 	// or of their own (LMS).
@@ -58,8 +67,8 @@ type Config struct {
 
 	// Changed is called at each change of state, one call after the other. It must not block, and must not call Close.
 	Changed func(Event)
-	// Control is called with each JSON control message of the server. Nil sends MEIState when asked to, and ends the device
-	// when told to.
+	// Control is called with each JSON control message of the server, and must not wait for the connection. Nil sends
+	// MEIState when asked to, and ends the device when told to.
 	Control func(*Device, apf.JSONControl)
 
 	// Trace is told what happens on the connection.

@@ -22,6 +22,7 @@ var ErrDismissed = errors.New("mpstest: the server has nothing more to do with t
 // Device is a simulated Intel AMT device.
 type Device struct {
 	cfg   Config
+	ports []uint16 // in the order in which they are forwarded
 	opens opens
 
 	ctx    context.Context // ends with Close
@@ -45,8 +46,7 @@ func NewDevice(cfg Config) (*Device, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	d := &Device{cfg: cfg, since: time.Now()}
-	d.opens.quirks = &d.cfg.Quirks
+	d := &Device{cfg: cfg, ports: cfg.ports(), since: time.Now()}
 	d.cfg.Logger = cfg.Logger.With("uuid", cfg.UUID)
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	return d, nil
@@ -250,12 +250,12 @@ func (d *Device) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("mpstest: connect: %w", err)
 	}
+	if n := d.cfg.Quirks.SplitWrites; n > 0 {
+		stream = &splitStream{Stream: stream, size: n, password: d.cfg.Quirks.SplitPassword}
+	}
 	d.change(Event{State: StateLogin})
 
-	var handlers sync.WaitGroup
-	defer handlers.Wait()
-	var conn *apf.Conn
-	conn = apf.NewDeviceConn(stream, d.deviceConfig(&handlers, func(c *apf.Conn) {
+	conn := apf.NewDeviceConn(stream, d.deviceConfig(func(c *apf.Conn) {
 		if !late.Stop() {
 			return // too late: the call is being ended
 		}
@@ -319,4 +319,28 @@ func (d *Device) connectWebSocket(ctx context.Context, config *tls.Config) (apf.
 		conn = textConn{conn}
 	}
 	return apf.NewWebSocketStream(conn), nil
+}
+
+// deviceConfig is that of one connection.
+func (d *Device) deviceConfig(ready func(*apf.Conn)) *apf.DeviceConfig {
+	q := &d.cfg.Quirks
+	control := d.control
+	if own := d.cfg.Control; own != nil {
+		control = func(_ *apf.Conn, j apf.JSONControl) { own(d, j) }
+	}
+	return &apf.DeviceConfig{
+		UUID: d.cfg.UUID, User: d.cfg.User, Password: d.cfg.Password,
+		SkipAuth: d.cfg.User == "" && d.cfg.Certificate != nil,
+		Ports:    d.ports, Host: d.cfg.Host,
+		ConnType: d.cfg.ConnType, MEIState: d.cfg.MEIState,
+		Window: q.Window, MaxFrame: q.FrameSize, Slots: q.Slots, KeepAlive: q.KeepAlive,
+		LoginTime: d.cfg.LoginTime,
+		Accept:    d.accept, Ready: ready, Control: control,
+		Quirks: &apf.Quirks{OneMessage: !q.CoalesceWrites},
+		Firmware: apf.Firmware{
+			AdjustStep: q.AdjustStep, ReuseSlots: q.ReuseSlots,
+			Coalesce: q.CoalesceWrites, IgnoreOptions: q.IgnoreKeepAliveOptions,
+		},
+		Trace: d.cfg.Trace, Logger: d.cfg.Logger,
+	}
 }

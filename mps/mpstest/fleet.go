@@ -97,6 +97,13 @@ func (f Fleet) Close() {
 	}
 }
 
+// Wait waits until the devices that were started have ended: they were closed, or a server has dismissed them.
+func (f Fleet) Wait() {
+	for _, d := range f {
+		d.wg.Wait()
+	}
+}
+
 // each calls do for 0 to n-1 in so many goroutines, until one fails.
 func each(n, atOnce int, do func(i int) error) error {
 	var next atomic.Int64

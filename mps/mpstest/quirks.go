@@ -13,7 +13,7 @@ type Quirks struct {
 	// AdjustStep gives credit back in steps of so many bytes, each a message: traces of firmware show 499.
 	AdjustStep uint32
 	// FrameSize bounds the data in one message of the device. Default 16 KiB less the header.
-	FrameSize int
+	FrameSize uint32
 	// Slots is how many channels can be open at once; a further one is refused for lack of resources. Default 8.
 	Slots int
 	// ReuseSlots gives a number to a new channel as soon as the old one is closed, as firmware does. Otherwise numbers are
@@ -30,7 +30,7 @@ type Quirks struct {
 	SplitWrites int
 	// SplitPassword splits that one too.
 	SplitPassword bool
-	// CoalesceWrites holds messages back to send as many as there are in one write.
+	// CoalesceWrites sends messages together: the whole login without waiting for answers, and later what there is.
 	CoalesceWrites bool
 	// TextMessages sends all messages but data as WebSocket text, each byte a character, as MeshCentral's agent does.
 	TextMessages bool
@@ -48,7 +48,7 @@ func Firmware() Quirks {
 }
 
 func (q *Quirks) check() error {
-	if q.FrameSize < 0 || q.Slots < 0 || q.KeepAlive < 0 || q.SplitWrites < 0 || q.RefuseEvery < 0 || q.SilentEvery < 0 {
+	if q.Slots < 0 || q.KeepAlive < 0 || q.SplitWrites < 0 || q.RefuseEvery < 0 || q.SilentEvery < 0 {
 		return errors.New("mpstest: a number in the quirks is below zero")
 	}
 	if q.AdjustStep > 0 && q.Window > 0 && q.AdjustStep > q.Window {
