@@ -1,7 +1,9 @@
 package mpstest
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -73,10 +75,8 @@ func (e Event) String() string {
 
 // Add returns the identifier n numbers after u.
 func Add(u apf.UUID, n uint64) apf.UUID {
-	for i := len(u) - 1; i >= 0 && n > 0; i-- {
-		n += uint64(u[i])
-		u[i] = byte(n)
-		n >>= 8
-	}
+	low, carry := bits.Add64(binary.BigEndian.Uint64(u[8:]), n, 0)
+	binary.BigEndian.PutUint64(u[8:], low)
+	binary.BigEndian.PutUint64(u[:8], binary.BigEndian.Uint64(u[:8])+carry)
 	return u
 }
