@@ -3,6 +3,8 @@ package mpstest
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"io"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -22,4 +24,29 @@ func testKey(t testing.TB) *rsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// testLogger logs to a test until that ends: writing to it later would panic.
+func testLogger(t testing.TB) *slog.Logger {
+	out := &testOutput{w: t.Output()}
+	t.Cleanup(out.stop)
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type testOutput struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements [io.Writer].
+func (o *testOutput) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(b)
+}
+
+func (o *testOutput) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w = io.Discard
 }
