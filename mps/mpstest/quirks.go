@@ -20,7 +20,7 @@ type Quirks struct {
 	// used in turn.
 	ReuseSlots bool
 	// KeepAlive is how often the device asks whether the server is there. Default 30 s. Some of AMT 15 wait 90, as long as
-	// MeshCentral waits before it gives up on them.
+	// MeshCentral waits before it gives up on them. Below zero is never.
 	KeepAlive time.Duration
 	// IgnoreKeepAliveOptions keeps to KeepAlive whatever the server asks for.
 	IgnoreKeepAliveOptions bool
@@ -48,7 +48,7 @@ func Firmware() Quirks {
 }
 
 func (q *Quirks) check() error {
-	if q.Slots < 0 || q.KeepAlive < 0 || q.SplitWrites < 0 || q.RefuseEvery < 0 || q.SilentEvery < 0 {
+	if q.Slots < 0 || q.SplitWrites < 0 || q.RefuseEvery < 0 || q.SilentEvery < 0 {
 		return errors.New("mpstest: a number in the quirks is below zero")
 	}
 	if q.AdjustStep > 0 && q.Window > 0 && q.AdjustStep > q.Window {

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"net"
 	"net/http"
 	"strings"
 	"testing"
