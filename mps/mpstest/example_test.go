@@ -27,6 +27,7 @@ func ExampleDevice() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	ended := make(chan struct{})
 	device, err := mpstest.NewDevice(mpstest.Config{
 		Connect: func(context.Context) (apf.Stream, error) {
