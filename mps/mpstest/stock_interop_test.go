@@ -86,13 +86,12 @@ func (s *stock) start(t *testing.T, cfg Config, id string, conn int) *Device {
 	return d
 }
 
-func waitOnline(t *testing.T, d *Device) *apf.Conn {
+func waitOnline(t *testing.T, d *Device) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), stockTime)
 	defer cancel()
-	c, err := d.WaitOnline(ctx)
+	_, err := d.WaitOnline(ctx)
 	require.NoError(t, err)
-	return c
 }
 
 // waitConn waits until the server lists a device with exactly the kinds of connection.
