@@ -277,29 +277,45 @@ func TestOneCall(t *testing.T) {
 }
 
 func TestRefusedAndSilentChannels(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t)
-		cfg := s.memory()
-		cfg.Quirks = Quirks{RefuseEvery: 3, SilentEvery: 4}
-		d := mustDevice(t, cfg)
-		d.Start()
-		c := <-s.ready
-		for i := 1; i <= 12; i++ {
-			ch, err := c.Dial(t.Context(), "", 16992)
+	for name, tt := range map[string]struct {
+		quirks Quirks
+		check  func(t *testing.T, err error)
+	}{
+		"refused": {Quirks{RefuseEvery: 1}, func(t *testing.T, err error) {
 			var open *apf.OpenError
-			switch {
-			case i%4 == 0:
-				require.ErrorIs(t, err, apf.ErrNoAnswer, i)
-			case i%3 == 0:
-				require.ErrorAs(t, err, &open, i)
-				require.Equal(t, apf.OpenConnectFailed, open.Reason)
-			default:
-				require.NoError(t, err, i)
-				echoOver(t, ch, 10)
-				ch.Close()
-			}
+			require.ErrorAs(t, err, &open)
+			require.Equal(t, apf.OpenConnectFailed, open.Reason)
+		}},
+		"no answer": {Quirks{SilentEvery: 1}, func(t *testing.T, err error) { require.ErrorIs(t, err, apf.ErrNoAnswer) }},
+		"both":      {Quirks{SilentEvery: 1, RefuseEvery: 1}, func(t *testing.T, err error) { require.ErrorIs(t, err, apf.ErrNoAnswer) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newServer(t)
+				cfg := s.memory()
+				cfg.Quirks = tt.quirks
+				d := mustDevice(t, cfg)
+				d.Start()
+				_, err := (<-s.ready).Dial(t.Context(), "", 16992)
+				tt.check(t, err)
+				require.Equal(t, StateOnline, d.State())
+			})
+		})
+	}
+
+	var o opens
+	var refused, silent []int
+	for i := 1; i <= 12; i++ {
+		r, s := o.next(&Quirks{RefuseEvery: 3, SilentEvery: 4})
+		if r {
+			refused = append(refused, i)
 		}
-	})
+		if s {
+			silent = append(silent, i)
+		}
+	}
+	require.Equal(t, []int{3, 6, 9, 12}, refused)
+	require.Equal(t, []int{4, 8, 12}, silent)
 }
 
 // TestHandlersEnd closes a device whose handlers are in the middle of something.
