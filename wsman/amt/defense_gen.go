@@ -131,7 +131,7 @@ type Hdr8021Filter struct {
 	// What happens to them. Writable.
 	FilterProfile FilterProfile `wsman:"FilterProfile"`
 	// Packets per second, with RateLimit. Writable.
-	FilterProfileData uint32 `wsman:"FilterProfileData,omitempty"`
+	FilterProfileData uint32 `wsman:"FilterProfileData"`
 	// The protocol: 2048 IPv4, 2054 ARP. Writable.
 	HdrProtocolID8021 uint16 `wsman:"HdrProtocolID8021"`
 	// Handle of the filter. Key.

@@ -19,7 +19,7 @@ import (
 // Operations: Get, Put, Enumerate. Since AMT 3.0. Methods: [EthernetPortSettingsSetLinkPreference].
 type EthernetPortSettings struct {
 	// How often an answer is sent anew, 5 to 7. Writable.
-	ConsoleTCPMaxRetransmissions uint32 `wsman:"ConsoleTcpMaxRetransmissions,omitempty"`
+	ConsoleTCPMaxRetransmissions uint32 `wsman:"ConsoleTcpMaxRetransmissions"`
 	// Whether AMT asks a DHCP server. A Put must have it. Writable.
 	DHCPEnabled bool `wsman:"DHCPEnabled"`
 	// Default gateway. Writable.
@@ -31,7 +31,7 @@ type EthernetPortSettings struct {
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether AMT takes over the address of the host. Writable. Since AMT 6.0.
-	IPSyncEnabled bool `wsman:"IpSyncEnabled,omitempty"`
+	IPSyncEnabled bool `wsman:"IpSyncEnabled"`
 	// Who has the WiFi interface now. Since AMT 6.1.
 	LinkControl LinkOwner `wsman:"LinkControl,omitempty"`
 	// Whether there is a link.
@@ -55,7 +55,7 @@ type EthernetPortSettings struct {
 	// Whether AMT has the host's MAC address.
 	SharedMAC bool `wsman:"SharedMAC"`
 	// Whether AMT has the host's address, if that is fixed. Writable. Since AMT 6.0.
-	SharedStaticIP bool `wsman:"SharedStaticIp,omitempty"`
+	SharedStaticIP bool `wsman:"SharedStaticIp"`
 	// Mask. Writable.
 	SubnetMask string `wsman:"SubnetMask,omitempty"`
 	// Tag of the VLAN; 0 if there is none.
@@ -186,7 +186,7 @@ type WiFiPortConfigurationService struct {
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// What AMT does on WiFi while its software on the host is not there. Writable. Since AMT 11.0.
-	NoHostCsmeSoftwarePolicy uint32 `wsman:"NoHostCsmeSoftwarePolicy,omitempty"`
+	NoHostCsmeSoftwarePolicy uint32 `wsman:"NoHostCsmeSoftwarePolicy"`
 	// The state that was asked for last.
 	RequestedState cim.RequestedState `wsman:"RequestedState"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -194,9 +194,9 @@ type WiFiPortConfigurationService struct {
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
 	SystemName string `wsman:"SystemName,omitempty"`
 	// Whether profiles are shared with the UEFI. Writable. Since AMT 16.0.
-	UEFIWiFiProfileShareEnabled bool `wsman:"UEFIWiFiProfileShareEnabled,omitempty"`
+	UEFIWiFiProfileShareEnabled bool `wsman:"UEFIWiFiProfileShareEnabled"`
 	// Whether AMT takes over the profiles of the host. Writable. Since AMT 6.0.
-	LocalProfileSynchronizationEnabled ProfileSync `wsman:"localProfileSynchronizationEnabled,omitempty"`
+	LocalProfileSynchronizationEnabled ProfileSync `wsman:"localProfileSynchronizationEnabled"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present

@@ -270,7 +270,7 @@ type RemoteAccessPolicyAppliesToMPS struct {
 	// The AMT_ManagementPresenceRemoteSAP. Key.
 	ManagedElement wsman.Ref `wsman:"ManagedElement"`
 	// Where the server is for. Writable. Since AMT 11.6.
-	MpsType MPSType `wsman:"MpsType,omitempty"`
+	MpsType MPSType `wsman:"MpsType"`
 	// Which server is tried first: 0 before 1. Writable.
 	OrderOfAccess uint32 `wsman:"OrderOfAccess"`
 	// The AMT_RemoteAccessPolicyRule. Key.

@@ -401,12 +401,6 @@ type IEEE8021xSettings struct {
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
 	// Key of EAP-PSK. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
-	// Whether AMT logs in also while the host is on. Writable.
-	AvailableInS0 bool `wsman:"AvailableInS0,omitempty"`
-	// Whether the settings are used. Writable.
-	Enabled bool `wsman:"Enabled,omitempty"`
-	// How long AMT holds the session during a PXE boot, up to 86400. Unit: seconds. Writable.
-	PxeTimeout uint32 `wsman:"PxeTimeout,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present

@@ -166,11 +166,11 @@ func (in *OptInServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.C
 // [KVMRedirectionSettingDataDataChannelRead], [KVMRedirectionSettingDataDataChannelWrite].
 type KVMRedirectionSettingData struct {
 	// Whether pictures are sent without waiting for a request. Writable. Since AMT 9.0.
-	BackToBackFbMode bool `wsman:"BackToBackFbMode,omitempty"`
+	BackToBackFbMode bool `wsman:"BackToBackFbMode"`
 	// Which screen is shown at first. Writable.
 	DefaultScreen uint8 `wsman:"DefaultScreen"`
 	// Whether two buffers are used. Writable. Since AMT 12.0.
-	DoubleBufferMode bool `wsman:"DoubleBufferMode,omitempty"`
+	DoubleBufferMode bool `wsman:"DoubleBufferMode"`
 	// Whether two buffers are in use. Since AMT 12.0.
 	DoubleBufferState bool `wsman:"DoubleBufferState,omitempty"`
 	// Name for people.
@@ -180,7 +180,7 @@ type KVMRedirectionSettingData struct {
 	// Whether grey pictures are known. Since AMT 11.0.
 	GreyscalePixelFormatSupported bool `wsman:"GreyscalePixelFormatSupported,omitempty"`
 	// Whether pictures start at half size: 0 as the resolution needs it, 1 no, 2 yes. Writable. Since AMT 11.0.
-	InitialDecimationModeForLowRes uint8 `wsman:"InitialDecimationModeForLowRes,omitempty"`
+	InitialDecimationModeForLowRes uint8 `wsman:"InitialDecimationModeForLowRes"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether port 5900 is open. Writable.
@@ -354,15 +354,15 @@ type ScreenSettingData struct {
 	// Which is the first. Writable.
 	PrimaryIndex uint8 `wsman:"PrimaryIndex"`
 	// Which is the fourth. Writable.
-	QuadraryIndex uint8 `wsman:"QuadraryIndex,omitempty"`
+	QuadraryIndex uint8 `wsman:"QuadraryIndex"`
 	// Width. Unit: pixels.
 	ResolutionX []uint32 `wsman:"ResolutionX"`
 	// Height. Unit: pixels.
 	ResolutionY []uint32 `wsman:"ResolutionY"`
 	// Which is the second. Writable.
-	SecondaryIndex uint8 `wsman:"SecondaryIndex,omitempty"`
+	SecondaryIndex uint8 `wsman:"SecondaryIndex"`
 	// Which is the third. Writable.
-	TertiaryIndex uint8 `wsman:"TertiaryIndex,omitempty"`
+	TertiaryIndex uint8 `wsman:"TertiaryIndex"`
 	// Left edge on the desktop; -1 if it is off. Unit: pixels.
 	UpperLeftX []int32 `wsman:"UpperLeftX"`
 	// Upper edge on the desktop; -1 if it is off. Unit: pixels.
