@@ -202,7 +202,7 @@ type HeuristicPacketFilterStatisticsResetSelectedStatsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HeuristicPacketFilterStatisticsResetSelectedStats) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HeuristicPacketFilterStatisticsResetSelectedStatsOutput, error) {
-	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, cim.GenericNames)
+	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, wsman.PowerStateChange)
 }
 
 // EndpointAccessControlService is the class AMT_EndpointAccessControlService: network access control (posture).
@@ -258,7 +258,7 @@ type EndpointAccessControlServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EndpointAccessControlServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EndpointAccessControlServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // EndpointAccessControlServiceGetPosture is the input of AMT_EndpointAccessControlService.GetPosture. Reads the

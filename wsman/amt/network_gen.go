@@ -236,7 +236,7 @@ type WiFiPortConfigurationServiceAddWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceAddWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceAddWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceUpdateWiFiSettings is the input of
@@ -268,7 +268,7 @@ type WiFiPortConfigurationServiceUpdateWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceUpdateWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceUpdateWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceDeleteAllITProfiles is the input of
@@ -285,7 +285,7 @@ type WiFiPortConfigurationServiceDeleteAllITProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllITProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllITProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceDeleteAllUserProfiles is the input of
@@ -302,7 +302,7 @@ type WiFiPortConfigurationServiceDeleteAllUserProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllUserProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllUserProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, wsman.WiFiPortConfiguration)
 }
 
 // LinkPolicy is when AMT keeps the link up.
@@ -444,20 +444,4 @@ func (v ProfileSync) String() string {
 		return "Unrestricted"
 	}
 	return "ProfileSync(" + strconv.FormatUint(uint64(v), 10) + ")"
-}
-
-// WiFiNames names the return values of the methods of AMT_WiFiPortConfigurationService. It is a
-// [wsman.ReturnNames].
-func WiFiNames(value uint32) string {
-	switch value {
-	case 1:
-		return "not supported"
-	case 2:
-		return "failed"
-	case 3:
-		return "invalid parameter"
-	case 4:
-		return "invalid reference"
-	}
-	return ""
 }

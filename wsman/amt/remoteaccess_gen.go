@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/wsman"
-	"github.com/meshcentral-go/sdk/wsman/cim"
 )
 
 // RemoteAccessService is the class AMT_RemoteAccessService: client-initiated remote access (CIRA): the service
@@ -335,7 +334,7 @@ type UserInitiatedConnectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *UserInitiatedConnectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*UserInitiatedConnectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // InfoFormat is what an address is.
