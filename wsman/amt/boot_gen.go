@@ -107,7 +107,7 @@ type BootSettingData struct {
 	// Name for people.
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Whether secure boot is enforced for IDE-R and one-click recovery. Writable. Since AMT 9.0.
-	EnforceSecureBoot bool `wsman:"EnforceSecureBoot,omitempty"`
+	EnforceSecureBoot bool `wsman:"EnforceSecureBoot"`
 	// What the BIOS shows. Writable.
 	FirmwareVerbosity FirmwareVerbosity `wsman:"FirmwareVerbosity"`
 	// Whether the progress of the boot is reported. Writable.
@@ -129,7 +129,7 @@ type BootSettingData struct {
 	// Who defines the options.
 	OwningEntity string `wsman:"OwningEntity,omitempty"`
 	// Whether remote platform erase is started. It takes TLS. Writable. Since AMT 16.0.
-	PlatformErase bool `wsman:"PlatformErase,omitempty"`
+	PlatformErase bool `wsman:"PlatformErase"`
 	// Whether the BIOS permits remote platform erase. Since AMT 16.0.
 	RPEEnabled bool `wsman:"RPEEnabled,omitempty"`
 	// Password of the SSD that SecureErase erases, up to 32 characters. Can only be written. Since AMT 11.0.
@@ -139,15 +139,15 @@ type BootSettingData struct {
 	// Whether AMT may switch secure boot off for a boot. Since AMT 15.0.
 	SecureBootControlEnabled bool `wsman:"SecureBootControlEnabled,omitempty"`
 	// Whether the disk is erased. Writable. Since AMT 11.0.
-	SecureErase bool `wsman:"SecureErase,omitempty"`
+	SecureErase bool `wsman:"SecureErase"`
 	// Whether the BIOS permits boot over HTTPS. Since AMT 15.0.
 	UEFIHTTPSBootEnabled bool `wsman:"UEFIHTTPSBootEnabled,omitempty"`
 	// Whether the BIOS permits boot of a pre-boot application. Since AMT 15.0.
 	UEFILocalPBABootEnabled bool `wsman:"UEFILocalPBABootEnabled,omitempty"`
-	// How many parameters UefiBootParametersArray has. Writable. Since AMT 15.0.
-	UEFIBootNumberOfParams uint16 `wsman:"UefiBootNumberOfParams,omitempty"`
-	// Parameters of one-click recovery in base64, a password among them: see [BootParameters]. Writable. Since AMT
-	// 15.0.
+	// How many parameters UEFIBootParametersArray has. Writable. Since AMT 15.0.
+	UEFIBootNumberOfParams uint16 `wsman:"UefiBootNumberOfParams"`
+	// Parameters of one-click recovery in base64, a password among them: see [BootSettingData.SetBootParameters].
+	// Writable. Since AMT 15.0.
 	UEFIBootParametersArray wsman.Secret `wsman:"UefiBootParametersArray,omitempty"`
 	// Whether the boot is from IDE redirection. Start the session first. Writable.
 	UseIDER bool `wsman:"UseIDER"`

@@ -377,7 +377,7 @@ type IEEE8021XProfile struct {
 	// Credential of EAP-FAST, in base64. Can only be written.
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// How long AMT holds the session during a PXE boot, up to 86400: 0 never, 120 at first. Unit: seconds. Writable.
-	PxeTimeout uint32 `wsman:"PxeTimeout,omitempty"`
+	PxeTimeout uint32 `wsman:"PxeTimeout"`
 	// Name that is sent in clear, up to 80 characters. Writable.
 	RoamingIdentity string `wsman:"RoamingIdentity,omitempty"`
 	// The AMT_PublicKeyCertificate of the root of the server. Can only be written.

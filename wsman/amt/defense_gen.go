@@ -131,7 +131,7 @@ type Hdr8021Filter struct {
 	// What happens to them. Writable.
 	FilterProfile FilterProfile `wsman:"FilterProfile"`
 	// Packets per second, with RateLimit. Writable.
-	FilterProfileData uint32 `wsman:"FilterProfileData,omitempty"`
+	FilterProfileData uint32 `wsman:"FilterProfileData"`
 	// The protocol: 2048 IPv4, 2054 ARP. Writable.
 	HdrProtocolID8021 uint16 `wsman:"HdrProtocolID8021"`
 	// Handle of the filter. Key.
@@ -202,7 +202,7 @@ type HeuristicPacketFilterStatisticsResetSelectedStatsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HeuristicPacketFilterStatisticsResetSelectedStats) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HeuristicPacketFilterStatisticsResetSelectedStatsOutput, error) {
-	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, cim.GenericNames)
+	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, wsman.PowerStateChange)
 }
 
 // EndpointAccessControlService is the class AMT_EndpointAccessControlService: network access control (posture).
@@ -258,7 +258,7 @@ type EndpointAccessControlServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EndpointAccessControlServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EndpointAccessControlServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // EndpointAccessControlServiceGetPosture is the input of AMT_EndpointAccessControlService.GetPosture. Reads the

@@ -21,20 +21,20 @@ import (
 type GeneralSettings struct {
 	// Whether AMT uses the network. What is off here cannot be switched on over the network. Writable. Since AMT
 	// 6.0.
-	AMTNetworkEnabled Switch `wsman:"AMTNetworkEnabled,omitempty"`
+	AMTNetworkEnabled Switch `wsman:"AMTNetworkEnabled"`
 	// How often names are registered anew: 0 never, else at least 20; 1440 at first. Unit: minutes. Writable. Since
 	// AMT 6.0.
-	DDNSPeriodicUpdateInterval uint32 `wsman:"DDNSPeriodicUpdateInterval,omitempty"`
+	DDNSPeriodicUpdateInterval uint32 `wsman:"DDNSPeriodicUpdateInterval"`
 	// How long registered names are good; 900 at first. Unit: seconds. Writable. Since AMT 6.0.
-	DDNSTTL uint32 `wsman:"DDNSTTL,omitempty"`
+	DDNSTTL uint32 `wsman:"DDNSTTL"`
 	// Whether the DHCP server is asked to register the name, if AMT itself does not. Writable. Since AMT 6.0.
-	DDNSUpdateByDHCPServerEnabled bool `wsman:"DDNSUpdateByDHCPServerEnabled,omitempty"`
+	DDNSUpdateByDHCPServerEnabled bool `wsman:"DDNSUpdateByDHCPServerEnabled"`
 	// Whether AMT registers its name by dynamic DNS. Writable. Since AMT 6.0.
-	DDNSUpdateEnabled bool `wsman:"DDNSUpdateEnabled,omitempty"`
+	DDNSUpdateEnabled bool `wsman:"DDNSUpdateEnabled"`
 	// Whether a DHCP answer is taken over from the host only if it has the host's name. Writable. Since AMT 16.0.
-	DHCPSyncRequiresHostname Switch `wsman:"DHCPSyncRequiresHostname,omitempty"`
+	DHCPSyncRequiresHostname Switch `wsman:"DHCPSyncRequiresHostname"`
 	// How long a DHCPv6 server is looked for; 0 for ever. Unit: seconds. Writable. Since AMT 6.0.
-	DHCPv6ConfigurationTimeout uint16 `wsman:"DHCPv6ConfigurationTimeout,omitempty"`
+	DHCPv6ConfigurationTimeout uint16 `wsman:"DHCPv6ConfigurationTimeout"`
 	// Realm of digest authentication: "Digest:" and 32 capital hexadecimal digits.
 	DigestRealm string `wsman:"DigestRealm,omitempty"`
 	// Domain, up to 191 characters. Writable.
@@ -58,18 +58,18 @@ type GeneralSettings struct {
 	// What the machine runs on. Since AMT 6.0.
 	PowerSource PowerSource `wsman:"PowerSource"`
 	// Which addresses are tried first. Writable. Since AMT 6.0.
-	PreferredAddressFamily AddressFamily `wsman:"PreferredAddressFamily,omitempty"`
+	PreferredAddressFamily AddressFamily `wsman:"PreferredAddressFamily"`
 	// How often changes of the network are reported: 0 never, else at least 15. Unit: minutes. Writable. Since AMT
 	// 6.0.
-	PresenceNotificationInterval uint32 `wsman:"PresenceNotificationInterval,omitempty"`
+	PresenceNotificationInterval uint32 `wsman:"PresenceNotificationInterval"`
 	// How much the maker of the machine has restricted. Since AMT 6.0.
 	PrivacyLevel PrivacyLevel `wsman:"PrivacyLevel,omitempty"`
 	// Whether AMT answers to RMCP presence ping (UDP 623). Writable. Since AMT 6.0.
-	RMCPPingResponseEnabled bool `wsman:"RmcpPingResponseEnabled,omitempty"`
+	RMCPPingResponseEnabled bool `wsman:"RmcpPingResponseEnabled"`
 	// Whether host and AMT have the same name. Writable. Since AMT 6.0.
-	SharedFQDN bool `wsman:"SharedFQDN,omitempty"`
+	SharedFQDN bool `wsman:"SharedFQDN"`
 	// Whether AMT uses a Thunderbolt dock. Writable. Since AMT 15.0.
-	ThunderboltDockEnabled Switch `wsman:"ThunderboltDockEnabled,omitempty"`
+	ThunderboltDockEnabled Switch `wsman:"ThunderboltDockEnabled"`
 	// Whether only WS-Management is offered. A Put must have it. Writable.
 	WSManOnlyMode bool `wsman:"WsmanOnlyMode"`
 
@@ -134,7 +134,7 @@ type TimeSynchronizationService struct {
 	// Whether it is on.
 	EnabledState cim.EnabledState `wsman:"EnabledState"`
 	// Whether the host may set the clock. Writable. Since AMT 11.0.
-	LocalTimeSyncEnabled TimeSync `wsman:"LocalTimeSyncEnabled,omitempty"`
+	LocalTimeSyncEnabled TimeSync `wsman:"LocalTimeSyncEnabled"`
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// The state that was asked for last.
@@ -206,7 +206,7 @@ func (in *TimeSynchronizationServiceSetHighAccuracyTimeSynch) Invoke(ctx context
 // Operations: Get, Put, Enumerate. Since AMT 5.1. Methods: [AlarmClockServiceAddAlarm].
 type AlarmClockService struct {
 	// After what time the one alarm of old firmware goes off again. Writable.
-	AMTAlarmClockInterval time.Duration `wsman:"AMTAlarmClockInterval,omitempty"`
+	AMTAlarmClockInterval time.Duration `wsman:"AMTAlarmClockInterval"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Name for people.
@@ -322,7 +322,7 @@ type WebUIServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WebUIServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WebUIServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[WebUIServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_WebUIService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[WebUIServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_WebUIService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // Switch is a setting that is on or off but is no boolean.

@@ -118,7 +118,7 @@ type MessageLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MessageLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MessageLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // MessageLogClearLog is the input of AMT_MessageLog.ClearLog. Removes all records.
@@ -396,7 +396,7 @@ type AuditLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AuditLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AuditLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // AuditLogReadRecords is the input of AMT_AuditLog.ReadRecords. Reads up to 10 records.
@@ -745,11 +745,11 @@ func (v AuditPolicyType) String() string {
 func MessageLogNames(value uint32) string {
 	switch value {
 	case 1:
-		return "not supported"
+		return "NOT_SUPPORTED"
 	case 2:
-		return "invalid record pointed to"
+		return "INVALID_RECORD"
 	case 3:
-		return "no record exists in the log"
+		return "NO_RECORD"
 	}
 	return ""
 }
@@ -758,9 +758,9 @@ func MessageLogNames(value uint32) string {
 func FirstRecordNames(value uint32) string {
 	switch value {
 	case 1:
-		return "not supported"
+		return "NOT_SUPPORTED"
 	case 2:
-		return "no record exists"
+		return "NO_RECORD"
 	}
 	return ""
 }

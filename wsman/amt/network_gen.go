@@ -19,7 +19,7 @@ import (
 // Operations: Get, Put, Enumerate. Since AMT 3.0. Methods: [EthernetPortSettingsSetLinkPreference].
 type EthernetPortSettings struct {
 	// How often an answer is sent anew, 5 to 7. Writable.
-	ConsoleTCPMaxRetransmissions uint32 `wsman:"ConsoleTcpMaxRetransmissions,omitempty"`
+	ConsoleTCPMaxRetransmissions uint32 `wsman:"ConsoleTcpMaxRetransmissions"`
 	// Whether AMT asks a DHCP server. A Put must have it. Writable.
 	DHCPEnabled bool `wsman:"DHCPEnabled"`
 	// Default gateway. Writable.
@@ -31,7 +31,7 @@ type EthernetPortSettings struct {
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether AMT takes over the address of the host. Writable. Since AMT 6.0.
-	IPSyncEnabled bool `wsman:"IpSyncEnabled,omitempty"`
+	IPSyncEnabled bool `wsman:"IpSyncEnabled"`
 	// Who has the WiFi interface now. Since AMT 6.1.
 	LinkControl LinkOwner `wsman:"LinkControl,omitempty"`
 	// Whether there is a link.
@@ -55,7 +55,7 @@ type EthernetPortSettings struct {
 	// Whether AMT has the host's MAC address.
 	SharedMAC bool `wsman:"SharedMAC"`
 	// Whether AMT has the host's address, if that is fixed. Writable. Since AMT 6.0.
-	SharedStaticIP bool `wsman:"SharedStaticIp,omitempty"`
+	SharedStaticIP bool `wsman:"SharedStaticIp"`
 	// Mask. Writable.
 	SubnetMask string `wsman:"SubnetMask,omitempty"`
 	// Tag of the VLAN; 0 if there is none.
@@ -186,7 +186,7 @@ type WiFiPortConfigurationService struct {
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// What AMT does on WiFi while its software on the host is not there. Writable. Since AMT 11.0.
-	NoHostCsmeSoftwarePolicy uint32 `wsman:"NoHostCsmeSoftwarePolicy,omitempty"`
+	NoHostCsmeSoftwarePolicy uint32 `wsman:"NoHostCsmeSoftwarePolicy"`
 	// The state that was asked for last.
 	RequestedState cim.RequestedState `wsman:"RequestedState"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -194,9 +194,9 @@ type WiFiPortConfigurationService struct {
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
 	SystemName string `wsman:"SystemName,omitempty"`
 	// Whether profiles are shared with the UEFI. Writable. Since AMT 16.0.
-	UEFIWiFiProfileShareEnabled bool `wsman:"UEFIWiFiProfileShareEnabled,omitempty"`
+	UEFIWiFiProfileShareEnabled bool `wsman:"UEFIWiFiProfileShareEnabled"`
 	// Whether AMT takes over the profiles of the host. Writable. Since AMT 6.0.
-	LocalProfileSynchronizationEnabled ProfileSync `wsman:"localProfileSynchronizationEnabled,omitempty"`
+	LocalProfileSynchronizationEnabled ProfileSync `wsman:"localProfileSynchronizationEnabled"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present
@@ -236,7 +236,7 @@ type WiFiPortConfigurationServiceAddWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceAddWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceAddWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceUpdateWiFiSettings is the input of
@@ -268,7 +268,7 @@ type WiFiPortConfigurationServiceUpdateWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceUpdateWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceUpdateWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceDeleteAllITProfiles is the input of
@@ -285,7 +285,7 @@ type WiFiPortConfigurationServiceDeleteAllITProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllITProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllITProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, wsman.WiFiPortConfiguration)
 }
 
 // WiFiPortConfigurationServiceDeleteAllUserProfiles is the input of
@@ -302,7 +302,7 @@ type WiFiPortConfigurationServiceDeleteAllUserProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllUserProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllUserProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, WiFiNames)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, wsman.WiFiPortConfiguration)
 }
 
 // LinkPolicy is when AMT keeps the link up.
@@ -444,20 +444,4 @@ func (v ProfileSync) String() string {
 		return "Unrestricted"
 	}
 	return "ProfileSync(" + strconv.FormatUint(uint64(v), 10) + ")"
-}
-
-// WiFiNames names the return values of the methods of AMT_WiFiPortConfigurationService. It is a
-// [wsman.ReturnNames].
-func WiFiNames(value uint32) string {
-	switch value {
-	case 1:
-		return "not supported"
-	case 2:
-		return "failed"
-	case 3:
-		return "invalid parameter"
-	case 4:
-		return "invalid reference"
-	}
-	return ""
 }

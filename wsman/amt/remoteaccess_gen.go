@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/wsman"
-	"github.com/meshcentral-go/sdk/wsman/cim"
 )
 
 // RemoteAccessService is the class AMT_RemoteAccessService: client-initiated remote access (CIRA): the service
@@ -270,7 +269,7 @@ type RemoteAccessPolicyAppliesToMPS struct {
 	// The AMT_ManagementPresenceRemoteSAP. Key.
 	ManagedElement wsman.Ref `wsman:"ManagedElement"`
 	// Where the server is for. Writable. Since AMT 11.6.
-	MpsType MPSType `wsman:"MpsType,omitempty"`
+	MpsType MPSType `wsman:"MpsType"`
 	// Which server is tried first: 0 before 1. Writable.
 	OrderOfAccess uint32 `wsman:"OrderOfAccess"`
 	// The AMT_RemoteAccessPolicyRule. Key.
@@ -335,7 +334,7 @@ type UserInitiatedConnectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *UserInitiatedConnectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*UserInitiatedConnectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // InfoFormat is what an address is.

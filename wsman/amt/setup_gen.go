@@ -35,7 +35,7 @@ type SetupAndConfigurationService struct {
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// Whether there is one password for setup menu and network. Writable.
-	PasswordModel PasswordModel `wsman:"PasswordModel,omitempty"`
+	PasswordModel PasswordModel `wsman:"PasswordModel"`
 	// How it is set up.
 	ProvisioningMode ProvisioningMode `wsman:"ProvisioningMode"`
 	// One-time password for the configuration server in base64, 8 to 32 characters. It can be read only during the

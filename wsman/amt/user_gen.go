@@ -318,13 +318,13 @@ type KerberosSettingData struct {
 	// Name for people.
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Encryption; AMT sets it to RC4. Writable.
-	EncryptionAlgorithm KerberosEncryption `wsman:"EncryptionAlgorithm,omitempty"`
+	EncryptionAlgorithm KerberosEncryption `wsman:"EncryptionAlgorithm"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Iterations of the key generation from Passphrase. Writable. Since AMT 11.0.
-	IterationCount uint32 `wsman:"IterationCount,omitempty"`
+	IterationCount uint32 `wsman:"IterationCount"`
 	// Version of the key, for the user to count. Writable.
-	KeyVersion uint32 `wsman:"KeyVersion,omitempty"`
+	KeyVersion uint32 `wsman:"KeyVersion"`
 	// Whether Kerberos is on. Writable.
 	KrbEnabled bool `wsman:"KrbEnabled"`
 	// Key of 128 bits in base64, in place of Passphrase. Can only be written.

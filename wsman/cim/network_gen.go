@@ -101,7 +101,7 @@ type WiFiPortRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRequestStateChangeOutput, error) {
-	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, StateChangeNames)
+	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // WiFiPortSetPowerState is the input of CIM_WiFiPort.SetPowerState. Asks for a power state of the device. CIM
@@ -123,7 +123,7 @@ type WiFiPortSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSetPowerStateOutput, error) {
-	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, GenericNames)
+	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, wsman.PowerStateChange)
 }
 
 // WiFiPortReset is the input of CIM_WiFiPort.Reset. Resets the device.
@@ -139,7 +139,7 @@ type WiFiPortResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortResetOutput, error) {
-	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, GenericNames)
+	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, wsman.PowerStateChange)
 }
 
 // WiFiPortEnableDevice is the input of CIM_WiFiPort.EnableDevice. Enables or disables the device. CIM has
@@ -159,7 +159,7 @@ type WiFiPortEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortEnableDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, GenericNames)
+	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, wsman.PowerStateChange)
 }
 
 // WiFiPortOnlineDevice is the input of CIM_WiFiPort.OnlineDevice. Brings the device on line or takes it off.
@@ -178,7 +178,7 @@ type WiFiPortOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortOnlineDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, GenericNames)
+	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
 }
 
 // WiFiPortQuiesceDevice is the input of CIM_WiFiPort.QuiesceDevice. Lets the device finish what it does and then
@@ -198,7 +198,7 @@ type WiFiPortQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortQuiesceDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, GenericNames)
+	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
 }
 
 // WiFiPortSaveProperties is the input of CIM_WiFiPort.SaveProperties. Stores the device's configuration.
@@ -214,7 +214,7 @@ type WiFiPortSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSavePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, GenericNames)
+	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, wsman.PowerStateChange)
 }
 
 // WiFiPortRestoreProperties is the input of CIM_WiFiPort.RestoreProperties. Brings back the stored
@@ -231,7 +231,7 @@ type WiFiPortRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRestorePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, GenericNames)
+	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
 }
 
 // WiFiPortCapabilities is the class CIM_WiFiPortCapabilities: what the radio can do.
@@ -401,12 +401,6 @@ type IEEE8021xSettings struct {
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
 	// Key of EAP-PSK. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
-	// Whether AMT logs in also while the host is on. Writable.
-	AvailableInS0 bool `wsman:"AvailableInS0,omitempty"`
-	// Whether the settings are used. Writable.
-	Enabled bool `wsman:"Enabled,omitempty"`
-	// How long AMT holds the session during a PXE boot, up to 86400. Unit: seconds. Writable.
-	PxeTimeout uint32 `wsman:"PxeTimeout,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present

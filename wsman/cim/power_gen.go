@@ -70,7 +70,7 @@ type PowerManagementServiceRequestPowerStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerManagementServiceRequestPowerStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerManagementServiceRequestPowerStateChangeOutput, error) {
-	return wsman.Invoke[PowerManagementServiceRequestPowerStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerManagementService", selectors...), "RequestPowerStateChange", in, PowerNames)
+	return wsman.Invoke[PowerManagementServiceRequestPowerStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerManagementService", selectors...), "RequestPowerStateChange", in, wsman.PowerStateChange)
 }
 
 // AssociatedPowerManagementService is the class CIM_AssociatedPowerManagementService: the power state of the
@@ -275,28 +275,4 @@ func (v PowerChangeCapability) String() string {
 		return "GracefulShutdownSupported"
 	}
 	return "PowerChangeCapability(" + strconv.FormatUint(uint64(v), 10) + ")"
-}
-
-// PowerNames names the return values of requestPowerStateChange, ChangeBootOrder and SetBootConfigRole. It is a
-// [wsman.ReturnNames].
-func PowerNames(value uint32) string {
-	switch value {
-	case 1:
-		return "not supported"
-	case 2:
-		return "unknown error"
-	case 3:
-		return "cannot complete in time"
-	case 4:
-		return "failed"
-	case 5:
-		return "invalid parameter"
-	case 6:
-		return "in use"
-	case 4096:
-		return "job started"
-	case 4097:
-		return "invalid state transition"
-	}
-	return ""
 }

@@ -240,7 +240,7 @@ type IEEE8021xSettings struct {
 	// Whether the settings are used. Writable.
 	Enabled IEEE8021xEnabled `wsman:"Enabled,omitempty"`
 	// How long AMT holds the session during a PXE boot, up to 86400; 0 never. Unit: seconds. Writable.
-	PxeTimeout uint32 `wsman:"PxeTimeout,omitempty"`
+	PxeTimeout uint32 `wsman:"PxeTimeout"`
 	// Whether AMT logs in also while the host is on. Writable.
 	AvailableInS0 bool `wsman:"AvailableInS0"`
 

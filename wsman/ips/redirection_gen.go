@@ -63,7 +63,7 @@ type OptInServiceStartOptInOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStartOptIn) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStartOptInOutput, error) {
-	return wsman.Invoke[OptInServiceStartOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartOptIn", in, OptInNames)
+	return wsman.Invoke[OptInServiceStartOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartOptIn", in, wsman.OptIn)
 }
 
 // OptInServiceCancelOptIn is the input of IPS_OptInService.CancelOptIn. Ends the consent, or the attempt.
@@ -79,7 +79,7 @@ type OptInServiceCancelOptInOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceCancelOptIn) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceCancelOptInOutput, error) {
-	return wsman.Invoke[OptInServiceCancelOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "CancelOptIn", in, OptInNames)
+	return wsman.Invoke[OptInServiceCancelOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "CancelOptIn", in, wsman.OptIn)
 }
 
 // OptInServiceSendOptInCode is the input of IPS_OptInService.SendOptInCode. Sends the code that the user told.
@@ -98,7 +98,7 @@ type OptInServiceSendOptInCodeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceSendOptInCode) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceSendOptInCodeOutput, error) {
-	return wsman.Invoke[OptInServiceSendOptInCodeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "SendOptInCode", in, OptInNames)
+	return wsman.Invoke[OptInServiceSendOptInCodeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "SendOptInCode", in, wsman.OptIn)
 }
 
 // OptInServiceStartService is the input of IPS_OptInService.StartService. Starts the service.
@@ -114,7 +114,7 @@ type OptInServiceStartServiceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStartService) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStartServiceOutput, error) {
-	return wsman.Invoke[OptInServiceStartServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartService", in, cim.GenericNames)
+	return wsman.Invoke[OptInServiceStartServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartService", in, wsman.PowerStateChange)
 }
 
 // OptInServiceStopService is the input of IPS_OptInService.StopService. Stops the service.
@@ -130,7 +130,7 @@ type OptInServiceStopServiceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStopService) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStopServiceOutput, error) {
-	return wsman.Invoke[OptInServiceStopServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StopService", in, cim.GenericNames)
+	return wsman.Invoke[OptInServiceStopServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StopService", in, wsman.PowerStateChange)
 }
 
 // OptInServiceRequestStateChange is the input of IPS_OptInService.RequestStateChange. Asks for another state of
@@ -154,7 +154,7 @@ type OptInServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[OptInServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[OptInServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // KVMRedirectionSettingData is the class IPS_KVMRedirectionSettingData: settings of KVM (remote screen), and of
@@ -166,11 +166,11 @@ func (in *OptInServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.C
 // [KVMRedirectionSettingDataDataChannelRead], [KVMRedirectionSettingDataDataChannelWrite].
 type KVMRedirectionSettingData struct {
 	// Whether pictures are sent without waiting for a request. Writable. Since AMT 9.0.
-	BackToBackFbMode bool `wsman:"BackToBackFbMode,omitempty"`
+	BackToBackFbMode bool `wsman:"BackToBackFbMode"`
 	// Which screen is shown at first. Writable.
 	DefaultScreen uint8 `wsman:"DefaultScreen"`
 	// Whether two buffers are used. Writable. Since AMT 12.0.
-	DoubleBufferMode bool `wsman:"DoubleBufferMode,omitempty"`
+	DoubleBufferMode bool `wsman:"DoubleBufferMode"`
 	// Whether two buffers are in use. Since AMT 12.0.
 	DoubleBufferState bool `wsman:"DoubleBufferState,omitempty"`
 	// Name for people.
@@ -180,7 +180,7 @@ type KVMRedirectionSettingData struct {
 	// Whether grey pictures are known. Since AMT 11.0.
 	GreyscalePixelFormatSupported bool `wsman:"GreyscalePixelFormatSupported,omitempty"`
 	// Whether pictures start at half size: 0 as the resolution needs it, 1 no, 2 yes. Writable. Since AMT 11.0.
-	InitialDecimationModeForLowRes uint8 `wsman:"InitialDecimationModeForLowRes,omitempty"`
+	InitialDecimationModeForLowRes uint8 `wsman:"InitialDecimationModeForLowRes"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether port 5900 is open. Writable.
@@ -220,7 +220,7 @@ type KVMRedirectionSettingDataTerminateSessionOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *KVMRedirectionSettingDataTerminateSession) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*KVMRedirectionSettingDataTerminateSessionOutput, error) {
-	return wsman.Invoke[KVMRedirectionSettingDataTerminateSessionOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "TerminateSession", in, KVMNames)
+	return wsman.Invoke[KVMRedirectionSettingDataTerminateSessionOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "TerminateSession", in, nil)
 }
 
 // KVMRedirectionSettingDataDataChannelRead is the input of IPS_KVMRedirectionSettingData.DataChannelRead. Reads
@@ -239,7 +239,7 @@ type KVMRedirectionSettingDataDataChannelReadOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *KVMRedirectionSettingDataDataChannelRead) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*KVMRedirectionSettingDataDataChannelReadOutput, error) {
-	return wsman.Invoke[KVMRedirectionSettingDataDataChannelReadOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "DataChannelRead", in, KVMNames)
+	return wsman.Invoke[KVMRedirectionSettingDataDataChannelReadOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "DataChannelRead", in, nil)
 }
 
 // KVMRedirectionSettingDataDataChannelWrite is the input of IPS_KVMRedirectionSettingData.DataChannelWrite.
@@ -259,7 +259,7 @@ type KVMRedirectionSettingDataDataChannelWriteOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *KVMRedirectionSettingDataDataChannelWrite) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*KVMRedirectionSettingDataDataChannelWriteOutput, error) {
-	return wsman.Invoke[KVMRedirectionSettingDataDataChannelWriteOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "DataChannelWrite", in, KVMNames)
+	return wsman.Invoke[KVMRedirectionSettingDataDataChannelWriteOutput](ctx, c, wsman.NewRef("IPS_KVMRedirectionSettingData", selectors...), "DataChannelWrite", in, nil)
 }
 
 // ScreenConfigurationService is the class IPS_ScreenConfigurationService: screen blanking: the local screens
@@ -313,7 +313,7 @@ type ScreenConfigurationServiceSetSessionStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ScreenConfigurationServiceSetSessionState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ScreenConfigurationServiceSetSessionStateOutput, error) {
-	return wsman.Invoke[ScreenConfigurationServiceSetSessionStateOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "SetSessionState", in, wsman.PTStatus)
+	return wsman.Invoke[ScreenConfigurationServiceSetSessionStateOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "SetSessionState", in, nil)
 }
 
 // ScreenConfigurationServiceRequestStateChange is the input of
@@ -337,7 +337,7 @@ type ScreenConfigurationServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ScreenConfigurationServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ScreenConfigurationServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[ScreenConfigurationServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[ScreenConfigurationServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // ScreenSettingData is the class IPS_ScreenSettingData: the screens of the host. The arrays have an entry for
@@ -354,15 +354,15 @@ type ScreenSettingData struct {
 	// Which is the first. Writable.
 	PrimaryIndex uint8 `wsman:"PrimaryIndex"`
 	// Which is the fourth. Writable.
-	QuadraryIndex uint8 `wsman:"QuadraryIndex,omitempty"`
+	QuadraryIndex uint8 `wsman:"QuadraryIndex"`
 	// Width. Unit: pixels.
 	ResolutionX []uint32 `wsman:"ResolutionX"`
 	// Height. Unit: pixels.
 	ResolutionY []uint32 `wsman:"ResolutionY"`
 	// Which is the second. Writable.
-	SecondaryIndex uint8 `wsman:"SecondaryIndex,omitempty"`
+	SecondaryIndex uint8 `wsman:"SecondaryIndex"`
 	// Which is the third. Writable.
-	TertiaryIndex uint8 `wsman:"TertiaryIndex,omitempty"`
+	TertiaryIndex uint8 `wsman:"TertiaryIndex"`
 	// Left edge on the desktop; -1 if it is off. Unit: pixels.
 	UpperLeftX []int32 `wsman:"UpperLeftX"`
 	// Upper edge on the desktop; -1 if it is off. Unit: pixels.
@@ -391,7 +391,7 @@ type ScreenSettingDataResetToDefaultOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ScreenSettingDataResetToDefault) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ScreenSettingDataResetToDefaultOutput, error) {
-	return wsman.Invoke[ScreenSettingDataResetToDefaultOutput](ctx, c, wsman.NewRef("IPS_ScreenSettingData", selectors...), "ResetToDefault", in, wsman.PTStatus)
+	return wsman.Invoke[ScreenSettingDataResetToDefaultOutput](ctx, c, wsman.NewRef("IPS_ScreenSettingData", selectors...), "ResetToDefault", in, nil)
 }
 
 // SecIOService is the class IPS_SecIOService: what AMT shows on the screen by itself (the sprite): the consent
@@ -456,7 +456,7 @@ type SecIOServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SecIOServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SecIOServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[SecIOServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_SecIOService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[SecIOServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_SecIOService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // OptInRequired is what needs the user's consent.
@@ -509,32 +509,4 @@ func (v OptInState) String() string {
 		return "InSession"
 	}
 	return "OptInState(" + strconv.FormatUint(uint64(v), 10) + ")"
-}
-
-// OptInNames names the return values of startOptIn, CancelOptIn and SendOptInCode. It is a [wsman.ReturnNames].
-func OptInNames(value uint32) string {
-	switch value {
-	case 1:
-		return "internal error"
-	case 2:
-		return "invalid state"
-	case 3:
-		return "blocked"
-	case 4:
-		return "failed"
-	}
-	return ""
-}
-
-// KVMNames names the return values of the methods of IPS_KVMRedirectionSettingData. It is a [wsman.ReturnNames].
-func KVMNames(value uint32) string {
-	switch value {
-	case 1:
-		return "internal error"
-	case 2:
-		return "no session"
-	case 3:
-		return "invalid state"
-	}
-	return ""
 }

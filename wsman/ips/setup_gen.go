@@ -79,7 +79,7 @@ type HostBasedSetupServiceSetupOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceSetup) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceSetupOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "Setup", in, SetupNames)
+	return wsman.Invoke[HostBasedSetupServiceSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "Setup", in, wsman.HostBasedSetup)
 }
 
 // HostBasedSetupServiceAddNextCertInChain is the input of IPS_HostBasedSetupService.AddNextCertInChain. Gives
@@ -103,7 +103,7 @@ type HostBasedSetupServiceAddNextCertInChainOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceAddNextCertInChain) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceAddNextCertInChainOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceAddNextCertInChainOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AddNextCertInChain", in, CertChainNames)
+	return wsman.Invoke[HostBasedSetupServiceAddNextCertInChainOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AddNextCertInChain", in, wsman.AddNextCertInChain)
 }
 
 // HostBasedSetupServiceAdminSetup is the input of IPS_HostBasedSetupService.AdminSetup. Activates AMT into admin
@@ -131,7 +131,7 @@ type HostBasedSetupServiceAdminSetupOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceAdminSetup) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceAdminSetupOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceAdminSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AdminSetup", in, SetupNames)
+	return wsman.Invoke[HostBasedSetupServiceAdminSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AdminSetup", in, wsman.HostBasedSetup)
 }
 
 // HostBasedSetupServiceUpgradeClientToAdmin is the input of IPS_HostBasedSetupService.UpgradeClientToAdmin.
@@ -155,7 +155,7 @@ type HostBasedSetupServiceUpgradeClientToAdminOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceUpgradeClientToAdmin) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceUpgradeClientToAdminOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceUpgradeClientToAdminOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "UpgradeClientToAdmin", in, SetupNames)
+	return wsman.Invoke[HostBasedSetupServiceUpgradeClientToAdminOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "UpgradeClientToAdmin", in, wsman.HostBasedSetup)
 }
 
 // HostBasedSetupServiceDisableClientControlMode is the input of
@@ -172,7 +172,7 @@ type HostBasedSetupServiceDisableClientControlModeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceDisableClientControlMode) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceDisableClientControlModeOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceDisableClientControlModeOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "DisableClientControlMode", in, SetupNames)
+	return wsman.Invoke[HostBasedSetupServiceDisableClientControlModeOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "DisableClientControlMode", in, wsman.HostBasedSetup)
 }
 
 // ProvisioningRecordLog is the class IPS_ProvisioningRecordLog: the record of the activation.
@@ -231,7 +231,7 @@ type ProvisioningRecordLogClearLogOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProvisioningRecordLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProvisioningRecordLogClearLogOutput, error) {
-	return wsman.Invoke[ProvisioningRecordLogClearLogOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "ClearLog", in, cim.GenericNames)
+	return wsman.Invoke[ProvisioningRecordLogClearLogOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "ClearLog", in, wsman.PowerStateChange)
 }
 
 // ProvisioningRecordLogRequestStateChange is the input of IPS_ProvisioningRecordLog.RequestStateChange. Asks for
@@ -255,7 +255,7 @@ type ProvisioningRecordLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProvisioningRecordLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProvisioningRecordLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[ProvisioningRecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
+	return wsman.Invoke[ProvisioningRecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
 // ControlMode is how AMT is activated.
@@ -348,41 +348,4 @@ func (v SigningAlgorithm) String() string {
 		return "RSASHA256"
 	}
 	return "SigningAlgorithm(" + strconv.FormatUint(uint64(v), 10) + ")"
-}
-
-// SetupNames names the return values of setup, AdminSetup, UpgradeClientToAdmin and DisableClientControlMode. It
-// is a [wsman.ReturnNames].
-func SetupNames(value uint32) string {
-	switch value {
-	case 1:
-		return "internal error, or not supported"
-	case 2:
-		return "invalid state"
-	case 3:
-		return "invalid parameter"
-	case 4:
-		return "method disabled"
-	case 5:
-		return "authentication failed"
-	case 6:
-		return "flash write limit exceeded"
-	}
-	return ""
-}
-
-// CertChainNames names the return values of addNextCertInChain. It is a [wsman.ReturnNames].
-func CertChainNames(value uint32) string {
-	switch value {
-	case 1:
-		return "invalid parameter"
-	case 2:
-		return "internal error"
-	case 3:
-		return "invalid state"
-	case 4:
-		return "certificate verify failed"
-	case 5:
-		return "certificate chain too long"
-	}
-	return ""
 }
