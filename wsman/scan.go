@@ -394,8 +394,10 @@ func (sc *scanner) end() error {
 	if f.more != nil {
 		f.el.Text = string(f.more)
 	}
-	if f.el.Name == "Value" {
-		sc.keepPrefix(&f.el)
+	if f.el.Name == "Value" && len(sc.frames) > 1 {
+		if parent := sc.frames[len(sc.frames)-2].el.Name; parent == "Code" || parent == "Subcode" {
+			sc.keepPrefix(&f.el)
+		}
 	}
 	if n := len(sc.closed) - f.children; n > 0 {
 		if cap(sc.arena)-len(sc.arena) < n {
@@ -412,13 +414,15 @@ func (sc *scanner) end() error {
 	return nil
 }
 
-// keepPrefix notes what the prefix in the text of a Value stands for: the codes of faults are such names.
+// keepPrefix notes what the prefix in the code of a fault stands for, "" included.
 func (sc *scanner) keepPrefix(el *Element) {
 	prefix, local, ok := strings.Cut(strings.TrimSpace(el.Text), ":")
-	if !ok || !validName(prefix) || !validName(local) {
+	if !ok {
+		prefix, local = "", prefix
+	} else if !validName(prefix) {
 		return
 	}
-	if uri := sc.lookup(prefix); uri != "" {
+	if uri := sc.lookup(prefix); uri != "" && validName(local) {
 		el.Attrs = append(el.Attrs, Attr{Space: namespaceXMLNS, Name: prefix, Value: uri})
 	}
 }
