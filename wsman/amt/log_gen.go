@@ -22,6 +22,8 @@ import (
 type MessageLog struct {
 	// What the log can do.
 	Capabilities []LogCapability `wsman:"Capabilities"`
+	// A text for each entry of Capabilities.
+	CapabilitiesDescriptions []string `wsman:"CapabilitiesDescriptions"`
 	// How records are written; 10 is bytes.
 	CharacterSet uint16 `wsman:"CharacterSet,omitempty"`
 	// Name of the class that the instance is of. Key.
@@ -54,6 +56,8 @@ type MessageLog struct {
 	OperationalStatus []cim.OperationalStatus `wsman:"OperationalStatus"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
+	// What happens when it is full, in words.
+	OtherPolicyDescription string `wsman:"OtherPolicyDescription,omitempty"`
 	// What happens when it is full.
 	OverwritePolicy MessageLogPolicy `wsman:"OverwritePolicy"`
 	// When it counts as nearly full. Unit: percent.
@@ -66,6 +70,8 @@ type MessageLog struct {
 	SizeOfRecordHeader uint64 `wsman:"SizeOfRecordHeader,omitempty"`
 	// Its status as a text; out of use.
 	Status string `wsman:"Status,omitempty"`
+	// When it was changed last.
+	TimeOfLastChange time.Time `wsman:"TimeOfLastChange"`
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
 
@@ -450,17 +456,28 @@ func (in *AuditLogSetAuditLock) Invoke(ctx context.Context, c *wsman.Client, sel
 }
 
 // AuditLogExportAuditLogSignature is the input of AMT_AuditLog.ExportAuditLogSignature. Makes AMT sign the log.
-// What is signed is in Extra of the output.
 type AuditLogExportAuditLogSignature struct {
 	// How to sign.
-	SigningMechanism uint32 `wsman:"SigningMechanism"`
+	SigningMechanism LogSignature `wsman:"SigningMechanism"`
 }
 
 // AuditLogExportAuditLogSignatureOutput is the output of AMT_AuditLog.ExportAuditLogSignature.
 type AuditLogExportAuditLogSignatureOutput struct {
+	// How many records there are.
+	TotalRecordCount uint32 `wsman:"TotalRecordCount"`
+	// When the oldest was written.
+	StartLogTime time.Time `wsman:"StartLogTime"`
+	// When the newest was written.
+	EndLogTime time.Time `wsman:"EndLogTime"`
+	// When it was signed.
+	GenerationTime time.Time `wsman:"GenerationTime"`
+	// UUID of the machine, in hexadecimal.
+	UUID string `wsman:"UUID,omitempty"`
+	// Name of the machine.
+	FQDN string `wsman:"FQDN,omitempty"`
 	// How it is signed.
-	SignatureMechanism uint32 `wsman:"SignatureMechanism"`
-	// The signature.
+	SignatureMechanism LogSignature `wsman:"SignatureMechanism"`
+	// The signature, 256 bytes.
 	Signature []byte `wsman:"Signature"`
 	// Length of each certificate.
 	LengthOfCertificates []uint16 `wsman:"LengthOfCertificates"`
@@ -480,13 +497,13 @@ func (in *AuditLogExportAuditLogSignature) Invoke(ctx context.Context, c *wsman.
 // AuditLogSetSigningKeyMaterial is the input of AMT_AuditLog.SetSigningKeyMaterial. Gives AMT the key that the
 // log is signed with.
 type AuditLogSetSigningKeyMaterial struct {
-	// What the key is for.
-	SigningMechanismType uint32 `wsman:"SigningMechanismType"`
-	// The key in base64.
+	// How the key signs.
+	SigningMechanismType LogSignature `wsman:"SigningMechanismType"`
+	// The key pair in base64: RSA, 2048 bits.
 	SigningKey wsman.Secret `wsman:"SigningKey,omitempty"`
 	// Length of each certificate.
 	LengthOfCertificates []uint16 `wsman:"LengthOfCertificates"`
-	// The certificates, one after the other.
+	// Up to five certificates, one after the other, 4100 bytes at most.
 	Certificates []byte `wsman:"Certificates"`
 }
 
@@ -696,6 +713,29 @@ func (v AuditState) String() string {
 		return "NoKey"
 	}
 	return "AuditState(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// LogSignature is how the audit log is signed.
+type LogSignature uint32
+
+// Values of LogSignature.
+const (
+	LogSignatureRSASHA1   LogSignature = 0
+	LogSignatureRSASHA256 LogSignature = 1
+	LogSignatureRSASHA384 LogSignature = 2
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v LogSignature) String() string {
+	switch v {
+	case LogSignatureRSASHA1:
+		return "RSASHA1"
+	case LogSignatureRSASHA256:
+		return "RSASHA256"
+	case LogSignatureRSASHA384:
+		return "RSASHA384"
+	}
+	return "LogSignature(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // StoragePolicy is how old audit records go.
