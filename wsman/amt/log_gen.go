@@ -87,7 +87,7 @@ func (*MessageLog) Class() string { return "AMT_MessageLog" }
 // MessageLogCancelIteration is the input of AMT_MessageLog.CancelIteration. Ends a reading.
 type MessageLogCancelIteration struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 }
 
 // MessageLogCancelIterationOutput is the output of AMT_MessageLog.CancelIteration.
@@ -147,7 +147,7 @@ func (in *MessageLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selec
 // them.
 type MessageLogGetRecords struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// How many at most; 390 is the highest number that is safe.
 	MaxReadRecords uint32 `wsman:"MaxReadRecords"`
 }
@@ -155,7 +155,7 @@ type MessageLogGetRecords struct {
 // MessageLogGetRecordsOutput is the output of AMT_MessageLog.GetRecords.
 type MessageLogGetRecordsOutput struct {
 	// The reading after these.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether these were the last.
 	NoMoreRecords bool `wsman:"NoMoreRecords"`
 	// The records.
@@ -174,7 +174,7 @@ func (in *MessageLogGetRecords) Invoke(ctx context.Context, c *wsman.Client, sel
 // MessageLogGetRecord is the input of AMT_MessageLog.GetRecord. Reads one record.
 type MessageLogGetRecord struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether to go on to the next one.
 	PositionToNext bool `wsman:"PositionToNext"`
 }
@@ -182,11 +182,11 @@ type MessageLogGetRecord struct {
 // MessageLogGetRecordOutput is the output of AMT_MessageLog.GetRecord.
 type MessageLogGetRecordOutput struct {
 	// The reading after it.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Its number.
 	RecordNumber uint64 `wsman:"RecordNumber"`
-	// The record.
-	RecordData []byte `wsman:"RecordData"`
+	// The record: 21 bytes, a number for each.
+	RecordData []uint16 `wsman:"RecordData"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -201,7 +201,7 @@ func (in *MessageLogGetRecord) Invoke(ctx context.Context, c *wsman.Client, sele
 // MessageLogPositionAtRecord is the input of AMT_MessageLog.PositionAtRecord. Goes to a record.
 type MessageLogPositionAtRecord struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether RecordNumber counts from the first record, or from where the reading is.
 	MoveAbsolute bool `wsman:"MoveAbsolute"`
 	// Which record.
@@ -211,9 +211,9 @@ type MessageLogPositionAtRecord struct {
 // MessageLogPositionAtRecordOutput is the output of AMT_MessageLog.PositionAtRecord.
 type MessageLogPositionAtRecordOutput struct {
 	// The reading at it.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Its number.
-	RecordNumber uint64 `wsman:"RecordNumber"`
+	RecordNumber int64 `wsman:"RecordNumber"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -231,7 +231,7 @@ type MessageLogPositionToFirstRecord struct{}
 // MessageLogPositionToFirstRecordOutput is the output of AMT_MessageLog.PositionToFirstRecord.
 type MessageLogPositionToFirstRecordOutput struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -280,8 +280,8 @@ type EventLogEntry struct {
 	Entity uint8 `wsman:"Entity"`
 	// Which of them.
 	EntityInstance uint8 `wsman:"EntityInstance"`
-	// More on it, 8 bytes.
-	EventData []byte `wsman:"EventData"`
+	// More on it: 8 bytes, a number for each.
+	EventData []uint16 `wsman:"EventData"`
 	// Which event of its type.
 	EventOffset uint8 `wsman:"EventOffset"`
 	// Kind of sensor.
@@ -432,12 +432,12 @@ func (in *AuditLogReadRecords) Invoke(ctx context.Context, c *wsman.Client, sele
 
 // AuditLogSetAuditLock is the input of AMT_AuditLog.SetAuditLock. Locks the log, or unlocks it.
 type AuditLogSetAuditLock struct {
-	// How long the lock holds.
-	LockTimeoutInSeconds uint32 `wsman:"LockTimeoutInSeconds"`
-	// 0 to unlock, 1 to lock, 2 to hold a lock longer.
-	Flag uint8 `wsman:"Flag"`
-	// The lock, if it is to be unlocked or held.
-	Handle uint32 `wsman:"Handle"`
+	// How long the lock holds, up to 300 seconds.
+	LockTimeoutInSeconds uint32 `wsman:"LockTimeoutInSeconds,omitempty"`
+	// What to do.
+	Flag AuditLock `wsman:"Flag"`
+	// The lock, if there is one already.
+	Handle uint32 `wsman:"Handle,omitempty"`
 }
 
 // AuditLogSetAuditLockOutput is the output of AMT_AuditLog.SetAuditLock.
@@ -736,6 +736,29 @@ func (v LogSignature) String() string {
 		return "RSASHA384"
 	}
 	return "LogSignature(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// AuditLock is what is done with the lock of the audit log.
+type AuditLock uint32
+
+// Values of AuditLock.
+const (
+	AuditLockLock               AuditLock = 0
+	AuditLockUnprovisioningLock AuditLock = 1 // for unprovisioning
+	AuditLockUnlock             AuditLock = 2
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v AuditLock) String() string {
+	switch v {
+	case AuditLockLock:
+		return "Lock"
+	case AuditLockUnprovisioningLock:
+		return "UnprovisioningLock"
+	case AuditLockUnlock:
+		return "Unlock"
+	}
+	return "AuditLock(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // StoragePolicy is how old audit records go.

@@ -106,7 +106,7 @@ func TestSampleACLList(t *testing.T) {
 
 func TestSampleEventLog(t *testing.T) {
 	got := decode[amt.MessageLogGetRecordsOutput](t, `<g:GetRecords_OUTPUT><g:IterationIdentifier>2</g:IterationIdentifier><g:NoMoreRecords>true</g:NoMoreRecords><g:RecordArray>Y8iYZf8GbwVoEP8mYaoKAAAAAAAA</g:RecordArray><g:ReturnValue>0</g:ReturnValue></g:GetRecords_OUTPUT>`)
-	require.Equal(t, uint32(2), got.IterationIdentifier)
+	require.Equal(t, "2", got.IterationIdentifier)
 	require.True(t, got.NoMoreRecords)
 	require.Len(t, got.RecordArray, 1)
 	require.Len(t, got.RecordArray[0], 21)

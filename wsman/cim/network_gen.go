@@ -407,7 +407,7 @@ type IEEE8021xSettings struct {
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// Password of ProtectedAccessCredential. Can only be written.
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
-	// Key of EAP-PSK. Can only be written.
+	// Key of EAP-PSK and the like, in base64. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.

@@ -309,7 +309,7 @@ type Account struct {
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
 	// Certificates of the user.
-	UserCertificate [][]byte `wsman:"UserCertificate"`
+	UserCertificate []string `wsman:"UserCertificate"`
 	// Name of the user.
 	UserID string `wsman:"UserID,omitempty"`
 	// Password, or its hash. Can only be written.

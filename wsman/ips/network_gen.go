@@ -241,7 +241,7 @@ type IEEE8021xSettings struct {
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// Password of ProtectedAccessCredential. Can only be written.
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
-	// Key of EAP-PSK. Can only be written.
+	// Key of EAP-PSK and the like, in base64. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
 	// Whether the settings are used. Writable.
 	Enabled IEEE8021xEnabled `wsman:"Enabled,omitempty"`
