@@ -124,7 +124,7 @@ type MessageLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MessageLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MessageLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // MessageLogClearLog is the input of AMT_MessageLog.ClearLog. Removes all records.
@@ -402,7 +402,7 @@ type AuditLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AuditLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AuditLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // AuditLogReadRecords is the input of AMT_AuditLog.ReadRecords. Reads up to 10 records.
