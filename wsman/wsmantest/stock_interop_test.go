@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -306,21 +307,24 @@ func TestStockActivation(t *testing.T) {
 				TrustedRoots: []*x509.Certificate{f.RootCertificate(t)}, Logger: testLog(t),
 			})
 			dismissed := make(chan struct{})
+			var once sync.Once
 			id := f.join(d, func(cfg *mpstest.Config) {
 				cfg.ConnType, cfg.MEIState = apf.ConnLMS, d.MEIState()
 				cfg.Control = func(m *mpstest.Device, j apf.JSONControl) {
+					// From goroutines of their own: the connection reads nothing until this function returns.
+					answer := func(action string, value any) {
+						control, err := apf.ControlValue(action, value)
+						if assert.NoError(t, err) {
+							go func() { _ = m.Conn().SendControl(t.Context(), control) }()
+						}
+					}
 					switch j.Action() {
 					case apf.ActionMEState:
-						answer, err := apf.ControlValue(apf.ActionMEIState, d.MEIState())
-						if assert.NoError(t, err) {
-							go func() { _ = m.Conn().SendControl(t.Context(), answer) }()
-						}
+						answer(apf.ActionMEIState, d.MEIState())
+					case apf.ActionStopConfiguration: // 3: it is not being configured
+						answer(apf.ActionStopConfiguration, 3)
 					case apf.ActionClose:
-						select {
-						case <-dismissed:
-						default:
-							close(dismissed)
-						}
+						once.Do(func() { close(dismissed) })
 					}
 				}
 			}, wsmantest.PortHTTP, wsmantest.PortHTTPS)
