@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshcentral-go/sdk/wsman"
 	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
@@ -43,7 +42,6 @@ type Device struct {
 	writes   int    // changes of the flash
 	state    state
 	calls    []Call
-	dropped  int // calls forgotten
 	faults   []*Injection
 	changed  chan struct{} // closed and replaced by every change; see wait
 	events   []Event       // for unlock
@@ -313,6 +311,3 @@ func (d *Device) serverHeader() string {
 	}
 	return "Intel(R) Active Management Technology " + d.prof.version
 }
-
-// endpoint is a reference without selectors.
-func endpoint(class string) wsman.Ref { return refTo(class) }
