@@ -298,7 +298,8 @@ type TLSSettingData struct {
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether clients must show a certificate. Writable.
 	MutualAuthentication bool `wsman:"MutualAuthentication"`
-	// Whether clear connections can be accepted. A Put must not have it. Since AMT 16.1. Nil if absent.
+	// Whether clear connections can be accepted. A Put must not have it: see [TLSSettingData.ForPut]. Since AMT
+	// 16.1. Nil if absent.
 	NonSecureConnectionsSupported *bool `wsman:"NonSecureConnectionsSupported"`
 	// Names that certificates of clients must have, up to four. Writable.
 	TrustedCN []string `wsman:"TrustedCN"`
