@@ -1,7 +1,7 @@
 package wsman
 
-// Attr is an attribute of an element. Declarations of namespaces are not among them, but for that of the prefix in the text
-// of an element Value, as the code of a fault has.
+// Attr is an attribute of an element. Declarations of namespaces are not among them, but for that of the prefix in the code
+// of a fault, whose text is a name.
 type Attr struct {
 	Space string // the namespace, "" for most
 	Name  string

@@ -56,9 +56,12 @@ func scan(s string, limits Limits) (Element, error) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	sc := scanner{s: strings.TrimPrefix(s, "\uFEFF"), limits: limits}
-	sc.frames = make([]frame, 0, 12)
-	sc.closed = make([]Element, 0, 32)
-	sc.arena = make([]Element, 0, min(strings.Count(s, "</"), limits.Elements))
+	// Most messages need no more than these; an element takes four bytes of a message or more.
+	count := min(strings.Count(s, "</"), limits.Elements)
+	sc.frames = make([]frame, 0, min(count, 8))
+	sc.closed = make([]Element, 0, min(count, 24))
+	sc.scopes = make([]scope, 0, 12)
+	sc.arena = make([]Element, 0, count)
 	if err := sc.declaration(); err != nil {
 		return Element{}, err
 	}
@@ -88,9 +91,7 @@ func (sc *scanner) declaration() error {
 		return sc.malformed("the declaration does not end")
 	}
 	if encoding := declaredEncoding(sc.s[sc.pos : sc.pos+end]); encoding != "" {
-		switch strings.ToLower(encoding) {
-		case "utf-8", "utf8", "us-ascii":
-		default:
+		if !strings.EqualFold(encoding, "utf-8") && !strings.EqualFold(encoding, "utf8") && !strings.EqualFold(encoding, "us-ascii") {
 			return sc.malformed("the encoding is %s", quoted(encoding))
 		}
 	}
@@ -394,8 +395,10 @@ func (sc *scanner) end() error {
 	if f.more != nil {
 		f.el.Text = string(f.more)
 	}
-	if f.el.Name == "Value" {
-		sc.keepPrefix(&f.el)
+	if f.el.Name == "Value" && len(sc.frames) > 1 {
+		if parent := sc.frames[len(sc.frames)-2].el.Name; parent == "Code" || parent == "Subcode" {
+			sc.keepPrefix(&f.el)
+		}
 	}
 	if n := len(sc.closed) - f.children; n > 0 {
 		if cap(sc.arena)-len(sc.arena) < n {
@@ -412,13 +415,15 @@ func (sc *scanner) end() error {
 	return nil
 }
 
-// keepPrefix notes what the prefix in the text of a Value stands for: the codes of faults are such names.
+// keepPrefix notes what the prefix in the code of a fault stands for, "" included.
 func (sc *scanner) keepPrefix(el *Element) {
 	prefix, local, ok := strings.Cut(strings.TrimSpace(el.Text), ":")
-	if !ok || !validName(prefix) || !validName(local) {
+	if !ok {
+		prefix, local = "", prefix
+	} else if !validName(prefix) {
 		return
 	}
-	if uri := sc.lookup(prefix); uri != "" {
+	if uri := sc.lookup(prefix); uri != "" && validName(local) {
 		el.Attrs = append(el.Attrs, Attr{Space: namespaceXMLNS, Name: prefix, Value: uri})
 	}
 }
