@@ -55,7 +55,7 @@ func TestBootParameterLimits(t *testing.T) {
 	for i := range many {
 		many[i] = amt.NewBootParameter(amt.BootParameterURL, make([]byte, 300))
 	}
-	require.ErrorContains(t, s.SetBootParameters(many...), "permitted are 4096")
+	require.ErrorContains(t, s.SetBootParameters(many...), "permitted are 1024")
 }
 
 func TestBootParametersMalformed(t *testing.T) {
@@ -69,7 +69,7 @@ func TestBootParametersMalformed(t *testing.T) {
 		require.Error(t, err, text)
 	}
 	_, err := (&amt.BootSettingData{UEFIBootParametersArray: wsman.NewSecret(string(make([]byte, 1<<20)))}).BootParameters()
-	require.ErrorContains(t, err, "more than 4096")
+	require.ErrorContains(t, err, "more than 1024")
 }
 
 // reparse says that what can be read can be read again after it was written.

@@ -382,7 +382,7 @@ type IEEE8021XProfile struct {
 	// Name that is sent in clear, up to 80 characters. Writable.
 	RoamingIdentity string `wsman:"RoamingIdentity,omitempty"`
 	// The AMT_PublicKeyCertificate of the root of the server. Can only be written.
-	ServerCertificateIssue wsman.Ref `wsman:"ServerCertificateIssue"`
+	ServerCertificateIssuer wsman.Ref `wsman:"ServerCertificateIssuer"`
 	// Name that the server's certificate must have, up to 80 characters. Writable.
 	ServerCertificateName string `wsman:"ServerCertificateName,omitempty"`
 	// How ServerCertificateName is compared. Writable.

@@ -53,5 +53,5 @@ func ExampleNew() {
 		return
 	}
 	fmt.Println(v.Class(), v.(*amt.TLSSettingData).Enabled, amt.New("AMT_Nothing"), amt.Methods("AMT_AssetTableService"))
-	// Output: AMT_TLSSettingData true <nil> [GetAssetTableData GetAssetTableSize]
+	// Output: AMT_TLSSettingData true <nil> [GetAssetTableData GetAssetTableSize RequestMediaDeviceTableUpdate]
 }

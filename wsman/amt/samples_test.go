@@ -106,7 +106,7 @@ func TestSampleACLList(t *testing.T) {
 
 func TestSampleEventLog(t *testing.T) {
 	got := decode[amt.MessageLogGetRecordsOutput](t, `<g:GetRecords_OUTPUT><g:IterationIdentifier>2</g:IterationIdentifier><g:NoMoreRecords>true</g:NoMoreRecords><g:RecordArray>Y8iYZf8GbwVoEP8mYaoKAAAAAAAA</g:RecordArray><g:ReturnValue>0</g:ReturnValue></g:GetRecords_OUTPUT>`)
-	require.Equal(t, uint32(2), got.IterationIdentifier)
+	require.Equal(t, "2", got.IterationIdentifier)
 	require.True(t, got.NoMoreRecords)
 	require.Len(t, got.RecordArray, 1)
 	require.Len(t, got.RecordArray[0], 21)
@@ -120,7 +120,7 @@ func TestSampleTime(t *testing.T) {
 func TestSampleConsent(t *testing.T) {
 	got := decode[ips.OptInServiceStartOptInOutput](t, `<g:StartOptIn_OUTPUT><g:ReturnValue>2</g:ReturnValue></g:StartOptIn_OUTPUT>`)
 	require.Equal(t, uint32(2), got.ReturnValue)
-	require.Equal(t, "INVALID_STATE", wsman.OptIn(got.ReturnValue))
+	require.Equal(t, "INVALID_STATE", ips.OptInNames(got.ReturnValue))
 }
 
 func TestSampleBootOrder(t *testing.T) {

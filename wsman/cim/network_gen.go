@@ -41,6 +41,8 @@ type WiFiPort struct {
 	MaxSpeed uint64 `wsman:"MaxSpeed,omitempty"`
 	// A label.
 	Name string `wsman:"Name,omitempty"`
+	// Its MAC address, twelve hexadecimal digits.
+	NetworkAddresses []string `wsman:"NetworkAddresses"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
 	// The state in words, if EnabledState is Other.
@@ -101,7 +103,7 @@ type WiFiPortRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRequestStateChangeOutput, error) {
-	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // WiFiPortSetPowerState is the input of CIM_WiFiPort.SetPowerState. Asks for a power state of the device. CIM
@@ -123,7 +125,7 @@ type WiFiPortSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSetPowerStateOutput, error) {
-	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // WiFiPortReset is the input of CIM_WiFiPort.Reset. Resets the device.
@@ -139,7 +141,7 @@ type WiFiPortResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortResetOutput, error) {
-	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // WiFiPortEnableDevice is the input of CIM_WiFiPort.EnableDevice. Enables or disables the device. CIM has
@@ -159,7 +161,7 @@ type WiFiPortEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortEnableDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortOnlineDevice is the input of CIM_WiFiPort.OnlineDevice. Brings the device on line or takes it off.
@@ -178,7 +180,7 @@ type WiFiPortOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortOnlineDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortQuiesceDevice is the input of CIM_WiFiPort.QuiesceDevice. Lets the device finish what it does and then
@@ -198,7 +200,7 @@ type WiFiPortQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortQuiesceDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortSaveProperties is the input of CIM_WiFiPort.SaveProperties. Stores the device's configuration.
@@ -214,7 +216,7 @@ type WiFiPortSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSavePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // WiFiPortRestoreProperties is the input of CIM_WiFiPort.RestoreProperties. Brings back the stored
@@ -231,7 +233,7 @@ type WiFiPortRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRestorePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // WiFiPortCapabilities is the class CIM_WiFiPortCapabilities: what the radio can do.
@@ -276,24 +278,26 @@ type WiFiEndpoint struct {
 	EnabledState EnabledState `wsman:"EnabledState"`
 	// How it encrypts.
 	EncryptionMethod EncryptionMethod `wsman:"EncryptionMethod,omitempty"`
-	// The network it is in.
+	// How it logged in with 802.1x. Nil if absent.
+	IEEE8021xAuthenticationProtocol *AuthenticationProtocol `wsman:"IEEE8021xAuthenticationProtocol"`
+	// Name of the network it is in (SSID).
 	LANID string `wsman:"LANID,omitempty"`
-	// Its own MAC address.
-	MACAddress string `wsman:"MACAddress,omitempty"`
 	// Name of the endpoint: see [WiFiEndpointName]. Key.
 	Name string `wsman:"Name,omitempty"`
 	// How Name is made.
 	NameFormat string `wsman:"NameFormat,omitempty"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
+	// How it logged in, in words.
+	OtherAuthenticationMethod string `wsman:"OtherAuthenticationMethod,omitempty"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
+	// How it encrypts, in words.
+	OtherEncryptionMethod string `wsman:"OtherEncryptionMethod,omitempty"`
 	// The kind of interface, as IANA counts them: 71 is IEEE 802.11.
 	ProtocolIFType uint16 `wsman:"ProtocolIFType,omitempty"`
 	// The state that was asked for last.
 	RequestedState RequestedState `wsman:"RequestedState"`
-	// Name of the network it is in.
-	SSID string `wsman:"SSID,omitempty"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
 	SystemCreationClassName string `wsman:"SystemCreationClassName,omitempty"`
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
@@ -356,6 +360,10 @@ type WiFiEndpointSettings struct {
 	PSKPassPhrase wsman.Secret `wsman:"PSKPassPhrase,omitempty"`
 	// The kind of network; AMT knows only infrastructure. Writable.
 	BSSType BSSType `wsman:"BSSType,omitempty"`
+	// How to log in, in words. Writable.
+	OtherAuthenticationMethod string `wsman:"OtherAuthenticationMethod,omitempty"`
+	// How to encrypt, in words. Writable.
+	OtherEncryptionMethod string `wsman:"OtherEncryptionMethod,omitempty"`
 	// Which of Keys is used, with WEP. Writable.
 	KeyIndex uint8 `wsman:"KeyIndex,omitempty"`
 	// Keys of WEP. Can only be written.
@@ -399,7 +407,7 @@ type IEEE8021xSettings struct {
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// Password of ProtectedAccessCredential. Can only be written.
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
-	// Key of EAP-PSK. Can only be written.
+	// Key of EAP-PSK and the like, in base64. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.

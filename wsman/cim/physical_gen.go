@@ -100,7 +100,7 @@ type PhysicalPackageIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PhysicalPackageIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PhysicalPackageIsCompatibleOutput, error) {
-	return wsman.Invoke[PhysicalPackageIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalPackage", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[PhysicalPackageIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalPackage", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // PhysicalFrame is the class CIM_PhysicalFrame: a frame: what a chassis is a kind of.
@@ -210,7 +210,7 @@ type PhysicalFrameIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PhysicalFrameIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PhysicalFrameIsCompatibleOutput, error) {
-	return wsman.Invoke[PhysicalFrameIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalFrame", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[PhysicalFrameIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalFrame", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Chassis is the class CIM_Chassis: the chassis of the machine: maker, model, serial number.
@@ -229,6 +229,8 @@ type Chassis struct {
 	ChassisPackageType ChassisPackageType `wsman:"ChassisPackageType"`
 	// The kind in words, if it is Other.
 	ChassisTypeDescription string `wsman:"ChassisTypeDescription,omitempty"`
+	// Kinds of chassis, out of use.
+	ChassisTypes []uint16 `wsman:"ChassisTypes"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Current it takes, or gives (negative). Unit: amperes at 120 V.
@@ -257,6 +259,8 @@ type Chassis struct {
 	Manufacturer string `wsman:"Manufacturer,omitempty"`
 	// What it is sold as.
 	Model string `wsman:"Model,omitempty"`
+	// Whether it can hold several systems: 1 yes, 2 no.
+	MultipleSystemSupport uint16 `wsman:"MultipleSystemSupport,omitempty"`
 	// How many power cords it needs.
 	NumberOfPowerCords uint16 `wsman:"NumberOfPowerCords,omitempty"`
 	// What is known of how it does.
@@ -271,6 +275,8 @@ type Chassis struct {
 	PartNumber string `wsman:"PartNumber,omitempty"`
 	// Whether it has power.
 	PoweredOn bool `wsman:"PoweredOn,omitempty"`
+	// Whether it fits a rack: 1 yes, 2 no.
+	RackMountable uint16 `wsman:"RackMountable,omitempty"`
 	// Whether it can be taken out.
 	Removable bool `wsman:"Removable,omitempty"`
 	// 2 if it can be taken out only when off, 3 if also when on.
@@ -289,6 +295,8 @@ type Chassis struct {
 	ServicePhilosophy []uint16 `wsman:"ServicePhilosophy"`
 	// Name of the element. Key.
 	Tag string `wsman:"Tag,omitempty"`
+	// A text for each entry of ChassisTypes.
+	TypeDescriptions []string `wsman:"TypeDescriptions"`
 	// What users track it by.
 	UserTracking string `wsman:"UserTracking,omitempty"`
 	// What it is compatible with.
@@ -330,7 +338,7 @@ type ChassisIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ChassisIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ChassisIsCompatibleOutput, error) {
-	return wsman.Invoke[ChassisIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Chassis", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[ChassisIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Chassis", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Card is the class CIM_Card: the base board: maker, model, version, serial number.
@@ -435,7 +443,7 @@ type CardConnectorPowerOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *CardConnectorPower) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*CardConnectorPowerOutput, error) {
-	return wsman.Invoke[CardConnectorPowerOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "ConnectorPower", in, wsman.PowerStateChange)
+	return wsman.Invoke[CardConnectorPowerOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "ConnectorPower", in, PowerStateChangeNames)
 }
 
 // CardIsCompatible is the input of CIM_Card.IsCompatible. Asks whether an element would work in this package.
@@ -454,7 +462,7 @@ type CardIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *CardIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*CardIsCompatibleOutput, error) {
-	return wsman.Invoke[CardIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[CardIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Chip is the class CIM_Chip: a chip. The one with the ElementName "Managed System Processor Chip" has the

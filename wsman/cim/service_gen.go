@@ -26,10 +26,12 @@ type KVMRedirectionSAP struct {
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Whether it is on.
 	EnabledState EnabledState `wsman:"EnabledState"`
-	// The protocol; 4 is RFB, which AMT speaks.
-	KVMProtocol uint16 `wsman:"KVMProtocol,omitempty"`
+	// The protocol: VNC (RFB).
+	KVMProtocol KVMProtocol `wsman:"KVMProtocol,omitempty"`
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
+	// The protocol in words, if KVMProtocol is Other.
+	OtherKVMProtocol string `wsman:"OtherKVMProtocol,omitempty"`
 	// The state that was asked for last.
 	RequestedState RequestedState `wsman:"RequestedState"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -67,7 +69,7 @@ type KVMRedirectionSAPRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *KVMRedirectionSAPRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*KVMRedirectionSAPRequestStateChangeOutput, error) {
-	return wsman.Invoke[KVMRedirectionSAPRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_KVMRedirectionSAP", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[KVMRedirectionSAPRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_KVMRedirectionSAP", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // RedirectionService is the class CIM_RedirectionService: a redirection service. AMT's own for SOL and IDE-R is
@@ -128,7 +130,7 @@ type RedirectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RedirectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RedirectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RedirectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RedirectionService", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // RecordLog is the class CIM_RecordLog: a log. AMT's are AMT_MessageLog, AMT_AuditLog and
@@ -187,7 +189,7 @@ type RecordLogClearLogOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RecordLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RecordLogClearLogOutput, error) {
-	return wsman.Invoke[RecordLogClearLogOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "ClearLog", in, wsman.PowerStateChange)
+	return wsman.Invoke[RecordLogClearLogOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "ClearLog", in, PowerStateChangeNames)
 }
 
 // RecordLogRequestStateChange is the input of CIM_RecordLog.RequestStateChange. Asks for another state.
@@ -210,7 +212,7 @@ type RecordLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RecordLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RecordLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[RecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[RecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // StatisticalData is the class CIM_StatisticalData: counters of something. AMT's are subclasses.
@@ -253,13 +255,15 @@ type StatisticalDataResetSelectedStatsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *StatisticalDataResetSelectedStats) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*StatisticalDataResetSelectedStatsOutput, error) {
-	return wsman.Invoke[StatisticalDataResetSelectedStatsOutput](ctx, c, wsman.NewRef("CIM_StatisticalData", selectors...), "ResetSelectedStats", in, wsman.PowerStateChange)
+	return wsman.Invoke[StatisticalDataResetSelectedStatsOutput](ctx, c, wsman.NewRef("CIM_StatisticalData", selectors...), "ResetSelectedStats", in, PowerStateChangeNames)
 }
 
 // Account is the class CIM_Account: a user account. AMT's accounts are those of AMT_AuthorizationService.
 //
 // Operations: Get, Enumerate. Methods: [AccountRequestStateChange].
 type Account struct {
+	// What passwords must have.
+	ComplexPasswordRulesEnforced []uint16 `wsman:"ComplexPasswordRulesEnforced"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Texts that describe it.
@@ -305,11 +309,13 @@ type Account struct {
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
 	// Certificates of the user.
-	UserCertificate [][]byte `wsman:"UserCertificate"`
+	UserCertificate []string `wsman:"UserCertificate"`
 	// Name of the user.
 	UserID string `wsman:"UserID,omitempty"`
 	// Password, or its hash. Can only be written.
 	UserPassword []wsman.Secret `wsman:"UserPassword"`
+	// How UserPassword is hidden.
+	UserPasswordEncryptionAlgorithm uint16 `wsman:"UserPasswordEncryptionAlgorithm,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present
@@ -340,7 +346,7 @@ type AccountRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AccountRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AccountRequestStateChangeOutput, error) {
-	return wsman.Invoke[AccountRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Account", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[AccountRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Account", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // AccountManagementService is the class CIM_AccountManagementService: the service that makes accounts.
@@ -394,7 +400,36 @@ type AccountManagementServiceCreateAccountOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AccountManagementServiceCreateAccount) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AccountManagementServiceCreateAccountOutput, error) {
-	return wsman.Invoke[AccountManagementServiceCreateAccountOutput](ctx, c, wsman.NewRef("CIM_AccountManagementService", selectors...), "CreateAccount", in, wsman.PowerStateChange)
+	return wsman.Invoke[AccountManagementServiceCreateAccountOutput](ctx, c, wsman.NewRef("CIM_AccountManagementService", selectors...), "CreateAccount", in, PowerStateChangeNames)
+}
+
+// KVMProtocol is a protocol of remote screens.
+type KVMProtocol uint16
+
+// Values of KVMProtocol.
+const (
+	KVMProtocolUnknown KVMProtocol = 0
+	KVMProtocolOther   KVMProtocol = 1
+	KVMProtocolRaw     KVMProtocol = 2
+	KVMProtocolRDP     KVMProtocol = 3
+	KVMProtocolVNC     KVMProtocol = 4
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v KVMProtocol) String() string {
+	switch v {
+	case KVMProtocolUnknown:
+		return "Unknown"
+	case KVMProtocolOther:
+		return "Other"
+	case KVMProtocolRaw:
+		return "Raw"
+	case KVMProtocolRDP:
+		return "RDP"
+	case KVMProtocolVNC:
+		return "VNC"
+	}
+	return "KVMProtocol(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // LogState is whether a log takes records.
