@@ -23,7 +23,7 @@ const (
 func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error] {
 	return func(yield func(amt.EventRecord, error) bool) {
 		f := d.begin("event log")
-		var at uint32
+		var at string
 		err := f.do("begin", func() error {
 			out, err := (&amt.MessageLogPositionToFirstRecord{}).Invoke(ctx, f.Client)
 			if err == nil {
