@@ -817,7 +817,7 @@ func MessageLogNames(value uint32) string {
 	return ""
 }
 
-// FirstRecordNames names the return values of positionToFirstRecord. It is a [wsman.ReturnNames].
+// FirstRecordNames names the return values of PositionToFirstRecord. It is a [wsman.ReturnNames].
 func FirstRecordNames(value uint32) string {
 	switch value {
 	case 1:

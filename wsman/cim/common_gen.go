@@ -244,7 +244,7 @@ func (v OperationalStatus) String() string {
 	return "OperationalStatus(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
-// StateChangeNames names the return values of requestStateChange. It is a [wsman.ReturnNames].
+// StateChangeNames names the return values of RequestStateChange. It is a [wsman.ReturnNames].
 func StateChangeNames(value uint32) string {
 	switch value {
 	case 1:
@@ -271,7 +271,7 @@ func StateChangeNames(value uint32) string {
 	return ""
 }
 
-// PowerStateChangeNames names the return values of requestPowerStateChange, ChangeBootOrder, SetBootConfigRole
+// PowerStateChangeNames names the return values of RequestPowerStateChange, ChangeBootOrder, SetBootConfigRole
 // and other methods for which CIM has no more than these. It is a [wsman.ReturnNames].
 func PowerStateChangeNames(value uint32) string {
 	switch value {

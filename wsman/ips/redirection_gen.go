@@ -541,7 +541,7 @@ func (v OptInState) String() string {
 	return "OptInState(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
-// OptInNames names the return values of startOptIn, CancelOptIn and SendOptInCode. It is a [wsman.ReturnNames].
+// OptInNames names the return values of StartOptIn, CancelOptIn and SendOptInCode. It is a [wsman.ReturnNames].
 func OptInNames(value uint32) string {
 	switch value {
 	case 1:

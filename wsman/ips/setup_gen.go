@@ -370,7 +370,7 @@ func HostBasedSetupNames(value uint32) string {
 	return ""
 }
 
-// AddNextCertInChainNames names the return values of addNextCertInChain. It is a [wsman.ReturnNames].
+// AddNextCertInChainNames names the return values of AddNextCertInChain. It is a [wsman.ReturnNames].
 func AddNextCertInChainNames(value uint32) string {
 	switch value {
 	case 1:
