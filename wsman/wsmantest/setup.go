@@ -43,7 +43,7 @@ var oidSetup = asn1.ObjectIdentifier{2, 16, 840, 1, 113741, 1, 2, 3}
 // setupState is about activation.
 type setupState struct {
 	local    *account // $$OsAdmin, nil until asked for
-	password string
+	password Secret
 	remote   bool // activation over TLS is going on
 	mebx     bool // a MEBx password was set
 	chain    []*x509.Certificate
@@ -115,12 +115,12 @@ func (d *Device) LocalCredentials() (user string, password Secret) {
 	defer d.unlock()
 	s := &d.state.setup
 	if s.local == nil {
-		s.password = hex.EncodeToString(d.random(16))
+		s.password = NewSecret(hex.EncodeToString(d.random(16)))
 		s.local = &account{
-			name: localUser, ha1: digest.HA1(digest.MD5, localUser, d.realm, s.password), realms: []int{RealmAdministration}, enabled: true,
+			name: localUser, ha1: digest.HA1(digest.MD5, localUser, d.realm, s.password.Reveal()), realms: []int{RealmAdministration}, enabled: true,
 		}
 	}
-	return localUser, NewSecret(s.password)
+	return localUser, s.password
 }
 
 // TrustedHashes returns the SHA-256 hashes of the root certificates that may activate the device, in hexadecimal digits.
