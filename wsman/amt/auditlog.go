@@ -245,6 +245,7 @@ func (a *AuditRecord) By() string {
 		return a.User
 	case InitiatorKerberos:
 		return sid(a.UserSID, a.UserRID)
+	case InitiatorLocal, InitiatorKVM:
 	}
 	return a.Initiator.String()
 }
