@@ -17,6 +17,58 @@ type Tunnels interface {
 	Announce(r *TunnelRequest) error
 	// Withdraw takes a request back: the device is not connected.
 	Withdraw(r *TunnelRequest)
+	// RightsChanged is told of accounts, groups, devices, shares and login tokens that were changed or removed, here or by
+	// another server: tunnels of whoever may not have them any more are to be ended. See [TunnelHolds]. It is called within the
+	// change, when memory is up to date, and must not wait.
+	RightsChanged(changed []RecordKey)
+}
+
+// What a tunnel can be used for.
+const (
+	useSee = 1 << iota
+	useInput
+	useAllInput
+	useTerminal
+	useFiles
+	usePorts
+	useOther
+)
+
+// TunnelHolds says whether a tunnel that was opened with some rights on its device may go on with others: nothing that it can
+// be used for has been taken away. The device was told the rights when it was opened, so that only its end takes them away. The
+// protocol is the number in the tunnel's URL; without one it can be anything.
+func TunnelHolds(protocol int, opened, now controlproto.Rights) bool {
+	uses := useSee | useInput | useAllInput | useTerminal | useFiles | usePorts | useOther
+	switch protocol {
+	case 1, 6, 8, 9:
+		uses = useTerminal
+	case 2:
+		uses = useSee | useInput | useAllInput
+	case 4, 5, 10:
+		uses = useFiles
+	case 11, 12, 13, 14:
+		uses = usePorts
+	}
+	had, has := tunnelUses(opened)&uses, tunnelUses(now)&uses
+	return has != 0 && had&^has == 0
+}
+
+func tunnelUses(r controlproto.Rights) (uses int) {
+	control := r.Has(controlproto.RemoteControl)
+	for use, may := range map[int]bool{
+		useSee:      (control || r.Has(controlproto.RemoteViewOnly)) && !r.Denies(controlproto.NoDesktop),
+		useInput:    control && !r.Denies(controlproto.RemoteViewOnly) && !r.Denies(controlproto.NoDesktop),
+		useAllInput: control && !r.Denies(controlproto.RemoteViewOnly|controlproto.NoDesktop|controlproto.LimitedInput),
+		useTerminal: control && !r.Denies(controlproto.NoTerminal),
+		useFiles:    control && !r.Denies(controlproto.NoFiles),
+		usePorts:    control || r.Has(controlproto.RelayRight),
+		useOther:    control,
+	} {
+		if may {
+			uses |= use
+		}
+	}
+	return uses
 }
 
 // TunnelRequest asks a device to open its end of a tunnel.
@@ -41,6 +93,24 @@ func (r *TunnelRequest) valid() bool {
 		}
 	}
 	return true
+}
+
+// tellTunnels tells of what may end tunnels.
+func (s *Server) tellTunnels(written []Record) {
+	if s.cfg.Tunnels == nil {
+		return
+	}
+	var keys []RecordKey
+	for _, r := range written {
+		switch r.Kind {
+		case KindAccount, KindUserGroup, KindDeviceGroup, KindDevice, KindShare, KindLoginToken:
+			keys = append(keys, RecordKey{r.Kind, r.ID})
+		default: // says nothing of who may do what
+		}
+	}
+	if len(keys) > 0 {
+		s.cfg.Tunnels.RightsChanged(keys)
+	}
 }
 
 // tunnelMsg is a tunnel request as an agent gets it. Nothing of what an operator sent is in it that is not named here.
