@@ -114,6 +114,8 @@ func publicReason(err error) (code int, reason string) {
 		return msgconn.CloseTooLarge, ""
 	case errors.Is(err, msgconn.ErrFrame):
 		return msgconn.CloseProtocolError, ""
+	case errors.Is(err, ErrHook):
+		return msgconn.CloseInternal, "internal error"
 	case errors.Is(err, ErrRecording):
 		return msgconn.ClosePolicy, "recording failed"
 	case errors.As(err, &refusal):
