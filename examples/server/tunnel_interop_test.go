@@ -145,33 +145,6 @@ func TestStockTunnels(t *testing.T) {
 	require.Equal(t, 6, strings.Count(out, "Ended file management session"), out)
 }
 
-// requester asks for tunnels on the control channel.
-type requester struct {
-	client *controlproto.Client
-	url    string
-}
-
-// TunnelCookies implements [relay.Requester].
-func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (operator, device relay.Secret, err error) {
-	c, err := controlproto.Do(ctx, r.client, &controlproto.AuthCookie{})
-	if err != nil {
-		return operator, device, err
-	}
-	return relay.NewSecret(c.Cookie.Reveal()), relay.NewSecret(c.RelayCookie.Reveal()), nil
-}
-
-// RequestTunnel implements [relay.Requester].
-func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
-	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
-		DeviceID: controlproto.ID(a.Node), Usage: int(a.Protocol), URL: controlproto.NewSecretURL(a.URL.Reveal()),
-		TCPPort: a.TCPPort, TCPAddr: a.TCPAddr, UDPPort: a.UDPPort, UDPAddr: a.UDPAddr,
-	})
-	return err
-}
-
-// RelayURL implements [relay.Requester].
-func (r *requester) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), nil }
-
 // Ports of a device: asked for on the control channel, in the URL of the relay, and with a cookie for one port.
 func TestTunnelsToPorts(t *testing.T) {
 	w := newTunnelWorld(t)
@@ -180,7 +153,6 @@ func TestTunnelsToPorts(t *testing.T) {
 	client, err := controlproto.Dial(t.Context(), address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: insecure()})
 	require.NoError(t, err)
 	defer client.Close()
-	r := &requester{client, address + "/meshrelay.ashx"}
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
 	defer site.Close()
 	at, err := url.Parse(site.URL)
@@ -221,7 +193,7 @@ func TestTunnelsToPorts(t *testing.T) {
 	port := uint16(site.Listener.Addr().(*net.TCPAddr).Port)
 
 	t.Run("control channel", func(t *testing.T) {
-		get(t, (&relay.Dialer{Requester: r, Node: w.device, Options: relay.Options{Net: relay.NetOptions{TLS: insecure()}}}).DialContext)
+		get(t, (&relay.Dialer{Requester: client, Node: w.device, Options: relay.Options{Net: relay.NetOptions{TLS: insecure()}}}).DialContext)
 	})
 	cookies, err := controlproto.Do(ctx, client, &controlproto.AuthCookie{})
 	require.NoError(t, err)
