@@ -78,6 +78,10 @@ type TunnelRequest struct {
 	// A port of the device, or of a machine that it reaches. An operator who connects his end sees that it is there.
 	TCPPort, UDPPort uint16
 	TCPAddr, UDPAddr string
+	// Guest is the link of a guest, as Server.Guest has returned it, and Protocol what he wants of it. The account is that of who
+	// made the link then. For Server.RequestTunnel alone.
+	Guest    *controlproto.Share
+	Protocol int
 }
 
 // ErrTunnelRefused is a tunnel request that is not passed on.
@@ -116,16 +120,19 @@ func (s *Server) tellTunnels(written []Record) {
 // tunnelMsg is a tunnel request as an agent gets it. Nothing of what an operator sent is in it that is not named here.
 type tunnelMsg struct {
 	routedMsg
-	Value         controlproto.SecretURL `json:"value"`
-	Usage         int                    `json:"usage"`
-	TCPPort       uint16                 `json:"tcpport"`
-	TCPAddr       string                 `json:"tcpaddr"`
-	UDPPort       uint16                 `json:"udpport"`
-	UDPAddr       string                 `json:"udpaddr"`
-	ServerTLSHash string                 `json:"servertlshash"`
-	ServerOptions json.RawMessage        `json:"soptions"` // agents expect it
-	ResponseID    json.RawMessage        `json:"responseid"`
-	Tag           json.RawMessage        `json:"tag"`
+	Value           controlproto.SecretURL `json:"value"`
+	Usage           int                    `json:"usage"`
+	TCPPort         uint16                 `json:"tcpport"`
+	TCPAddr         string                 `json:"tcpaddr"`
+	UDPPort         uint16                 `json:"udpport"`
+	UDPAddr         string                 `json:"udpaddr"`
+	ServerTLSHash   string                 `json:"servertlshash"`
+	ServerOptions   json.RawMessage        `json:"soptions"` // agents expect it
+	GuestUserID     controlproto.ID        `json:"guestuserid"`
+	GuestName       string                 `json:"guestname"`
+	DesktopViewOnly bool                   `json:"desktopviewonly"`
+	ResponseID      json.RawMessage        `json:"responseid"`
+	Tag             json.RawMessage        `json:"tag"`
 }
 
 // sendTunnel announces a tunnel request and passes it on.
@@ -141,7 +148,9 @@ func (s *Server) sendTunnel(ctx context.Context, r *TunnelRequest, m *tunnelMsg)
 	}
 	m.Value, m.TCPPort, m.TCPAddr, m.UDPPort, m.UDPAddr = r.URL, r.TCPPort, r.TCPAddr, r.UDPPort, r.UDPAddr
 	m.ServerTLSHash = strings.ToLower(s.cfg.Info(r.User.Domain()).TLSHash)
-	m.ServerOptions = json.RawMessage("{}")
+	if m.ServerOptions == nil {
+		m.ServerOptions = json.RawMessage("{}")
+	}
 	sent, err = s.sendTo(ctx, r.Device, m)
 	if !sent && s.cfg.Tunnels != nil {
 		s.cfg.Tunnels.Withdraw(r)
@@ -149,8 +158,8 @@ func (s *Server) sendTunnel(ctx context.Context, r *TunnelRequest, m *tunnelMsg)
 	return sent, err
 }
 
-// RequestTunnel has a device open its end of a tunnel to a port, for an operator who did not ask himself: he has connected
-// his end and said where it leads. The account needs RemoteControl or RelayRight on the device. The error is ErrTunnelRefused if it
+// RequestTunnel has a device open its end of a tunnel to a port, or for a guest, for an operator who did not ask himself: he has
+// connected his end and said where it leads. The account needs RemoteControl or RelayRight on the device. The error is ErrTunnelRefused if it
 // has not, and ErrNotConnected if there is no agent. (meshrelay.js, sendAgentMessage)
 func (s *Server) RequestTunnel(ctx context.Context, r TunnelRequest, from netip.Addr) error {
 	u, err := s.User(ctx, r.User)
@@ -169,7 +178,17 @@ func (s *Server) RequestTunnel(ctx context.Context, r TunnelRequest, from netip.
 	if !visible || group == nil || u.ID.Domain() != d.Domain || rights&(controlproto.RemoteControl|controlproto.RelayRight) == 0 {
 		return ErrTunnelRefused
 	}
-	sent, err := s.sendTunnel(ctx, &r, &tunnelMsg{routedMsg: s.routed("tunnel", u, from, d, group, rights)})
+	m := &tunnelMsg{routedMsg: s.routed("tunnel", u, from, d, group, rights)}
+	if r.Guest != nil {
+		may, err := m.asGuest(r.Guest, r.Protocol, rights)
+		if err != nil {
+			return err
+		}
+		if !may || r.Guest.UserID != r.User || r.Guest.DeviceID != r.Device || r.TCPPort != 0 || r.UDPPort != 0 {
+			return ErrTunnelRefused
+		}
+	}
+	sent, err := s.sendTunnel(ctx, &r, m)
 	if err == nil && !sent {
 		err = ErrNotConnected
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +26,7 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/relay"
 	mcrec "github.com/meshcentral-go/sdk/relay/record"
+	"github.com/meshcentral-go/sdk/relay/terminal"
 )
 
 // tunnelWorld is this server with a stock native agent.
@@ -277,4 +280,55 @@ func TestRecordings(t *testing.T) {
 	require.True(t, rec.Complete())
 	require.Equal(t, 5, rec.Metadata().Protocol)
 	require.Greater(t, info.Size(), int64(70_001), "what was uploaded is in it")
+}
+
+// A guest with a link opens a shell of a stock agent, which takes nothing else from him.
+func TestStockAgentAndGuests(t *testing.T) {
+	w := newTunnelWorld(t)
+	c, err := controlproto.Dial(t.Context(), w.client.URL, controlproto.PasswordLogin{User: "admin", Password: controlproto.NewSecret(w.password)},
+		controlproto.ClientConfig{TLSConfig: insecure()})
+	require.NoError(t, err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	link, err := c.ShareDevice(ctx, &controlproto.CreateDeviceShareLink{
+		DeviceID: controlproto.ID(w.device), GuestName: "Eve", Kind: controlproto.ShareTerminal, Expire: new(time.Hour),
+	})
+	require.NoError(t, err)
+	transport := &http.Transport{TLSClientConfig: insecure()}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get(link.URL.Reveal())
+	require.NoError(t, err)
+	page, err := io.ReadAll(res.Body)
+	require.NoError(t, errors.Join(err, res.Body.Close()))
+	cookie := cookieInPage.FindStringSubmatch(string(page))
+	require.NotNil(t, cookie, string(page))
+
+	open := func() *msgconn.WebSocket {
+		conn, err := msgconn.Dial(ctx, w.client.URL+"/meshrelay.ashx?browser=1&p=1&auth="+html.UnescapeString(cookie[1]),
+			msgconn.DialOptions{TLSConfig: insecure(), ReadLimit: 1 << 20})
+		require.NoError(t, err)
+		_, b, err := conn.ReadMessage(ctx)
+		require.NoError(t, err)
+		require.Equal(t, relay.Connected, string(b))
+		return conn
+	}
+	shell, err := terminal.Open(ctx, open(), terminal.System, nil, terminal.Config{})
+	require.NoError(t, err)
+	defer shell.Close()
+	_, err = shell.Write([]byte("echo guest$((6*7)); exit\r"))
+	require.NoError(t, err)
+	out, err := io.ReadAll(shell)
+	require.NoError(t, err)
+	require.Contains(t, string(out), "guest42")
+
+	// Another protocol in the tunnel than in its URL: the stock agent goes on waiting for one that it may start.
+	conn := open()
+	defer conn.Close(msgconn.CloseNormal, "")
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte("5")))
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte(`{"action":"ls","reqid":1,"path":"/"}`)))
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte(`{"ctrlChannel":"102938","type":"rtt","time":1}`)))
+	_, b, err := conn.ReadMessage(ctx)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"rtt"`, "and not the files")
 }

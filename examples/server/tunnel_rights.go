@@ -101,6 +101,11 @@ func (t *tunnels) holds(p *relay.Pair) error {
 		if p.Node == "" || p.ID.Messenger() {
 			continue
 		}
+		if sh := e.Value.(remote).guest; sh != nil {
+			if _, _, err := t.records.Guest(ctx, sh.PublicID); err != nil {
+				return err
+			}
+		}
 		now, visible, err := t.records.DeviceRights(ctx, user, controlproto.ID(p.Node))
 		if err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -99,10 +98,8 @@ func (t *tunnels) Withdraw(r *controlserver.TunnelRequest) {
 type remote struct {
 	addr   netip.Addr
 	rights controlproto.Rights
+	guest  *controlproto.Share // the link of a guest
 }
-
-// errNoGuests says that links for guests do not open tunnels yet.
-var errNoGuests = fmt.Errorf("%w: guests are not served", relay.ErrUnauthorized)
 
 // authenticate says who an end is. A device has nothing but the cookie that the operator, or this server, gave it.
 func (t *tunnels) authenticate(r *http.Request, q *relay.Query) (relay.End, error) {
@@ -127,8 +124,9 @@ func refusal(msg string, err error) error {
 	return &relay.Refusal{Cause: controlproto.CloseNoAuth, Msg: msg, Err: err}
 }
 
-func (t *tunnels) cookies() *controlproto.CookieCodec {
-	return &controlproto.CookieCodec{Key: t.loginKey, Encoding: t.cfg.File.CookieEncoding}
+// cookies makes and reads cookies of logins and tunnels.
+func (s *site) cookies() *controlproto.CookieCodec {
+	return &controlproto.CookieCodec{Key: s.loginKey, Encoding: s.cfg.File.CookieEncoding}
 }
 
 // device checks a device's end: its cookie is one that Announce has made, for this tunnel and this device.
@@ -176,7 +174,9 @@ func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain
 	to := controlserver.TunnelRequest{
 		User: login.User.ID, TCPPort: q.TCPPort, TCPAddr: q.TCPAddr, UDPPort: q.UDPPort, UDPAddr: q.UDPAddr,
 	}
-	if c := login.Cookie; c != nil {
+	if c := login.Cookie; c != nil && c.SharedNode != "" {
+		return t.guest(r.Context(), e, c, login.Login.RemoteAddr, domain)
+	} else if c != nil {
 		if err := narrow(e, &to, c); err != nil {
 			return err
 		}
@@ -203,10 +203,7 @@ func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain
 
 // narrow applies what a cookie limits its tunnel to.
 func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cookie) error {
-	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly {
-		return errNoGuests
-	}
-	if c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer {
+	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly || c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer {
 		return relay.ErrUnauthorized
 	}
 	if c.NodeID != "" {
@@ -231,6 +228,26 @@ func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cooki
 		e.Protocol = relay.Protocol(c.Protocol)
 	}
 	return nil
+}
+
+// guest checks the end of a guest, and calls the device. What he may do is what his link says now, not what his cookie says; the
+// tunnel's id is not his to choose.
+func (t *tunnels) guest(ctx context.Context, e *relay.End, c *controlproto.Cookie, from netip.Addr, domain string) error {
+	if c.NoUser || c.ShareKey.Reveal() != "" {
+		return relay.ErrUnauthorized
+	}
+	share, until, err := t.records.Guest(ctx, c.PublicID)
+	if err != nil {
+		return errors.Join(relay.ErrUnauthorized, err)
+	}
+	if share.DeviceID != c.SharedNode || string(share.UserID) != e.User || e.Node != "" && e.Node != string(share.DeviceID) {
+		return relay.ErrMismatch
+	}
+	e.ID, e.Node, e.Expires = relay.NewID(), string(share.DeviceID), until
+	e.Value = remote{addr: e.Value.(remote).addr, guest: share}
+	return t.call(ctx, e, controlserver.TunnelRequest{
+		User: share.UserID, Device: share.DeviceID, Guest: share, Protocol: int(e.Protocol),
+	}, from, domain)
 }
 
 // call has the device come, to a port (meshrelay.js, CreateMeshRelayEx).
@@ -265,8 +282,18 @@ func (t *tunnels) log(st *relay.Stats, ended bool) {
 	l := controlserver.TunnelLog{
 		ID: string(p.ID), User: controlproto.ID(p.User), Device: controlproto.ID(p.Node), Protocol: int(p.Protocol),
 		First: p.FirstEnd.Value.(remote).addr, Second: p.SecondEnd.Value.(remote).addr,
-		Ended: ended, Bytes: st.FirstBytes + st.SecondBytes, Duration: st.Duration,
+		Guest: guestOf(p), Ended: ended, Bytes: st.FirstBytes + st.SecondBytes, Duration: st.Duration,
 	}
 	key, _ := l.Device.DeviceKey() // none in chats, whose event changes no device either
 	t.rec.queue <- change{key: key, apply: func(tx *controlserver.Tx) error { return tx.LogTunnel(l) }}
+}
+
+// guestOf is the name of the guest whose tunnel it is.
+func guestOf(p *relay.Pair) string {
+	for _, e := range []*relay.End{&p.FirstEnd, &p.SecondEnd} {
+		if r, ok := e.Value.(remote); ok && r.guest != nil {
+			return r.guest.GuestName
+		}
+	}
+	return ""
 }
