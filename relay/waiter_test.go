@@ -53,7 +53,9 @@ func TestWaitingEndSends(t *testing.T) {
 			sent := make(chan error, 1)
 			message := make([]byte, size)
 			message[size-1] = 7
-			go func() { sent <- errors.Join(agent.WriteMessage(t.Context(), Binary, message), agent.WriteMessage(t.Context(), Text, []byte("end"))) }()
+			go func() {
+				sent <- errors.Join(agent.WriteMessage(t.Context(), Binary, message), agent.WriteMessage(t.Context(), Text, []byte("end")))
+			}()
 			operator := s.dial(t, "browser=1&bound=1&nodeid="+testNode+"&id=x&auth="+testUser)
 			_, b := recv(t, operator)
 			require.Equal(t, "c", string(b))

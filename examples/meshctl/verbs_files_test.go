@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/relay"
 	"github.com/meshcentral-go/sdk/relay/files"
 )
 
@@ -137,4 +139,21 @@ func TestLocalName(t *testing.T) {
 	}
 	_, err := downloadTarget("/a/", dir)
 	require.ErrorIs(t, err, errUsage)
+}
+
+// Whoever uses a tunnel sees that it is recorded, and what the device's user is asked and says.
+func TestTunnelEvents(t *testing.T) {
+	w := newWorld(t)
+	s := &session{app: &app{system: w.system}}
+	for _, e := range []relay.Event{
+		{Kind: relay.EventRequested}, {Kind: relay.EventConnected}, {Kind: relay.EventConnected, Recorded: true}, {Kind: relay.EventConsent},
+		{Kind: relay.EventGranted}, {Kind: relay.EventConsole, Text: "five\x1b minutes"}, {Kind: relay.EventDenied, Text: "no"},
+	} {
+		s.tunnelEvent(e)
+	}
+	require.Equal(t, []string{
+		"this session is recorded by the server", "the device asks its user", "the device's user has agreed",
+		"the device says: five\uFFFD minutes", "",
+	}, strings.Split(w.stderr.String(), "\n"))
+	require.Equal(t, exitRefused, exitCode(fmt.Errorf("files: tunnel: %w", relay.ErrDenied)))
 }
