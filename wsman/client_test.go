@@ -129,6 +129,17 @@ func TestHTTPErrors(t *testing.T) {
 		_, err := Get[generalSettings](t.Context(), c)
 		require.ErrorIs(t, err, c2.want, "%s", answer)
 	}
+	// Errors of the web server that look like XML, and a refusal that is no fault.
+	for _, answer = range []string{
+		"HTTP/1.1 500 Error\r\nContent-Length: 14\r\n\r\n<?xml nonsense", "HTTP/1.1 404 None\r\nContent-Length: 6\r\n\r\n<html>",
+		chunked(400, soap("ID", "x", "AMT_X", generalBody)),
+	} {
+		_, err = Get[generalSettings](t.Context(), c)
+		require.ErrorAs(t, err, &h)
+	}
+	answer = chunked(200, soap("77", "x", "AMT_X", generalBody))
+	_, err = invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrNoAnswer, "something else was answered")
 	answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + soap("ID", "x", "AMT_GeneralSettings", generalBody)
 	p.mu.Lock()
 	handle := p.handle
