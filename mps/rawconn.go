@@ -1,0 +1,80 @@
+package mps
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+)
+
+// rawConn is a connection of which something was read already, and below TLS the place where the ClientHello is noted.
+type rawConn struct {
+	net.Conn
+	prefix []byte
+	hello  *hello
+}
+
+// Read gives what was read before, and then goes on.
+func (c *rawConn) Read(p []byte) (int, error) {
+	if len(c.prefix) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.prefix)
+	if c.prefix = c.prefix[n:]; len(c.prefix) == 0 {
+		c.prefix = nil
+	}
+	return n, nil
+}
+
+// more reads once, appends what comes to the prefix, and returns all of that. At most limit bytes are kept.
+func (c *rawConn) more(limit int) ([]byte, error) {
+	buf := make([]byte, limit)
+	n := copy(buf, c.prefix)
+	m, err := c.Conn.Read(buf[n:])
+	c.prefix = buf[:n+m]
+	return c.prefix, err
+}
+
+// hello is what a client offered in its ClientHello, to say why there was nothing in it.
+type hello struct {
+	versions, suites []uint16
+	serverName       string
+}
+
+// String lists it.
+func (h *hello) String() string {
+	var b strings.Builder
+	b.WriteString("offered")
+	for _, v := range h.versions {
+		fmt.Fprintf(&b, " %s,", tls.VersionName(v))
+	}
+	for i, id := range h.suites {
+		if i == 24 {
+			fmt.Fprintf(&b, " and %d more", len(h.suites)-i)
+			break
+		}
+		fmt.Fprintf(&b, " %s", tls.CipherSuiteName(id))
+	}
+	if h.serverName != "" {
+		fmt.Fprintf(&b, ", server name %.64q", h.serverName)
+	}
+	return b.String()
+}
+
+// watchHello returns a configuration that notes what clients offer.
+func watchHello(cfg *tls.Config) *tls.Config {
+	cfg = cfg.Clone()
+	next := cfg.GetConfigForClient
+	cfg.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
+		if c, ok := info.Conn.(*rawConn); ok && c.hello != nil {
+			c.hello.versions, c.hello.suites = slices.Clone(info.SupportedVersions), slices.Clone(info.CipherSuites)
+			c.hello.serverName = info.ServerName
+		}
+		if next == nil {
+			return nil, nil
+		}
+		return next(info)
+	}
+	return cfg
+}
