@@ -34,8 +34,8 @@ func defaultPage(w http.ResponseWriter, r *http.Request) {
 const maxHeader = 4 << 10
 
 // browse answers an HTTP request, and closes.
-func (s *Server) browse(l *session, conn net.Conn) {
-	c := &browserConn{Conn: conn, closed: sync.OnceFunc(func() {
+func (s *Server) browse(l *session, conn *rawConn) {
+	c := &browserConn{rawConn: conn, closed: sync.OnceFunc(func() {
 		l.refused(ErrHTTP)
 		s.end(l)
 	})}
@@ -62,13 +62,13 @@ func (s *Server) browse(l *session, conn net.Conn) {
 
 // browserConn tells when it is closed.
 type browserConn struct {
-	net.Conn
+	*rawConn
 	closed func()
 }
 
 // Close implements net.Conn.
 func (c *browserConn) Close() error {
-	err := c.Conn.Close()
+	err := c.rawConn.Close()
 	c.closed()
 	return err
 }

@@ -2,6 +2,7 @@ package mps
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -27,13 +28,25 @@ func (c *rawConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// more reads once, appends what comes to the prefix, and returns all of that. At most limit bytes are kept.
+// more waits for something, appends it to the prefix, and returns all of that. At most limit bytes are kept.
 func (c *rawConn) more(limit int) ([]byte, error) {
 	buf := make([]byte, limit)
 	n := copy(buf, c.prefix)
-	m, err := c.Conn.Read(buf[n:])
-	c.prefix = buf[:n+m]
-	return c.prefix, err
+	for {
+		m, err := c.Conn.Read(buf[n:])
+		if m > 0 || err != nil {
+			c.prefix = buf[:n+m]
+			return c.prefix, err
+		}
+	}
+}
+
+// CloseWrite ends what this side sends, if the connection can.
+func (c *rawConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // hello is what a client offered in its ClientHello, to say why there was nothing in it.

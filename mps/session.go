@@ -191,6 +191,7 @@ func (l *session) portsChanged(*apf.Conn) { l.event(nil) }
 func (l *session) ended(err error) {
 	s := l.server
 	defer s.end(l)
+	l.cut()
 	c := l.connected()
 	if c == nil {
 		l.refused(err)
