@@ -2,6 +2,7 @@ package mps
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -58,6 +59,40 @@ func (d *Device) DialKind(ctx context.Context, network, address string, kinds ..
 		return nil, ErrNotConnected
 	}
 	return nil, fmt.Errorf("%w %d", ErrPort, port)
+}
+
+// The services of AMT, by their ports without TLS; with TLS it is the next one.
+const (
+	PortHTTP        uint16 = 16992 // web server and WS-Management
+	PortRedirection uint16 = 16994 // serial over LAN, storage and KVM
+)
+
+// DialService connects to a service by its port without TLS if the device forwards that, or else to the next port, with TLS
+// inside the tunnel: AMT from version 16.1 on forwards no others. cfg is for the latter, see [DeviceTLSConfig]; the handshake is
+// over when it returns.
+func (d *Device) DialService(ctx context.Context, service uint16, cfg *tls.Config) (net.Conn, error) {
+	for _, c := range d.Connections() {
+		if c.Forwards(service) {
+			return c.dial(ctx, "", service)
+		}
+		if !c.Forwards(service + 1) {
+			continue
+		}
+		conn, err := c.dial(ctx, "", service+1)
+		if err != nil {
+			return nil, err
+		}
+		inner := tls.Client(conn, cfg)
+		if err := inner.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("mps: TLS with port %d of the device: %w", service+1, err)
+		}
+		return inner, nil
+	}
+	if len(d.Connections()) == 0 {
+		return nil, ErrNotConnected
+	}
+	return nil, fmt.Errorf("%w %d, nor %d", ErrPort, service, service+1)
 }
 
 // Connection is one connection of a device.

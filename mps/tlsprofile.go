@@ -2,6 +2,8 @@ package mps
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 )
 
@@ -71,5 +73,23 @@ func (p Profile) TLSConfig(certificates ...tls.Certificate) *tls.Config {
 		c.MinVersion = tls.VersionTLS10
 	}
 	c.CipherSuites = append(c.CipherSuites, firmwareSuites...)
+	return c
+}
+
+// DeviceTLSConfig returns a configuration for TLS with a device, inside of its tunnel. AMT's certificates are made by itself,
+// and there is nothing that they could be checked against: verify, if not nil, says whether one is that of the device, and nil
+// takes any, as a stock server does. The tunnel has its own login.
+func DeviceTLSConfig(verify func(certificate []byte) error) *tls.Config {
+	c := ProfileLegacy.TLSConfig()
+	c.ClientAuth = tls.NoClientCert
+	c.InsecureSkipVerify = true //nolint:gosec // see above
+	if verify != nil {
+		c.VerifyPeerCertificate = func(chain [][]byte, _ [][]*x509.Certificate) error {
+			if len(chain) == 0 {
+				return errors.New("mps: the device shows no certificate")
+			}
+			return verify(chain[0])
+		}
+	}
 	return c
 }
