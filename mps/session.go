@@ -76,7 +76,7 @@ func (l *session) close(reason error) {
 	if errors.Is(reason, ErrReplaced) {
 		why = apf.DisconnectTooManyConnections
 	}
-	go conn.CloseWith(why) // it waits for the peer to be told
+	conn.CloseWith(why)
 }
 
 // cut closes what the session came by.
