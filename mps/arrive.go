@@ -115,7 +115,7 @@ func (l *session) handshake(raw *rawConn) (net.Conn, error) {
 	conn := tls.Server(raw, l.server.tls)
 	err := conn.HandshakeContext(l.server.ctx)
 	hello := raw.hello
-	raw.hello = nil
+	raw.hello, raw.tls = nil, true
 	if err != nil {
 		var header tls.RecordHeaderError
 		if errors.As(err, &header) {

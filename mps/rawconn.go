@@ -7,25 +7,65 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // rawConn is a connection of which something was read already, and below TLS the place where the ClientHello is noted.
+//
+// Below TLS it also reads ahead: a TLS connection reads record by record, and each of its reads is a system call. While much
+// comes, a large buffer is filled with one. An idle connection has none.
 type rawConn struct {
 	net.Conn
 	prefix []byte
 	hello  *hello
+	tls    bool // above this is TLS
+	busy   bool // the last read found as much as it had room for
+	ahead  *[readAhead]byte
 }
 
+const readAhead = 64 << 10
+
+var readAheads = sync.Pool{New: func() any { return new([readAhead]byte) }}
+
 // Read gives what was read before, and then goes on.
-func (c *rawConn) Read(p []byte) (int, error) {
+func (c *rawConn) Read(p []byte) (n int, err error) {
 	if len(c.prefix) == 0 {
-		return c.Conn.Read(p)
+		if !c.tls || len(p) >= readAhead {
+			return c.Conn.Read(p)
+		}
+		if !c.busy {
+			n, err = c.Conn.Read(p)
+			c.busy = n == len(p) && n >= readAhead/16
+			return n, err
+		}
+		if c.ahead == nil {
+			c.ahead = readAheads.Get().(*[readAhead]byte)
+		}
+		n, err = c.Conn.Read(c.ahead[:])
+		c.prefix, c.busy = c.ahead[:n], n > readAhead/8
+		if n == 0 || err != nil {
+			m := copy(p, c.prefix)
+			c.prefix = append([]byte(nil), c.prefix[m:]...)
+			c.release()
+			return m, err
+		}
 	}
-	n := copy(p, c.prefix)
+	n = copy(p, c.prefix)
 	if c.prefix = c.prefix[n:]; len(c.prefix) == 0 {
 		c.prefix = nil
+		if !c.busy {
+			c.release()
+		}
 	}
 	return n, nil
+}
+
+// release gives the large buffer back, in which there is nothing.
+func (c *rawConn) release() {
+	if c.ahead != nil {
+		readAheads.Put(c.ahead)
+		c.ahead = nil
+	}
 }
 
 // more waits for something, appends it to the prefix, and returns all of that. At most limit bytes are kept.
