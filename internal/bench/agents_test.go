@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 	case "relay":
 		relayServer()
 		return
+	case "mps":
+		mpsServer()
+		return
 	}
 	flag.Parse()
 	os.Exit(m.Run())
