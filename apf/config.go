@@ -2,7 +2,6 @@ package apf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -271,6 +270,3 @@ type Limits struct {
 	// FlushTime is how long the data of a closed channel, or a connection's last words, may take to be sent. Default 5 s.
 	FlushTime time.Duration
 }
-
-// errNegative refuses what would switch a limit off.
-var errNegative = errors.New("apf: negative limit")

@@ -106,9 +106,10 @@ func (e *OpenError) Temporary() bool { return e.Timeout() || e.Reason == OpenRes
 
 // messageError is an error of the codec or the machines that names its message.
 type messageError struct {
-	typ   Type
-	cause error
-	text  string
+	typ    Type
+	cause  error
+	text   string
+	reason DisconnectReason // what the peer is told; zero is DisconnectProtocolError
 }
 
 func (e *messageError) Error() string { return fmt.Sprintf("%v: %s", e.cause, e.text) }
@@ -116,17 +117,22 @@ func (e *messageError) Unwrap() error { return e.cause }
 
 // malformed returns an ErrMalformed that tells what is wrong with a message of a type.
 func malformed(t Type, format string, args ...any) error {
-	return &messageError{t, ErrMalformed, fmt.Sprintf(format, args...)}
+	return &messageError{typ: t, cause: ErrMalformed, text: fmt.Sprintf(format, args...)}
 }
 
 // unexpected returns an ErrProtocol that tells why a message of a type has no place here.
 func unexpected(t Type, format string, args ...any) error {
-	return &messageError{t, ErrProtocol, fmt.Sprintf(format, args...)}
+	return &messageError{typ: t, cause: ErrProtocol, text: fmt.Sprintf(format, args...)}
+}
+
+// reasoned returns an ErrProtocol of which the peer is told a reason.
+func reasoned(r DisconnectReason, t Type, format string, args ...any) error {
+	return &messageError{typ: t, cause: ErrProtocol, text: fmt.Sprintf(format, args...), reason: r}
 }
 
 // tooMuch returns an ErrLimit.
 func tooMuch(t Type, format string, args ...any) error {
-	return &messageError{t, ErrLimit, fmt.Sprintf(format, args...)}
+	return &messageError{typ: t, cause: ErrLimit, text: fmt.Sprintf(format, args...)}
 }
 
 // inPhase wraps an error for whoever called Run.
