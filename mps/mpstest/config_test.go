@@ -62,6 +62,9 @@ func TestPortOrder(t *testing.T) {
 	d, err := NewDevice(Config{Server: "a:1"})
 	require.NoError(t, err)
 	require.Equal(t, AMTPorts(), d.ports)
+	d, err = NewDevice(Config{Server: "a:1", ConnType: apf.ConnRelay})
+	require.NoError(t, err)
+	require.Equal(t, []uint16{16992, 16993}, d.ports)
 }
 
 func TestAdd(t *testing.T) {
