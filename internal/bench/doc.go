@@ -5,4 +5,5 @@
 //	GOEXPERIMENT=boringcrypto go test ./internal/bench -run '^$' -bench Login -benchtime 500x
 //	go test ./internal/bench -run '^$' -bench Idle -benchtime 1x -agents 5000 -quiet 1m
 //	go test ./internal/bench -run '^$' -bench Nodes -benchtime 1000x
+//	go test ./internal/bench -run '^$' -bench Fleet -benchtime 1x -fleet 5000
 package bench
