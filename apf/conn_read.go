@@ -116,6 +116,7 @@ func (c *Conn) feed(b []byte) error {
 			c.fail(err)
 		}
 	}
+	c.parser.Forget()
 	if len(c.out.buf) > c.limits.QueueBytes && c.writing {
 		c.fail(ErrSlow)
 	}
