@@ -90,7 +90,8 @@ func (p Peer) LogValue() slog.Value {
 }
 
 // Event is that a connection has come to a phase, or, with an Err, has ended in it. A device is online with an event of
-// PhaseOnline without Err, and another such event says that its ports changed; it is offline in that way with one with Err.
+// PhaseOnline without Err, and offline in that way with one with Err. That of a connection which was replaced by another may
+// come after the other is online: the larger Generation counts.
 type Event struct {
 	Time  time.Time
 	Phase Phase
@@ -99,6 +100,8 @@ type Event struct {
 	Connection *Connection
 	// UUID is what the connection claims, from PhaseLogin on if it came so far. It is zero before.
 	UUID nodeid.UUID
+	// Ports says that nothing but the ports of a device changed that is online.
+	Ports bool
 	// Err is why the connection ended.
 	Err error
 }

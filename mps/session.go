@@ -47,9 +47,11 @@ func (l *session) enter(p Phase) {
 }
 
 // event tells of the session as it is.
-func (l *session) event(err error) {
+func (l *session) event(err error) { l.tell(Event{Err: err}) }
+
+func (l *session) tell(e Event) {
 	l.mu.Lock()
-	e := Event{Phase: l.phase, Peer: *l.peer, Connection: l.connection, Err: err}
+	e.Phase, e.Peer, e.Connection = l.phase, *l.peer, l.connection
 	switch {
 	case l.connection != nil:
 		e.UUID = l.connection.UUID()
@@ -185,7 +187,7 @@ func (l *session) ready(*apf.Conn) {
 	s.log.Info("AMT device online", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "ports", c.Ports())
 }
 
-func (l *session) portsChanged(*apf.Conn) { l.event(nil) }
+func (l *session) portsChanged(*apf.Conn) { l.tell(Event{Ports: true}) }
 
 // ended takes the end of a session.
 func (l *session) ended(err error) {

@@ -76,7 +76,7 @@ func online(t *testing.T, events <-chan Event) *Connection {
 		if e.Err != nil && e.Connection == nil {
 			t.Fatalf("refused: %v", e.Err)
 		}
-		if e.Phase == PhaseOnline && e.Err == nil {
+		if e.Phase == PhaseOnline && e.Err == nil && !e.Ports {
 			return e.Connection
 		}
 	}
@@ -504,8 +504,8 @@ func TestPortsChange(t *testing.T) {
 		t.Errorf("ports %v", c.Ports())
 	}
 	send(apf.CancelTCPForward{WantReply: true, Port: 16992})
-	if c2 := online(t, events); c2 != c || c.Forwards(16992) || !c.Forwards(5900) {
-		t.Errorf("ports %v", c.Ports())
+	if e := <-events; !e.Ports || e.Connection != c || c.Forwards(16992) || !c.Forwards(5900) {
+		t.Errorf("ports %v, event %v", c.Ports(), e.Ports)
 	}
 	conn.Close()
 	<-in

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
@@ -79,6 +80,11 @@ func mpsServer() {
 	serveQuestions(map[string]func() string{
 		"address": func() string { return ln.Addr().String() + " " + web.Addr().String() },
 		"online":  func() string { return fmt.Sprint(server.Registry().Len()) },
+		"memory": func() string {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return fmt.Sprintf("%d %d %d %d", m.HeapAlloc, m.HeapInuse, m.StackInuse, m.HeapReleased)
+		},
 	})
 	hs.Close()
 	server.Shutdown(context.Background())
@@ -153,6 +159,7 @@ func BenchmarkIdleAMT(b *testing.B) {
 		}
 		after := p.resident(b)
 		n := float64(len(devices))
+		b.Log(p.ask(b, "memory"))
 		b.ReportMetric(float64(after)/1024/n, "KiB/device")
 		b.ReportMetric(float64(after-before)/1024/n, "growth-KiB/device")
 		b.ReportMetric(float64(after)/(1<<20), "MiB-resident")
