@@ -83,7 +83,7 @@ func TestReturnValue(t *testing.T) {
 	value = "-1"
 	_, err = Invoke[struct{}](t.Context(), c, NewRef("AMT_X"), "M", nil, nil)
 	require.ErrorAs(t, err, &rv)
-	require.EqualValues(t, 1<<32-1, rv.Value)
+	require.EqualValues(t, uint32(1<<32-1), rv.Value)
 }
 
 func TestFaults(t *testing.T) {

@@ -18,7 +18,8 @@ type conn struct {
 	rr       responseReader
 	br       *bufio.Reader
 
-	first chan error // of the goroutine that waits for the first byte
+	idle  bool       // the goroutine reads
+	first chan error // what it found
 	since time.Time  // when it became idle
 	timer *time.Timer
 
@@ -81,12 +82,19 @@ func (cn *conn) close() {
 // rest makes the connection idle.
 func (cn *conn) rest(limit time.Duration) {
 	cn.since = time.Now()
-	cn.first = make(chan error, 1)
-	go func(first chan<- error) {
-		_, err := cn.br.Peek(1)
-		first <- err
-	}(cn.first)
-	cn.timer = time.AfterFunc(limit, func() { _ = cn.raw.Close() })
+	cn.idle = true
+	if cn.first == nil {
+		cn.first = make(chan error, 1)
+		cn.timer = time.AfterFunc(limit, func() { _ = cn.raw.Close() })
+	} else {
+		cn.timer.Reset(limit)
+	}
+	go cn.watch()
+}
+
+func (cn *conn) watch() {
+	_, err := cn.br.Peek(1)
+	cn.first <- err
 }
 
 // wake says whether an idle connection can be used. What comes without being asked for is not understood.
@@ -104,10 +112,9 @@ func (cn *conn) wake() bool {
 
 // awaitFirst waits for the first byte of an answer.
 func (cn *conn) awaitFirst() error {
-	if cn.first != nil {
-		err := <-cn.first
-		cn.first = nil
-		return err
+	if cn.idle {
+		cn.idle = false
+		return <-cn.first
 	}
 	_, err := cn.br.Peek(1)
 	return err

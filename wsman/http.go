@@ -83,7 +83,8 @@ func (rr *responseReader) oneHeader() (*httpResponse, error) {
 			return nil, err
 		}
 		if len(line) == 0 {
-			return r, r.check()
+			r.settle()
+			return r, nil
 		}
 		if line[0] == ' ' || line[0] == '\t' {
 			continue // more of the line before it, which no header that matters here has
@@ -133,8 +134,8 @@ func (rr *responseReader) field(r *httpResponse, name, value []byte) error {
 	return nil
 }
 
-// check looks at the header as a whole.
-func (r *httpResponse) check() error {
+// settle says how long the body is, by the header as a whole.
+func (r *httpResponse) settle() {
 	switch {
 	case r.status < 200, r.status == 204, r.status == 304:
 		r.chunked, r.length = false, 0
@@ -144,7 +145,6 @@ func (r *httpResponse) check() error {
 	case !r.chunked && r.length < 0:
 		r.close = true
 	}
-	return nil
 }
 
 // equalFold compares with a name in ASCII.

@@ -56,9 +56,12 @@ func scan(s string, limits Limits) (Element, error) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	sc := scanner{s: strings.TrimPrefix(s, "\uFEFF"), limits: limits}
-	sc.frames = make([]frame, 0, 12)
-	sc.closed = make([]Element, 0, 32)
-	sc.arena = make([]Element, 0, min(strings.Count(s, "</"), limits.Elements))
+	// Most messages need no more than these; an element takes four bytes of a message or more.
+	count := min(strings.Count(s, "</"), limits.Elements)
+	sc.frames = make([]frame, 0, min(count, 8))
+	sc.closed = make([]Element, 0, min(count, 24))
+	sc.scopes = make([]scope, 0, 12)
+	sc.arena = make([]Element, 0, count)
 	if err := sc.declaration(); err != nil {
 		return Element{}, err
 	}
@@ -88,9 +91,7 @@ func (sc *scanner) declaration() error {
 		return sc.malformed("the declaration does not end")
 	}
 	if encoding := declaredEncoding(sc.s[sc.pos : sc.pos+end]); encoding != "" {
-		switch strings.ToLower(encoding) {
-		case "utf-8", "utf8", "us-ascii":
-		default:
+		if !strings.EqualFold(encoding, "utf-8") && !strings.EqualFold(encoding, "utf8") && !strings.EqualFold(encoding, "us-ascii") {
 			return sc.malformed("the encoding is %s", quoted(encoding))
 		}
 	}

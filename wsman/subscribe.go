@@ -11,7 +11,7 @@ const (
 	deliveryPush        = NamespaceEventing + "/DeliveryModes/Push"
 	deliveryPushWithAck = "http://schemas.dmtf.org/wbem/wsman/1/wsman/PushWithAck"
 	profileDigest       = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/digest"
-	usernameTokens      = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+	usernameTokens      = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0" //nolint:gosec // a name
 )
 
 // maxNotifyTo is how long the URL may be for firmware.

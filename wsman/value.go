@@ -1,6 +1,9 @@
 package wsman
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
 // AppendValue appends an element with a Go value in it: a struct of a class, the input of a method, or any other type that
 // the package comment lists. Elements of a struct are in the namespace, which may be given as the name of a class.
@@ -40,7 +43,7 @@ func Decode(el *Element, v any) error {
 	}
 	p := reflect.ValueOf(v)
 	if p.Kind() != reflect.Pointer || p.IsNil() {
-		return &DecodeError{Element: el.Name, Type: reflect.TypeOf(v).String(), Reason: "not a pointer"}
+		return &DecodeError{Element: el.Name, Type: fmt.Sprintf("%T", v), Reason: "not a pointer to a value"}
 	}
 	t, err := typeOf(p.Type().Elem())
 	if err != nil {

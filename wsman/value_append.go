@@ -46,12 +46,12 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 		}
 		return
 	case kindElement:
-		if e := v.Interface().(Element); e.Name != "" {
-			w.Element(&e)
+		if e := at[Element](v); e.Name != "" {
+			w.Element(e)
 		}
 		return
 	case kindTime:
-		if v.Interface().(time.Time).IsZero() {
+		if at[time.Time](v).IsZero() {
 			return
 		}
 	case kindBytes:
@@ -59,7 +59,7 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 			return
 		}
 	case kindRef:
-		if r, ok := refAt(v); ok && r.IsZero() && r.Address == "" {
+		if r := at[Ref](v); r.IsZero() && r.Address == "" {
 			return
 		}
 	default:
@@ -82,13 +82,15 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 	w.End()
 }
 
-func refAt(v reflect.Value) (*Ref, bool) {
+// at returns a pointer to a value, without a copy if it lies in memory that Go can address.
+func at[T any](v reflect.Value) *T {
 	if v.CanAddr() {
-		r, ok := v.Addr().Interface().(*Ref)
-		return r, ok
+		if p, ok := v.Addr().Interface().(*T); ok {
+			return p
+		}
 	}
-	r, ok := v.Interface().(Ref)
-	return &r, ok
+	t, _ := v.Interface().(T)
+	return &t
 }
 
 func (w *Writer) content(space string, t *typeInfo, v reflect.Value) {
@@ -112,7 +114,7 @@ func (w *Writer) content(space string, t *typeInfo, v reflect.Value) {
 		w.b = base64.StdEncoding.AppendEncode(w.b, v.Bytes())
 	case kindTime:
 		w.start(NamespaceCommon, "Datetime", nil, nil)
-		w.b = v.Interface().(time.Time).UTC().AppendFormat(w.b, "2006-01-02T15:04:05Z")
+		w.b = at[time.Time](v).UTC().AppendFormat(w.b, "2006-01-02T15:04:05Z")
 		w.End()
 	case kindDuration:
 		w.start(NamespaceCommon, "Interval", nil, nil)
@@ -123,11 +125,9 @@ func (w *Writer) content(space string, t *typeInfo, v reflect.Value) {
 		w.b = appendInterval(w.b, d)
 		w.End()
 	case kindRef:
-		if r, ok := refAt(v); ok {
-			w.ref(r, 0)
-		}
+		w.ref(at[Ref](v), 0)
 	case kindSecret:
-		w.escape(v.Interface().(Secret).Reveal(), false)
+		w.escape(at[Secret](v).Reveal(), false)
 	case kindStruct:
 		w.fields(space, t, v)
 	case kindElement, kindSlice, kindPointer: // see field
@@ -140,7 +140,7 @@ func (w *Writer) fields(space string, t *typeInfo, v reflect.Value) {
 	}
 	var present Present
 	if t.present >= 0 {
-		present = v.Field(t.present).Interface().(Present)
+		present = *at[Present](v.Field(t.present))
 	}
 	for i := range t.fields {
 		f := &t.fields[i]
@@ -151,7 +151,7 @@ func (w *Writer) fields(space string, t *typeInfo, v reflect.Value) {
 		w.field(space, f.name, f.info, fv)
 	}
 	if t.extra >= 0 {
-		extra := v.Field(t.extra).Interface().([]Element)
+		extra := *at[[]Element](v.Field(t.extra))
 		for i := range extra {
 			w.Element(&extra[i])
 		}
@@ -164,7 +164,7 @@ func isZero(t *typeInfo, v reflect.Value) bool {
 	case kindSlice, kindBytes:
 		return v.Len() == 0
 	case kindSecret:
-		return v.Interface().(Secret).Reveal() == ""
+		return at[Secret](v).Reveal() == ""
 	default:
 		return v.IsZero()
 	}

@@ -53,20 +53,18 @@ type group struct {
 
 // class is a class of the schema.
 type class struct {
-	name     string // "AMT_GeneralSettings"
-	goName   string // "GeneralSettings"
-	doc      string
-	notes    []string
-	does     string // its operations
-	since    string
-	until    string
-	keyDoc   string
-	ordered  bool // keep the order of the table; else by name, as firmware does
-	like     []string
-	props    []property
-	meths    []method
-	where    string
-	resolved bool
+	name    string // "AMT_GeneralSettings"
+	goName  string // "GeneralSettings"
+	doc     string
+	notes   []string
+	does    string // its operations
+	since   string
+	until   string
+	ordered bool // keep the order of the table; else by name, as firmware does
+	like    []string
+	props   []property
+	meths   []method
+	where   string
 }
 
 // property is a property of a class, or a parameter of a method.

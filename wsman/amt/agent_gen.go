@@ -60,8 +60,8 @@ type AgentPresenceWatchdogRegisterAgent struct{}
 type AgentPresenceWatchdogRegisterAgentOutput struct {
 	// First number for AssertPresence.
 	SessionSequenceNumber uint32 `wsman:"SessionSequenceNumber"`
-	// How long it may be silent.
-	TimeoutInterval uint32 `wsman:"TimeoutInterval"`
+	// How many seconds it may be silent.
+	TimeoutInterval uint16 `wsman:"TimeoutInterval"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -122,16 +122,14 @@ type AgentPresenceWatchdogAddAction struct {
 	NewState AgentState `wsman:"NewState"`
 	// Whether it is reported.
 	EventOnTransition bool `wsman:"EventOnTransition"`
-	// 1 if the policy of system defense comes into force.
-	ActionSd uint16 `wsman:"ActionSd"`
+	// What happens to the policy of system defense, if anything. Nil if absent.
+	ActionSd *DefenseAction `wsman:"ActionSd"`
 	// Whether it is told to network access control.
 	ActionEAC bool `wsman:"ActionEac"`
 }
 
 // AgentPresenceWatchdogAddActionOutput is the output of AMT_AgentPresenceWatchdog.AddAction.
 type AgentPresenceWatchdogAddActionOutput struct {
-	// Number of the action.
-	ActionHandle uint32 `wsman:"ActionHandle"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -210,8 +208,8 @@ type AgentPresenceWatchdogVARegisterAgent struct{}
 type AgentPresenceWatchdogVARegisterAgentOutput struct {
 	// First number for AssertPresence.
 	SessionSequenceNumber uint32 `wsman:"SessionSequenceNumber"`
-	// How long it may be silent.
-	TimeoutInterval uint32 `wsman:"TimeoutInterval"`
+	// How many seconds it may be silent.
+	TimeoutInterval uint16 `wsman:"TimeoutInterval"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -272,16 +270,14 @@ type AgentPresenceWatchdogVAAddAction struct {
 	NewState AgentState `wsman:"NewState"`
 	// Whether it is reported.
 	EventOnTransition bool `wsman:"EventOnTransition"`
-	// 1 if the policy of system defense comes into force.
-	ActionSd uint16 `wsman:"ActionSd"`
+	// What happens to the policy of system defense, if anything. Nil if absent.
+	ActionSd *DefenseAction `wsman:"ActionSd"`
 	// Whether it is told to network access control.
 	ActionEAC bool `wsman:"ActionEac"`
 }
 
 // AgentPresenceWatchdogVAAddActionOutput is the output of AMT_AgentPresenceWatchdogVA.AddAction.
 type AgentPresenceWatchdogVAAddActionOutput struct {
-	// Number of the action.
-	ActionHandle uint32 `wsman:"ActionHandle"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -315,8 +311,8 @@ func (in *AgentPresenceWatchdogVADeleteAllActions) Invoke(ctx context.Context, c
 //
 // Operations: Get, Enumerate. Since AMT 3.0. Methods: [AgentPresenceWatchdogActionGetActionEac].
 type AgentPresenceWatchdogAction struct {
-	// 1 if the policy of system defense comes into force.
-	ActionSd uint16 `wsman:"ActionSd"`
+	// What happens to the policy of system defense, if anything. Nil if absent.
+	ActionSd *DefenseAction `wsman:"ActionSd"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Name for people.
@@ -362,6 +358,26 @@ type AgentPresenceWatchdogActionGetActionEacOutput struct {
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AgentPresenceWatchdogActionGetActionEac) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AgentPresenceWatchdogActionGetActionEacOutput, error) {
 	return wsman.Invoke[AgentPresenceWatchdogActionGetActionEacOutput](ctx, c, wsman.NewRef("AMT_AgentPresenceWatchdogAction", selectors...), "GetActionEac", in, wsman.PTStatus)
+}
+
+// DefenseAction is what happens to a policy of system defense.
+type DefenseAction uint16
+
+// Values of DefenseAction.
+const (
+	DefenseActionActivatePolicy   DefenseAction = 0
+	DefenseActionDeactivatePolicy DefenseAction = 1
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v DefenseAction) String() string {
+	switch v {
+	case DefenseActionActivatePolicy:
+		return "ActivatePolicy"
+	case DefenseActionDeactivatePolicy:
+		return "DeactivatePolicy"
+	}
+	return "DefenseAction(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // AgentState is the state of a watched program: bits, which AddAction adds up.

@@ -20,7 +20,7 @@ type AssetTable struct {
 	// The table.
 	TableData []byte `wsman:"TableData"`
 	// Type of the table in SMBIOS. Key.
-	TableType uint8 `wsman:"TableType"`
+	TableType uint32 `wsman:"TableType"`
 	// What the table is.
 	TableTypeInfo string `wsman:"TableTypeInfo,omitempty"`
 
@@ -35,8 +35,8 @@ func (*AssetTable) Class() string { return "AMT_AssetTable" }
 
 // AssetTableService is the class AMT_AssetTableService: the service that has the tables of SMBIOS.
 //
-// Operations: Get, Enumerate. Methods: [AssetTableServiceGetAssetTableData],
-// [AssetTableServiceGetAssetTableSize].
+// Operations: Get, Enumerate. Methods: [AssetTableServiceRequestMediaDeviceTableUpdate],
+// [AssetTableServiceGetAssetTableData], [AssetTableServiceGetAssetTableSize].
 type AssetTableService struct {
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
@@ -63,6 +63,29 @@ type AssetTableService struct {
 
 // Class returns "AMT_AssetTableService".
 func (*AssetTableService) Class() string { return "AMT_AssetTableService" }
+
+// AssetTableServiceRequestMediaDeviceTableUpdate is the input of
+// AMT_AssetTableService.RequestMediaDeviceTableUpdate. Asks the BIOS to send the table of drives at the next
+// boot.
+type AssetTableServiceRequestMediaDeviceTableUpdate struct {
+	// Whether it shall send the table.
+	FullUpdate bool `wsman:"FullUpdate"`
+	// Whether it shall do so at each boot.
+	Sticky bool `wsman:"Sticky"`
+}
+
+// AssetTableServiceRequestMediaDeviceTableUpdateOutput is the output of AMT_AssetTableService.RequestMediaDeviceTableUpdate.
+type AssetTableServiceRequestMediaDeviceTableUpdateOutput struct {
+	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
+	ReturnValue uint32 `wsman:"ReturnValue"`
+	// Extra is what the answer had besides.
+	Extra []wsman.Element
+}
+
+// Invoke calls the method. Selectors say of which instance, if there are several.
+func (in *AssetTableServiceRequestMediaDeviceTableUpdate) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AssetTableServiceRequestMediaDeviceTableUpdateOutput, error) {
+	return wsman.Invoke[AssetTableServiceRequestMediaDeviceTableUpdateOutput](ctx, c, wsman.NewRef("AMT_AssetTableService", selectors...), "RequestMediaDeviceTableUpdate", in, wsman.PTStatus)
+}
 
 // AssetTableServiceGetAssetTableData is the input of AMT_AssetTableService.GetAssetTableData. Reads a table.
 type AssetTableServiceGetAssetTableData struct {

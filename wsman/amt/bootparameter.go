@@ -59,7 +59,7 @@ func (t BootParameterType) longest() int {
 const (
 	bootParameterVendor = 0x8086
 	bootParameterHead   = 8
-	maxBootParameters   = 4096
+	maxBootParameters   = 1024
 )
 
 // BootParameter is a parameter of one-click recovery: where the boot image is, and how to know that it is the right one. Its
@@ -100,13 +100,13 @@ func (s *BootSettingData) SetBootParameters(params ...BootParameter) error {
 		}
 		b = binary.LittleEndian.AppendUint16(b, bootParameterVendor)
 		b = binary.LittleEndian.AppendUint16(b, uint16(p.Type))
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(v))) //nolint:gosec // at most 4096
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(v))) //nolint:gosec // at most 1024
 		b = append(b, v...)
 	}
 	if len(b) > maxBootParameters {
 		return fmt.Errorf("amt: boot parameters of %d bytes, permitted are %d", len(b), maxBootParameters)
 	}
-	s.UEFIBootNumberOfParams = uint16(len(params)) //nolint:gosec // each has at least 9 of 4096 bytes
+	s.UEFIBootNumberOfParams = uint16(len(params)) //nolint:gosec // each has at least 9 of 1024 bytes
 	s.UEFIBootParametersArray = none
 	if len(b) > 0 {
 		s.UEFIBootParametersArray = wsman.NewSecret(base64.StdEncoding.EncodeToString(b))

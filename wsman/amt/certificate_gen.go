@@ -298,7 +298,8 @@ type TLSSettingData struct {
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether clients must show a certificate. Writable.
 	MutualAuthentication bool `wsman:"MutualAuthentication"`
-	// Whether clear connections can be accepted. A Put must not have it. Since AMT 16.1. Nil if absent.
+	// Whether clear connections can be accepted. A Put must not have it: see [TLSSettingData.ForPut]. Since AMT
+	// 16.1. Nil if absent.
 	NonSecureConnectionsSupported *bool `wsman:"NonSecureConnectionsSupported"`
 	// Names that certificates of clients must have, up to four. Writable.
 	TrustedCN []string `wsman:"TrustedCN"`
@@ -381,7 +382,7 @@ type IEEE8021XProfile struct {
 	// Name that is sent in clear, up to 80 characters. Writable.
 	RoamingIdentity string `wsman:"RoamingIdentity,omitempty"`
 	// The AMT_PublicKeyCertificate of the root of the server. Can only be written.
-	ServerCertificateIssue wsman.Ref `wsman:"ServerCertificateIssue"`
+	ServerCertificateIssuer wsman.Ref `wsman:"ServerCertificateIssuer"`
 	// Name that the server's certificate must have, up to 80 characters. Writable.
 	ServerCertificateName string `wsman:"ServerCertificateName,omitempty"`
 	// How ServerCertificateName is compared. Writable.

@@ -116,7 +116,7 @@ func (in *SystemDefensePolicyUpdateStatistics) Invoke(ctx context.Context, c *ws
 
 // Hdr8021Filter is the class AMT_Hdr8021Filter: a filter of system defense for packets of an Ethernet protocol.
 //
-// InstanceID of a new one is chosen by AMT.
+// InstanceID of a new one is chosen by AMT, which only looks at the protocol.
 //
 // Operations: Get, Create, Delete, Enumerate. Since AMT 3.0.
 type Hdr8021Filter struct {
@@ -132,10 +132,24 @@ type Hdr8021Filter struct {
 	FilterProfile FilterProfile `wsman:"FilterProfile"`
 	// Packets per second, with RateLimit. Writable.
 	FilterProfileData uint32 `wsman:"FilterProfileData"`
+	// Receiver: MAC address. Writable.
+	HdrDestMACAddr8021 []byte `wsman:"HdrDestMACAddr8021"`
+	// Which bits of it are compared. Writable.
+	HdrDestMACMask8021 []byte `wsman:"HdrDestMACMask8021"`
+	// Priority. Writable.
+	HdrPriorityValue8021 uint8 `wsman:"HdrPriorityValue8021,omitempty"`
 	// The protocol: 2048 IPv4, 2054 ARP. Writable.
 	HdrProtocolID8021 uint16 `wsman:"HdrProtocolID8021"`
+	// Sender: MAC address. Writable.
+	HdrSrcMACAddr8021 []byte `wsman:"HdrSrcMACAddr8021"`
+	// Which bits of it are compared. Writable.
+	HdrSrcMACMask8021 []byte `wsman:"HdrSrcMACMask8021"`
+	// VLAN. Writable.
+	HdrVLANID8021 uint32 `wsman:"HdrVLANID8021,omitempty"`
 	// Handle of the filter. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
+	// Whether all other packets match.
+	IsNegated bool `wsman:"IsNegated,omitempty"`
 	// Name, up to 16 characters. Key.
 	Name string `wsman:"Name,omitempty"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -264,14 +278,16 @@ func (in *EndpointAccessControlServiceRequestStateChange) Invoke(ctx context.Con
 // EndpointAccessControlServiceGetPosture is the input of AMT_EndpointAccessControlService.GetPosture. Reads the
 // posture.
 type EndpointAccessControlServiceGetPosture struct {
-	// Which kind.
-	PostureType uint32 `wsman:"PostureType"`
+	// Which kind; there is only 0.
+	PostureType uint16 `wsman:"PostureType"`
 }
 
 // EndpointAccessControlServiceGetPostureOutput is the output of AMT_EndpointAccessControlService.GetPosture.
 type EndpointAccessControlServiceGetPostureOutput struct {
 	// The posture, signed.
 	SignedPosture []byte `wsman:"SignedPosture"`
+	// Its hash, to see whether it has changed.
+	PostureChangeHash []byte `wsman:"PostureChangeHash"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -284,14 +300,16 @@ func (in *EndpointAccessControlServiceGetPosture) Invoke(ctx context.Context, c 
 }
 
 // EndpointAccessControlServiceGetPostureHash is the input of AMT_EndpointAccessControlService.GetPostureHash.
-// Reads the hash of the posture. It is in Extra of the output.
+// Reads the hash of the posture.
 type EndpointAccessControlServiceGetPostureHash struct {
-	// Which kind.
-	PostureType uint32 `wsman:"PostureType"`
+	// Which kind; there is only 0.
+	PostureType uint16 `wsman:"PostureType"`
 }
 
 // EndpointAccessControlServiceGetPostureHashOutput is the output of AMT_EndpointAccessControlService.GetPostureHash.
 type EndpointAccessControlServiceGetPostureHashOutput struct {
+	// Its hash, to see whether it has changed.
+	PostureChangeHash []byte `wsman:"PostureChangeHash"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -304,10 +322,10 @@ func (in *EndpointAccessControlServiceGetPostureHash) Invoke(ctx context.Context
 }
 
 // EndpointAccessControlServiceUpdatePostureState is the input of
-// AMT_EndpointAccessControlService.UpdatePostureState. Makes AMT look at its state anew.
+// AMT_EndpointAccessControlService.UpdatePostureState. Sets counters of the posture to 0.
 type EndpointAccessControlServiceUpdatePostureState struct {
-	// What to look at.
-	UpdateType uint32 `wsman:"UpdateType"`
+	// Which counters.
+	UpdateType PostureUpdate `wsman:"UpdateType"`
 }
 
 // EndpointAccessControlServiceUpdatePostureStateOutput is the output of AMT_EndpointAccessControlService.UpdatePostureState.
@@ -329,10 +347,10 @@ type EndpointAccessControlServiceGetEacOptions struct{}
 
 // EndpointAccessControlServiceGetEacOptionsOutput is the output of AMT_EndpointAccessControlService.GetEacOptions.
 type EndpointAccessControlServiceGetEacOptionsOutput struct {
-	// Whose network access control, as bits.
-	EACVendors uint32 `wsman:"EacVendors"`
+	// Whose network access control.
+	EACVendors AccessControlVendor `wsman:"EacVendors"`
 	// Hash of the signature.
-	PostureHashAlgorithm uint32 `wsman:"PostureHashAlgorithm"`
+	PostureHashAlgorithm PostureHash `wsman:"PostureHashAlgorithm"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -347,10 +365,10 @@ func (in *EndpointAccessControlServiceGetEacOptions) Invoke(ctx context.Context,
 // EndpointAccessControlServiceSetEacOptions is the input of AMT_EndpointAccessControlService.SetEacOptions. Sets
 // the options.
 type EndpointAccessControlServiceSetEacOptions struct {
-	// Whose network access control, as bits.
-	EACVendors uint32 `wsman:"EacVendors"`
+	// Whose network access control.
+	EACVendors AccessControlVendor `wsman:"EacVendors"`
 	// Hash of the signature.
-	PostureHashAlgorithm uint32 `wsman:"PostureHashAlgorithm"`
+	PostureHashAlgorithm PostureHash `wsman:"PostureHashAlgorithm"`
 }
 
 // EndpointAccessControlServiceSetEacOptionsOutput is the output of AMT_EndpointAccessControlService.SetEacOptions.
@@ -364,6 +382,72 @@ type EndpointAccessControlServiceSetEacOptionsOutput struct {
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EndpointAccessControlServiceSetEacOptions) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EndpointAccessControlServiceSetEacOptionsOutput, error) {
 	return wsman.Invoke[EndpointAccessControlServiceSetEacOptionsOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "SetEacOptions", in, wsman.PTStatus)
+}
+
+// PostureUpdate is counters of the posture.
+type PostureUpdate uint16
+
+// Values of PostureUpdate.
+const (
+	PostureUpdateBootCounters       PostureUpdate = 0
+	PostureUpdateAgentPresenceState PostureUpdate = 1
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v PostureUpdate) String() string {
+	switch v {
+	case PostureUpdateBootCounters:
+		return "BootCounters"
+	case PostureUpdateAgentPresenceState:
+		return "AgentPresenceState"
+	}
+	return "PostureUpdate(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// AccessControlVendor is whose network access control is used.
+type AccessControlVendor uint32
+
+// Values of AccessControlVendor.
+const (
+	AccessControlVendorNAC       AccessControlVendor = 1 // of Cisco
+	AccessControlVendorNAP       AccessControlVendor = 2 // of Microsoft
+	AccessControlVendorNACAndNAP AccessControlVendor = 3
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v AccessControlVendor) String() string {
+	switch v {
+	case AccessControlVendorNAC:
+		return "NAC"
+	case AccessControlVendorNAP:
+		return "NAP"
+	case AccessControlVendorNACAndNAP:
+		return "NACAndNAP"
+	}
+	return "AccessControlVendor(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// PostureHash is the hash that a posture is signed with.
+type PostureHash uint32
+
+// Values of PostureHash.
+const (
+	PostureHashSHA1   PostureHash = 1
+	PostureHashSHA256 PostureHash = 2
+	PostureHashSHA384 PostureHash = 3
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v PostureHash) String() string {
+	switch v {
+	case PostureHashSHA1:
+		return "SHA1"
+	case PostureHashSHA256:
+		return "SHA256"
+	case PostureHashSHA384:
+		return "SHA384"
+	}
+	return "PostureHash(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // FilterDirection is which packets of the host a filter sees.

@@ -125,7 +125,7 @@ func (in *SystemPowerSchemeSetPowerScheme) Invoke(ctx context.Context, c *wsman.
 // TimeSynchronizationService is the class AMT_TimeSynchronizationService: AMT's clock.
 //
 // Operations: Get, Put, Enumerate. Methods: [TimeSynchronizationServiceGetLowAccuracyTimeSynch],
-// [TimeSynchronizationServiceSetHighAccuracyTimeSynch].
+// [TimeSynchronizationServiceSetHighAccuracyTimeSynch], [TimeSynchronizationServiceEnableLocalTimeSync].
 type TimeSynchronizationService struct {
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
@@ -196,6 +196,26 @@ type TimeSynchronizationServiceSetHighAccuracyTimeSynchOutput struct {
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *TimeSynchronizationServiceSetHighAccuracyTimeSynch) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*TimeSynchronizationServiceSetHighAccuracyTimeSynchOutput, error) {
 	return wsman.Invoke[TimeSynchronizationServiceSetHighAccuracyTimeSynchOutput](ctx, c, wsman.NewRef("AMT_TimeSynchronizationService", selectors...), "SetHighAccuracyTimeSynch", in, wsman.PTStatus)
+}
+
+// TimeSynchronizationServiceEnableLocalTimeSync is the input of
+// AMT_TimeSynchronizationService.EnableLocalTimeSync. Says whether the host may set the clock.
+type TimeSynchronizationServiceEnableLocalTimeSync struct {
+	// Whether it may.
+	Enable bool `wsman:"Enable"`
+}
+
+// TimeSynchronizationServiceEnableLocalTimeSyncOutput is the output of AMT_TimeSynchronizationService.EnableLocalTimeSync.
+type TimeSynchronizationServiceEnableLocalTimeSyncOutput struct {
+	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
+	ReturnValue uint32 `wsman:"ReturnValue"`
+	// Extra is what the answer had besides.
+	Extra []wsman.Element
+}
+
+// Invoke calls the method. Selectors say of which instance, if there are several.
+func (in *TimeSynchronizationServiceEnableLocalTimeSync) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*TimeSynchronizationServiceEnableLocalTimeSyncOutput, error) {
+	return wsman.Invoke[TimeSynchronizationServiceEnableLocalTimeSyncOutput](ctx, c, wsman.NewRef("AMT_TimeSynchronizationService", selectors...), "EnableLocalTimeSync", in, wsman.PTStatus)
 }
 
 // AlarmClockService is the class AMT_AlarmClockService: the service that adds alarms, at which the host is
@@ -326,7 +346,7 @@ func (in *WebUIServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.C
 }
 
 // Switch is a setting that is on or off but is no boolean.
-type Switch uint8
+type Switch uint32
 
 // Values of Switch.
 const (
@@ -409,7 +429,7 @@ func (v PrivacyLevel) String() string {
 }
 
 // TimeSync is whether the host may set the clock.
-type TimeSync uint8
+type TimeSync uint32
 
 // Values of TimeSync.
 const (
@@ -432,7 +452,7 @@ func (v TimeSync) String() string {
 }
 
 // TimeSource is who set the clock.
-type TimeSource uint8
+type TimeSource uint32
 
 // Values of TimeSource.
 const (

@@ -22,6 +22,8 @@ import (
 type MessageLog struct {
 	// What the log can do.
 	Capabilities []LogCapability `wsman:"Capabilities"`
+	// A text for each entry of Capabilities.
+	CapabilitiesDescriptions []string `wsman:"CapabilitiesDescriptions"`
 	// How records are written; 10 is bytes.
 	CharacterSet uint16 `wsman:"CharacterSet,omitempty"`
 	// Name of the class that the instance is of. Key.
@@ -54,6 +56,8 @@ type MessageLog struct {
 	OperationalStatus []cim.OperationalStatus `wsman:"OperationalStatus"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
+	// What happens when it is full, in words.
+	OtherPolicyDescription string `wsman:"OtherPolicyDescription,omitempty"`
 	// What happens when it is full.
 	OverwritePolicy MessageLogPolicy `wsman:"OverwritePolicy"`
 	// When it counts as nearly full. Unit: percent.
@@ -66,6 +70,8 @@ type MessageLog struct {
 	SizeOfRecordHeader uint64 `wsman:"SizeOfRecordHeader,omitempty"`
 	// Its status as a text; out of use.
 	Status string `wsman:"Status,omitempty"`
+	// When it was changed last.
+	TimeOfLastChange time.Time `wsman:"TimeOfLastChange"`
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
 
@@ -81,7 +87,7 @@ func (*MessageLog) Class() string { return "AMT_MessageLog" }
 // MessageLogCancelIteration is the input of AMT_MessageLog.CancelIteration. Ends a reading.
 type MessageLogCancelIteration struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 }
 
 // MessageLogCancelIterationOutput is the output of AMT_MessageLog.CancelIteration.
@@ -141,7 +147,7 @@ func (in *MessageLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selec
 // them.
 type MessageLogGetRecords struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// How many at most; 390 is the highest number that is safe.
 	MaxReadRecords uint32 `wsman:"MaxReadRecords"`
 }
@@ -149,7 +155,7 @@ type MessageLogGetRecords struct {
 // MessageLogGetRecordsOutput is the output of AMT_MessageLog.GetRecords.
 type MessageLogGetRecordsOutput struct {
 	// The reading after these.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether these were the last.
 	NoMoreRecords bool `wsman:"NoMoreRecords"`
 	// The records.
@@ -168,7 +174,7 @@ func (in *MessageLogGetRecords) Invoke(ctx context.Context, c *wsman.Client, sel
 // MessageLogGetRecord is the input of AMT_MessageLog.GetRecord. Reads one record.
 type MessageLogGetRecord struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether to go on to the next one.
 	PositionToNext bool `wsman:"PositionToNext"`
 }
@@ -176,11 +182,11 @@ type MessageLogGetRecord struct {
 // MessageLogGetRecordOutput is the output of AMT_MessageLog.GetRecord.
 type MessageLogGetRecordOutput struct {
 	// The reading after it.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Its number.
 	RecordNumber uint64 `wsman:"RecordNumber"`
-	// The record.
-	RecordData []byte `wsman:"RecordData"`
+	// The record: 21 bytes, a number for each.
+	RecordData []uint16 `wsman:"RecordData"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -195,7 +201,7 @@ func (in *MessageLogGetRecord) Invoke(ctx context.Context, c *wsman.Client, sele
 // MessageLogPositionAtRecord is the input of AMT_MessageLog.PositionAtRecord. Goes to a record.
 type MessageLogPositionAtRecord struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Whether RecordNumber counts from the first record, or from where the reading is.
 	MoveAbsolute bool `wsman:"MoveAbsolute"`
 	// Which record.
@@ -205,9 +211,9 @@ type MessageLogPositionAtRecord struct {
 // MessageLogPositionAtRecordOutput is the output of AMT_MessageLog.PositionAtRecord.
 type MessageLogPositionAtRecordOutput struct {
 	// The reading at it.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// Its number.
-	RecordNumber uint64 `wsman:"RecordNumber"`
+	RecordNumber int64 `wsman:"RecordNumber"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -225,7 +231,7 @@ type MessageLogPositionToFirstRecord struct{}
 // MessageLogPositionToFirstRecordOutput is the output of AMT_MessageLog.PositionToFirstRecord.
 type MessageLogPositionToFirstRecordOutput struct {
 	// The reading.
-	IterationIdentifier uint32 `wsman:"IterationIdentifier"`
+	IterationIdentifier string `wsman:"IterationIdentifier,omitempty"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -274,8 +280,8 @@ type EventLogEntry struct {
 	Entity uint8 `wsman:"Entity"`
 	// Which of them.
 	EntityInstance uint8 `wsman:"EntityInstance"`
-	// More on it, 8 bytes.
-	EventData []byte `wsman:"EventData"`
+	// More on it: 8 bytes, a number for each.
+	EventData []uint16 `wsman:"EventData"`
 	// Which event of its type.
 	EventOffset uint8 `wsman:"EventOffset"`
 	// Kind of sensor.
@@ -426,12 +432,12 @@ func (in *AuditLogReadRecords) Invoke(ctx context.Context, c *wsman.Client, sele
 
 // AuditLogSetAuditLock is the input of AMT_AuditLog.SetAuditLock. Locks the log, or unlocks it.
 type AuditLogSetAuditLock struct {
-	// How long the lock holds.
-	LockTimeoutInSeconds uint32 `wsman:"LockTimeoutInSeconds"`
-	// 0 to unlock, 1 to lock, 2 to hold a lock longer.
-	Flag uint8 `wsman:"Flag"`
-	// The lock, if it is to be unlocked or held.
-	Handle uint32 `wsman:"Handle"`
+	// How long the lock holds, up to 300 seconds.
+	LockTimeoutInSeconds uint32 `wsman:"LockTimeoutInSeconds,omitempty"`
+	// What to do.
+	Flag AuditLock `wsman:"Flag"`
+	// The lock, if there is one already.
+	Handle uint32 `wsman:"Handle,omitempty"`
 }
 
 // AuditLogSetAuditLockOutput is the output of AMT_AuditLog.SetAuditLock.
@@ -450,17 +456,28 @@ func (in *AuditLogSetAuditLock) Invoke(ctx context.Context, c *wsman.Client, sel
 }
 
 // AuditLogExportAuditLogSignature is the input of AMT_AuditLog.ExportAuditLogSignature. Makes AMT sign the log.
-// What is signed is in Extra of the output.
 type AuditLogExportAuditLogSignature struct {
 	// How to sign.
-	SigningMechanism uint32 `wsman:"SigningMechanism"`
+	SigningMechanism LogSignature `wsman:"SigningMechanism"`
 }
 
 // AuditLogExportAuditLogSignatureOutput is the output of AMT_AuditLog.ExportAuditLogSignature.
 type AuditLogExportAuditLogSignatureOutput struct {
+	// How many records there are.
+	TotalRecordCount uint32 `wsman:"TotalRecordCount"`
+	// When the oldest was written.
+	StartLogTime time.Time `wsman:"StartLogTime"`
+	// When the newest was written.
+	EndLogTime time.Time `wsman:"EndLogTime"`
+	// When it was signed.
+	GenerationTime time.Time `wsman:"GenerationTime"`
+	// UUID of the machine, in hexadecimal.
+	UUID string `wsman:"UUID,omitempty"`
+	// Name of the machine.
+	FQDN string `wsman:"FQDN,omitempty"`
 	// How it is signed.
-	SignatureMechanism uint32 `wsman:"SignatureMechanism"`
-	// The signature.
+	SignatureMechanism LogSignature `wsman:"SignatureMechanism"`
+	// The signature, 256 bytes.
 	Signature []byte `wsman:"Signature"`
 	// Length of each certificate.
 	LengthOfCertificates []uint16 `wsman:"LengthOfCertificates"`
@@ -480,13 +497,13 @@ func (in *AuditLogExportAuditLogSignature) Invoke(ctx context.Context, c *wsman.
 // AuditLogSetSigningKeyMaterial is the input of AMT_AuditLog.SetSigningKeyMaterial. Gives AMT the key that the
 // log is signed with.
 type AuditLogSetSigningKeyMaterial struct {
-	// What the key is for.
-	SigningMechanismType uint32 `wsman:"SigningMechanismType"`
-	// The key in base64.
+	// How the key signs.
+	SigningMechanismType LogSignature `wsman:"SigningMechanismType"`
+	// The key pair in base64: RSA, 2048 bits.
 	SigningKey wsman.Secret `wsman:"SigningKey,omitempty"`
 	// Length of each certificate.
 	LengthOfCertificates []uint16 `wsman:"LengthOfCertificates"`
-	// The certificates, one after the other.
+	// Up to five certificates, one after the other, 4100 bytes at most.
 	Certificates []byte `wsman:"Certificates"`
 }
 
@@ -696,6 +713,52 @@ func (v AuditState) String() string {
 		return "NoKey"
 	}
 	return "AuditState(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// LogSignature is how the audit log is signed.
+type LogSignature uint32
+
+// Values of LogSignature.
+const (
+	LogSignatureRSASHA1   LogSignature = 0
+	LogSignatureRSASHA256 LogSignature = 1
+	LogSignatureRSASHA384 LogSignature = 2
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v LogSignature) String() string {
+	switch v {
+	case LogSignatureRSASHA1:
+		return "RSASHA1"
+	case LogSignatureRSASHA256:
+		return "RSASHA256"
+	case LogSignatureRSASHA384:
+		return "RSASHA384"
+	}
+	return "LogSignature(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// AuditLock is what is done with the lock of the audit log.
+type AuditLock uint32
+
+// Values of AuditLock.
+const (
+	AuditLockLock               AuditLock = 0
+	AuditLockUnprovisioningLock AuditLock = 1 // for unprovisioning
+	AuditLockUnlock             AuditLock = 2
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v AuditLock) String() string {
+	switch v {
+	case AuditLockLock:
+		return "Lock"
+	case AuditLockUnprovisioningLock:
+		return "UnprovisioningLock"
+	case AuditLockUnlock:
+		return "Unlock"
+	}
+	return "AuditLock(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // StoragePolicy is how old audit records go.

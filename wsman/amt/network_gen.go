@@ -105,7 +105,7 @@ func (in *EthernetPortSettingsSetLinkPreference) Invoke(ctx context.Context, c *
 // [EnvironmentDetectionSettingDataSetSystemDefensePolicy], [EnvironmentDetectionSettingDataEnableVpnRouting].
 type EnvironmentDetectionSettingData struct {
 	// How: 0 by the domains of DHCP, 1 by URLs. Writable.
-	DetectionAlgorithm uint8 `wsman:"DetectionAlgorithm"`
+	DetectionAlgorithm uint16 `wsman:"DetectionAlgorithm"`
 	// Prefixes of IPv6 addresses at home. Writable. Since AMT 6.0.
 	DetectionIPv6LocalPrefixes []string `wsman:"DetectionIPv6LocalPrefixes"`
 	// Domains at home, up to four, each shorter than 64 characters. Writable.
@@ -186,7 +186,7 @@ type WiFiPortConfigurationService struct {
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// What AMT does on WiFi while its software on the host is not there. Writable. Since AMT 11.0.
-	NoHostCsmeSoftwarePolicy uint32 `wsman:"NoHostCsmeSoftwarePolicy"`
+	NoHostCsmeSoftwarePolicy NoSoftwarePolicy `wsman:"NoHostCsmeSoftwarePolicy"`
 	// The state that was asked for last.
 	RequestedState cim.RequestedState `wsman:"RequestedState"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -256,8 +256,6 @@ type WiFiPortConfigurationServiceUpdateWiFiSettings struct {
 
 // WiFiPortConfigurationServiceUpdateWiFiSettingsOutput is the output of AMT_WiFiPortConfigurationService.UpdateWiFiSettings.
 type WiFiPortConfigurationServiceUpdateWiFiSettingsOutput struct {
-	// The CIM_WiFiEndpointSettings.
-	WiFiEndpointSettings wsman.Ref `wsman:"WiFiEndpointSettings"`
 	// The CIM_IEEE8021xSettings.
 	IEEE8021xSettings wsman.Ref `wsman:"IEEE8021xSettings"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
@@ -423,13 +421,33 @@ func (v NICMedium) String() string {
 	return "NICMedium(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
+// NoSoftwarePolicy is what AMT does on WiFi while its software on the host is not there.
+type NoSoftwarePolicy uint32
+
+// Values of NoSoftwarePolicy.
+const (
+	NoSoftwarePolicyRelaxed    NoSoftwarePolicy = 0
+	NoSoftwarePolicyAggressive NoSoftwarePolicy = 1
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v NoSoftwarePolicy) String() string {
+	switch v {
+	case NoSoftwarePolicyRelaxed:
+		return "Relaxed"
+	case NoSoftwarePolicyAggressive:
+		return "Aggressive"
+	}
+	return "NoSoftwarePolicy(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
 // ProfileSync is which WiFi profiles of the host AMT takes over.
 type ProfileSync uint32
 
 // Values of ProfileSync.
 const (
 	ProfileSyncDisabled     ProfileSync = 0
-	ProfileSyncEnabled      ProfileSync = 1 // those of the user
+	ProfileSyncUser         ProfileSync = 1 // those of the user
 	ProfileSyncUnrestricted ProfileSync = 3
 )
 
@@ -438,8 +456,8 @@ func (v ProfileSync) String() string {
 	switch v {
 	case ProfileSyncDisabled:
 		return "Disabled"
-	case ProfileSyncEnabled:
-		return "Enabled"
+	case ProfileSyncUser:
+		return "User"
 	case ProfileSyncUnrestricted:
 		return "Unrestricted"
 	}

@@ -163,7 +163,7 @@ func Methods(class string) []string {
 	case "AMT_AlarmClockService":
 		return []string{"AddAlarm"}
 	case "AMT_AssetTableService":
-		return []string{"GetAssetTableData", "GetAssetTableSize"}
+		return []string{"GetAssetTableData", "GetAssetTableSize", "RequestMediaDeviceTableUpdate"}
 	case "AMT_AuditLog":
 		return []string{"ClearLog", "ExportAuditLogSignature", "ReadRecords", "RequestStateChange", "SetAuditLock", "SetSigningKeyMaterial"}
 	case "AMT_AuditPolicyRule":
@@ -195,7 +195,7 @@ func Methods(class string) []string {
 	case "AMT_SystemPowerScheme":
 		return []string{"SetPowerScheme"}
 	case "AMT_TimeSynchronizationService":
-		return []string{"GetLowAccuracyTimeSynch", "SetHighAccuracyTimeSynch"}
+		return []string{"EnableLocalTimeSync", "GetLowAccuracyTimeSynch", "SetHighAccuracyTimeSynch"}
 	case "AMT_UserInitiatedConnectionService":
 		return []string{"RequestStateChange"}
 	case "AMT_WebUIService":
@@ -237,6 +237,8 @@ func NewInput(class, method string) any {
 		return new(AssetTableServiceGetAssetTableData)
 	case "AMT_AssetTableService.GetAssetTableSize":
 		return new(AssetTableServiceGetAssetTableSize)
+	case "AMT_AssetTableService.RequestMediaDeviceTableUpdate":
+		return new(AssetTableServiceRequestMediaDeviceTableUpdate)
 	case "AMT_AuditLog.ClearLog":
 		return new(AuditLogClearLog)
 	case "AMT_AuditLog.ExportAuditLogSignature":
@@ -371,6 +373,8 @@ func NewInput(class, method string) any {
 		return new(SystemDefensePolicyUpdateStatistics)
 	case "AMT_SystemPowerScheme.SetPowerScheme":
 		return new(SystemPowerSchemeSetPowerScheme)
+	case "AMT_TimeSynchronizationService.EnableLocalTimeSync":
+		return new(TimeSynchronizationServiceEnableLocalTimeSync)
 	case "AMT_TimeSynchronizationService.GetLowAccuracyTimeSynch":
 		return new(TimeSynchronizationServiceGetLowAccuracyTimeSynch)
 	case "AMT_TimeSynchronizationService.SetHighAccuracyTimeSynch":
@@ -422,6 +426,8 @@ func NewOutput(class, method string) any {
 		return new(AssetTableServiceGetAssetTableDataOutput)
 	case "AMT_AssetTableService.GetAssetTableSize":
 		return new(AssetTableServiceGetAssetTableSizeOutput)
+	case "AMT_AssetTableService.RequestMediaDeviceTableUpdate":
+		return new(AssetTableServiceRequestMediaDeviceTableUpdateOutput)
 	case "AMT_AuditLog.ClearLog":
 		return new(AuditLogClearLogOutput)
 	case "AMT_AuditLog.ExportAuditLogSignature":
@@ -556,6 +562,8 @@ func NewOutput(class, method string) any {
 		return new(SystemDefensePolicyUpdateStatisticsOutput)
 	case "AMT_SystemPowerScheme.SetPowerScheme":
 		return new(SystemPowerSchemeSetPowerSchemeOutput)
+	case "AMT_TimeSynchronizationService.EnableLocalTimeSync":
+		return new(TimeSynchronizationServiceEnableLocalTimeSyncOutput)
 	case "AMT_TimeSynchronizationService.GetLowAccuracyTimeSynch":
 		return new(TimeSynchronizationServiceGetLowAccuracyTimeSynchOutput)
 	case "AMT_TimeSynchronizationService.SetHighAccuracyTimeSynch":

@@ -17,7 +17,7 @@ import (
 // Operations: Get, Put, Enumerate. Since AMT 3.0. Methods: [RedirectionServiceRequestStateChange],
 // [RedirectionServiceTerminateSession].
 type RedirectionService struct {
-	// Sessions that there were.
+	// Sessions of IDE-R that there were: date, time, address and port.
 	AccessLog []string `wsman:"AccessLog"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
@@ -29,6 +29,8 @@ type RedirectionService struct {
 	ListenerEnabled bool `wsman:"ListenerEnabled"`
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
+	// What was asked for last.
+	RequestedState RedirectionState `wsman:"RequestedState,omitempty"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
 	SystemCreationClassName string `wsman:"SystemCreationClassName,omitempty"`
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
@@ -67,8 +69,8 @@ func (in *RedirectionServiceRequestStateChange) Invoke(ctx context.Context, c *w
 
 // RedirectionServiceTerminateSession is the input of AMT_RedirectionService.TerminateSession. Ends a session.
 type RedirectionServiceTerminateSession struct {
-	// The kind of session. What the numbers mean is not known for sure.
-	SessionType uint32 `wsman:"SessionType"`
+	// The kind of session.
+	SessionType SessionType `wsman:"SessionType"`
 }
 
 // RedirectionServiceTerminateSessionOutput is the output of AMT_RedirectionService.TerminateSession.
@@ -82,6 +84,26 @@ type RedirectionServiceTerminateSessionOutput struct {
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RedirectionServiceTerminateSession) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RedirectionServiceTerminateSessionOutput, error) {
 	return wsman.Invoke[RedirectionServiceTerminateSessionOutput](ctx, c, wsman.NewRef("AMT_RedirectionService", selectors...), "TerminateSession", in, wsman.PTStatus)
+}
+
+// SessionType is a kind of session.
+type SessionType uint32
+
+// Values of SessionType.
+const (
+	SessionTypeIDER SessionType = 0
+	SessionTypeSOL  SessionType = 1
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v SessionType) String() string {
+	switch v {
+	case SessionTypeIDER:
+		return "IDER"
+	case SessionTypeSOL:
+		return "SOL"
+	}
+	return "SessionType(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // RedirectionState is which redirections are on.

@@ -140,7 +140,7 @@ func (in *SetupAndConfigurationServiceResetFlashWearOutProtection) Invoke(ctx co
 // SetupAndConfigurationServiceExtendProvisioningPeriod is the input of
 // AMT_SetupAndConfigurationService.ExtendProvisioningPeriod. Gives more time for the setup.
 type SetupAndConfigurationServiceExtendProvisioningPeriod struct {
-	// How long, from now.
+	// How many hours, up to 24 with each call.
 	Duration uint32 `wsman:"Duration"`
 }
 
@@ -280,12 +280,14 @@ func (in *SetupAndConfigurationServiceGetUuid) Invoke(ctx context.Context, c *ws
 }
 
 // SetupAndConfigurationServiceGetUnprovisionBlockingComponents is the input of
-// AMT_SetupAndConfigurationService.GetUnprovisionBlockingComponents. Asks what hinders Unprovision when that
-// returns 2076. The answer is in Extra of the output.
+// AMT_SetupAndConfigurationService.GetUnprovisionBlockingComponents. Asks what hindered Unprovision when that
+// returned 2076.
 type SetupAndConfigurationServiceGetUnprovisionBlockingComponents struct{}
 
 // SetupAndConfigurationServiceGetUnprovisionBlockingComponentsOutput is the output of AMT_SetupAndConfigurationService.GetUnprovisionBlockingComponents.
 type SetupAndConfigurationServiceGetUnprovisionBlockingComponentsOutput struct {
+	// What hindered it.
+	Component []BlockingComponent `wsman:"Component"`
 	// 0 if the call did what it should; other values are a [wsman.ReturnValueError].
 	ReturnValue uint32 `wsman:"ReturnValue"`
 	// Extra is what the answer had besides.
@@ -347,6 +349,23 @@ func (v ProvisioningState) String() string {
 		return "Post"
 	}
 	return "ProvisioningState(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// BlockingComponent is what hinders unprovisioning.
+type BlockingComponent uint32
+
+// Values of BlockingComponent.
+const (
+	BlockingComponentAuditLog BlockingComponent = 1
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v BlockingComponent) String() string {
+	switch v {
+	case BlockingComponentAuditLog:
+		return "AuditLog"
+	}
+	return "BlockingComponent(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // PasswordModel is whether there is one password for setup menu and network.

@@ -16,12 +16,18 @@ import (
 // [ProcessorOnlineDevice], [ProcessorQuiesceDevice], [ProcessorSaveProperties], [ProcessorRestoreProperties],
 // [ProcessorRequestStateChange].
 type Processor struct {
+	// Width of addresses. Unit: bits.
+	AddressWidth uint16 `wsman:"AddressWidth,omitempty"`
 	// Whether it works.
 	CPUStatus CPUStatus `wsman:"CPUStatus"`
+	// What it can do, as SMBIOS counts it (type 4).
+	Characteristics []uint16 `wsman:"Characteristics"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Clock. Unit: MHz.
 	CurrentClockSpeed uint32 `wsman:"CurrentClockSpeed,omitempty"`
+	// Width of data. Unit: bits.
+	DataWidth uint16 `wsman:"DataWidth,omitempty"`
 	// A text that describes it.
 	Description string `wsman:"Description,omitempty"`
 	// Name of the device within its system. Key.
@@ -30,6 +36,8 @@ type Processor struct {
 	ElementName string `wsman:"ElementName,omitempty"`
 	// The state it starts in.
 	EnabledDefault EnabledDefault `wsman:"EnabledDefault,omitempty"`
+	// Which of that is on.
+	EnabledProcessorCharacteristics []uint16 `wsman:"EnabledProcessorCharacteristics"`
 	// Whether it is on.
 	EnabledState EnabledState `wsman:"EnabledState"`
 	// Clock of the bus. Unit: MHz.
@@ -44,6 +52,8 @@ type Processor struct {
 	MaxClockSpeed uint32 `wsman:"MaxClockSpeed,omitempty"`
 	// A label.
 	Name string `wsman:"Name,omitempty"`
+	// How many cores are on.
+	NumberOfEnabledCores uint16 `wsman:"NumberOfEnabledCores,omitempty"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
 	// The state in words, if EnabledState is Other.
@@ -244,6 +254,8 @@ type MediaAccessDevice struct {
 	Capabilities []MediaCapability `wsman:"Capabilities"`
 	// A text for each entry of Capabilities.
 	CapabilityDescriptions []string `wsman:"CapabilityDescriptions"`
+	// How it compresses.
+	CompressionMethod string `wsman:"CompressionMethod,omitempty"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Usual block size. Unit: bytes.
@@ -262,10 +274,18 @@ type MediaAccessDevice struct {
 	ErrorMethodology string `wsman:"ErrorMethodology,omitempty"`
 	// How well it is.
 	HealthState HealthState `wsman:"HealthState,omitempty"`
+	// When it was cleaned.
+	LastCleaned time.Time `wsman:"LastCleaned"`
+	// How long it takes to load a medium. Unit: milliseconds.
+	LoadTime uint64 `wsman:"LoadTime,omitempty"`
+	// How long it takes to get anywhere on a medium. Unit: milliseconds.
+	MaxAccessTime uint64 `wsman:"MaxAccessTime,omitempty"`
 	// Largest block. Unit: bytes.
 	MaxBlockSize uint64 `wsman:"MaxBlockSize,omitempty"`
 	// Size of the medium. Unit: KB (1000 bytes).
 	MaxMediaSize uint64 `wsman:"MaxMediaSize"`
+	// After how many units it should be cleaned.
+	MaxUnitsBeforeCleaning uint64 `wsman:"MaxUnitsBeforeCleaning,omitempty"`
 	// Whether the medium cannot be taken out.
 	MediaIsLocked bool `wsman:"MediaIsLocked,omitempty"`
 	// Smallest block. Unit: bytes.
@@ -294,8 +314,20 @@ type MediaAccessDevice struct {
 	SystemCreationClassName string `wsman:"SystemCreationClassName,omitempty"`
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
 	SystemName string `wsman:"SystemName,omitempty"`
+	// When a medium was put in last.
+	TimeOfLastMount time.Time `wsman:"TimeOfLastMount"`
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
+	// How long media were in. Unit: seconds.
+	TotalMountTime uint64 `wsman:"TotalMountTime,omitempty"`
+	// How fast it is. Unit: KB/s.
+	UncompressedDataRate uint32 `wsman:"UncompressedDataRate,omitempty"`
+	// What MaxUnitsBeforeCleaning and UnitsUsed count.
+	UnitsDescription string `wsman:"UnitsDescription,omitempty"`
+	// Units since it was cleaned.
+	UnitsUsed uint64 `wsman:"UnitsUsed,omitempty"`
+	// How long it takes to unload a medium. Unit: milliseconds.
+	UnloadTime uint64 `wsman:"UnloadTime,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present
@@ -744,6 +776,8 @@ type Battery struct {
 	ExpectedLife uint32 `wsman:"ExpectedLife,omitempty"`
 	// Capacity now. Unit: mWh.
 	FullChargeCapacity uint32 `wsman:"FullChargeCapacity,omitempty"`
+	// How much of its first capacity is left. Unit: percent.
+	HealthPercent uint16 `wsman:"HealthPercent,omitempty"`
 	// How well it is.
 	HealthState HealthState `wsman:"HealthState,omitempty"`
 	// How often it may be charged.
@@ -754,12 +788,16 @@ type Battery struct {
 	Name string `wsman:"Name,omitempty"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
+	// What it is made of in words, if Chemistry is Other.
+	OtherChemistryDescription string `wsman:"OtherChemistryDescription,omitempty"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
 	// How often it was charged.
 	RechargeCount uint32 `wsman:"RechargeCount,omitempty"`
 	// Charge left. Unit: mWh.
 	RemainingCapacity uint32 `wsman:"RemainingCapacity,omitempty"`
+	// How wrong RemainingCapacity may be. Unit: percent.
+	RemainingCapacityMaxError uint32 `wsman:"RemainingCapacityMaxError,omitempty"`
 	// The state that was asked for last.
 	RequestedState RequestedState `wsman:"RequestedState"`
 	// Version of the smart battery data it follows.
@@ -1619,6 +1657,8 @@ type EthernetPort struct {
 	AutoSense bool `wsman:"AutoSense,omitempty"`
 	// What it can do: 2 alert on LAN, 3 wake on LAN, 4 failover, 5 load balancing.
 	Capabilities []uint16 `wsman:"Capabilities"`
+	// A text for each entry of Capabilities.
+	CapabilityDescriptions []string `wsman:"CapabilityDescriptions"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// A text that describes it.
@@ -1649,6 +1689,8 @@ type EthernetPort struct {
 	NetworkAddresses []string `wsman:"NetworkAddresses"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
+	// Abilities that are on, in words.
+	OtherEnabledCapabilities []string `wsman:"OtherEnabledCapabilities"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
 	// The kind of link in words, if LinkTechnology is Other.

@@ -41,6 +41,8 @@ type WiFiPort struct {
 	MaxSpeed uint64 `wsman:"MaxSpeed,omitempty"`
 	// A label.
 	Name string `wsman:"Name,omitempty"`
+	// Its MAC address, twelve hexadecimal digits.
+	NetworkAddresses []string `wsman:"NetworkAddresses"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
 	// The state in words, if EnabledState is Other.
@@ -276,24 +278,26 @@ type WiFiEndpoint struct {
 	EnabledState EnabledState `wsman:"EnabledState"`
 	// How it encrypts.
 	EncryptionMethod EncryptionMethod `wsman:"EncryptionMethod,omitempty"`
-	// The network it is in.
+	// How it logged in with 802.1x. Nil if absent.
+	IEEE8021xAuthenticationProtocol *AuthenticationProtocol `wsman:"IEEE8021xAuthenticationProtocol"`
+	// Name of the network it is in (SSID).
 	LANID string `wsman:"LANID,omitempty"`
-	// Its own MAC address.
-	MACAddress string `wsman:"MACAddress,omitempty"`
 	// Name of the endpoint: see [WiFiEndpointName]. Key.
 	Name string `wsman:"Name,omitempty"`
 	// How Name is made.
 	NameFormat string `wsman:"NameFormat,omitempty"`
 	// What is known of how it does.
 	OperationalStatus []OperationalStatus `wsman:"OperationalStatus"`
+	// How it logged in, in words.
+	OtherAuthenticationMethod string `wsman:"OtherAuthenticationMethod,omitempty"`
 	// The state in words, if EnabledState is Other.
 	OtherEnabledState string `wsman:"OtherEnabledState,omitempty"`
+	// How it encrypts, in words.
+	OtherEncryptionMethod string `wsman:"OtherEncryptionMethod,omitempty"`
 	// The kind of interface, as IANA counts them: 71 is IEEE 802.11.
 	ProtocolIFType uint16 `wsman:"ProtocolIFType,omitempty"`
 	// The state that was asked for last.
 	RequestedState RequestedState `wsman:"RequestedState"`
-	// Name of the network it is in.
-	SSID string `wsman:"SSID,omitempty"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
 	SystemCreationClassName string `wsman:"SystemCreationClassName,omitempty"`
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
@@ -356,6 +360,10 @@ type WiFiEndpointSettings struct {
 	PSKPassPhrase wsman.Secret `wsman:"PSKPassPhrase,omitempty"`
 	// The kind of network; AMT knows only infrastructure. Writable.
 	BSSType BSSType `wsman:"BSSType,omitempty"`
+	// How to log in, in words. Writable.
+	OtherAuthenticationMethod string `wsman:"OtherAuthenticationMethod,omitempty"`
+	// How to encrypt, in words. Writable.
+	OtherEncryptionMethod string `wsman:"OtherEncryptionMethod,omitempty"`
 	// Which of Keys is used, with WEP. Writable.
 	KeyIndex uint8 `wsman:"KeyIndex,omitempty"`
 	// Keys of WEP. Can only be written.
@@ -399,7 +407,7 @@ type IEEE8021xSettings struct {
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// Password of ProtectedAccessCredential. Can only be written.
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
-	// Key of EAP-PSK. Can only be written.
+	// Key of EAP-PSK and the like, in base64. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.

@@ -229,6 +229,8 @@ type Chassis struct {
 	ChassisPackageType ChassisPackageType `wsman:"ChassisPackageType"`
 	// The kind in words, if it is Other.
 	ChassisTypeDescription string `wsman:"ChassisTypeDescription,omitempty"`
+	// Kinds of chassis, out of use.
+	ChassisTypes []uint16 `wsman:"ChassisTypes"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Current it takes, or gives (negative). Unit: amperes at 120 V.
@@ -257,6 +259,8 @@ type Chassis struct {
 	Manufacturer string `wsman:"Manufacturer,omitempty"`
 	// What it is sold as.
 	Model string `wsman:"Model,omitempty"`
+	// Whether it can hold several systems: 1 yes, 2 no.
+	MultipleSystemSupport uint16 `wsman:"MultipleSystemSupport,omitempty"`
 	// How many power cords it needs.
 	NumberOfPowerCords uint16 `wsman:"NumberOfPowerCords,omitempty"`
 	// What is known of how it does.
@@ -271,6 +275,8 @@ type Chassis struct {
 	PartNumber string `wsman:"PartNumber,omitempty"`
 	// Whether it has power.
 	PoweredOn bool `wsman:"PoweredOn,omitempty"`
+	// Whether it fits a rack: 1 yes, 2 no.
+	RackMountable uint16 `wsman:"RackMountable,omitempty"`
 	// Whether it can be taken out.
 	Removable bool `wsman:"Removable,omitempty"`
 	// 2 if it can be taken out only when off, 3 if also when on.
@@ -289,6 +295,8 @@ type Chassis struct {
 	ServicePhilosophy []uint16 `wsman:"ServicePhilosophy"`
 	// Name of the element. Key.
 	Tag string `wsman:"Tag,omitempty"`
+	// A text for each entry of ChassisTypes.
+	TypeDescriptions []string `wsman:"TypeDescriptions"`
 	// What users track it by.
 	UserTracking string `wsman:"UserTracking,omitempty"`
 	// What it is compatible with.

@@ -26,10 +26,12 @@ type KVMRedirectionSAP struct {
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Whether it is on.
 	EnabledState EnabledState `wsman:"EnabledState"`
-	// The protocol; 4 is RFB, which AMT speaks.
-	KVMProtocol uint16 `wsman:"KVMProtocol,omitempty"`
+	// The protocol: VNC (RFB).
+	KVMProtocol KVMProtocol `wsman:"KVMProtocol,omitempty"`
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
+	// The protocol in words, if KVMProtocol is Other.
+	OtherKVMProtocol string `wsman:"OtherKVMProtocol,omitempty"`
 	// The state that was asked for last.
 	RequestedState RequestedState `wsman:"RequestedState"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
@@ -260,6 +262,8 @@ func (in *StatisticalDataResetSelectedStats) Invoke(ctx context.Context, c *wsma
 //
 // Operations: Get, Enumerate. Methods: [AccountRequestStateChange].
 type Account struct {
+	// What passwords must have.
+	ComplexPasswordRulesEnforced []uint16 `wsman:"ComplexPasswordRulesEnforced"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Texts that describe it.
@@ -305,11 +309,13 @@ type Account struct {
 	// When EnabledState changed last.
 	TimeOfLastStateChange time.Time `wsman:"TimeOfLastStateChange"`
 	// Certificates of the user.
-	UserCertificate [][]byte `wsman:"UserCertificate"`
+	UserCertificate []string `wsman:"UserCertificate"`
 	// Name of the user.
 	UserID string `wsman:"UserID,omitempty"`
 	// Password, or its hash. Can only be written.
 	UserPassword []wsman.Secret `wsman:"UserPassword"`
+	// How UserPassword is hidden.
+	UserPasswordEncryptionAlgorithm uint16 `wsman:"UserPasswordEncryptionAlgorithm,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
 	Present wsman.Present
@@ -395,6 +401,35 @@ type AccountManagementServiceCreateAccountOutput struct {
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AccountManagementServiceCreateAccount) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AccountManagementServiceCreateAccountOutput, error) {
 	return wsman.Invoke[AccountManagementServiceCreateAccountOutput](ctx, c, wsman.NewRef("CIM_AccountManagementService", selectors...), "CreateAccount", in, wsman.PowerStateChange)
+}
+
+// KVMProtocol is a protocol of remote screens.
+type KVMProtocol uint16
+
+// Values of KVMProtocol.
+const (
+	KVMProtocolUnknown KVMProtocol = 0
+	KVMProtocolOther   KVMProtocol = 1
+	KVMProtocolRaw     KVMProtocol = 2
+	KVMProtocolRDP     KVMProtocol = 3
+	KVMProtocolVNC     KVMProtocol = 4
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v KVMProtocol) String() string {
+	switch v {
+	case KVMProtocolUnknown:
+		return "Unknown"
+	case KVMProtocolOther:
+		return "Other"
+	case KVMProtocolRaw:
+		return "Raw"
+	case KVMProtocolRDP:
+		return "RDP"
+	case KVMProtocolVNC:
+		return "VNC"
+	}
+	return "KVMProtocol(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
 // LogState is whether a log takes records.

@@ -109,6 +109,10 @@ func (*BIOSFeature) Class() string { return "CIM_BIOSFeature" }
 type SoftwareIdentity struct {
 	// Build.
 	BuildNumber uint16 `wsman:"BuildNumber,omitempty"`
+	// A text for each entry of Classifications.
+	ClassificationDescriptions []string `wsman:"ClassificationDescriptions"`
+	// Kinds of software: 10 is firmware.
+	Classifications []uint16 `wsman:"Classifications"`
 	// A text that describes it.
 	Description string `wsman:"Description,omitempty"`
 	// Name for people.
@@ -117,6 +121,10 @@ type SoftwareIdentity struct {
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether it stands for a thing of its own.
 	IsEntity bool `wsman:"IsEntity,omitempty"`
+	// Whether LargeBuildNumber has the build, rather than BuildNumber.
+	IsLargeBuildNumber bool `wsman:"IsLargeBuildNumber,omitempty"`
+	// Build.
+	LargeBuildNumber uint64 `wsman:"LargeBuildNumber,omitempty"`
 	// First part of the version.
 	MajorVersion uint16 `wsman:"MajorVersion,omitempty"`
 	// Who made it.
@@ -125,8 +133,12 @@ type SoftwareIdentity struct {
 	MinorVersion uint16 `wsman:"MinorVersion,omitempty"`
 	// Name.
 	Name string `wsman:"Name,omitempty"`
+	// When it was released.
+	ReleaseDate time.Time `wsman:"ReleaseDate"`
 	// Third part of the version.
 	RevisionNumber uint16 `wsman:"RevisionNumber,omitempty"`
+	// Serial number.
+	SerialNumber string `wsman:"SerialNumber,omitempty"`
 	// The version as a text.
 	VersionString string `wsman:"VersionString,omitempty"`
 

@@ -25,6 +25,8 @@ type HTTPProxyService struct {
 	Name string `wsman:"Name,omitempty"`
 	// The state that was asked for last.
 	RequestedState cim.RequestedState `wsman:"RequestedState,omitempty"`
+	// Whether AMT takes over the proxies of the host. Writable.
+	SyncEnabled bool `wsman:"SyncEnabled"`
 	// Class of the system that it belongs to: CIM_ComputerSystem. Key.
 	SystemCreationClassName string `wsman:"SystemCreationClassName,omitempty"`
 	// Name of the system that it belongs to: "Intel(r) AMT" or "ManagedSystem" (the host). Key.
@@ -111,10 +113,10 @@ type HostIPSettings struct {
 	DefaultGateway string `wsman:"DefaultGateway,omitempty"`
 	// Name for people.
 	ElementName string `wsman:"ElementName,omitempty"`
-	// Address. Writable.
-	IPAddress string `wsman:"IPAddress,omitempty"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
+	// Address. Writable.
+	IPAddress string `wsman:"IpAddress,omitempty"`
 	// First name server. Writable.
 	PrimaryDNS string `wsman:"PrimaryDNS,omitempty"`
 	// Second name server. Writable.
@@ -186,10 +188,14 @@ type LANEndpoint struct {
 	LANType uint16 `wsman:"LANType,omitempty"`
 	// MAC address, twelve hexadecimal digits.
 	MACAddress string `wsman:"MACAddress,omitempty"`
+	// Largest packet. Unit: bytes.
+	MaxDataSize uint32 `wsman:"MaxDataSize,omitempty"`
 	// Name of the endpoint. Key.
 	Name string `wsman:"Name,omitempty"`
 	// How Name is made.
 	NameFormat string `wsman:"NameFormat,omitempty"`
+	// The kind of network in words, if LANType is 1.
+	OtherLANType string `wsman:"OtherLANType,omitempty"`
 	// The protocol, out of use.
 	ProtocolType uint16 `wsman:"ProtocolType,omitempty"`
 	// The state that was asked for last.
@@ -235,7 +241,7 @@ type IEEE8021xSettings struct {
 	ProtectedAccessCredential wsman.Secret `wsman:"ProtectedAccessCredential,omitempty"`
 	// Password of ProtectedAccessCredential. Can only be written.
 	PACPassword wsman.Secret `wsman:"PACPassword,omitempty"`
-	// Key of EAP-PSK. Can only be written.
+	// Key of EAP-PSK and the like, in base64. Can only be written.
 	PSK wsman.Secret `wsman:"PSK,omitempty"`
 	// Whether the settings are used. Writable.
 	Enabled IEEE8021xEnabled `wsman:"Enabled,omitempty"`
@@ -317,7 +323,7 @@ func (v InfoFormat) String() string {
 }
 
 // InterfaceIDType is how the last half of an IPv6 address is made.
-type InterfaceIDType uint8
+type InterfaceIDType uint32
 
 // Values of InterfaceIDType.
 const (

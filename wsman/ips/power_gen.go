@@ -104,11 +104,11 @@ type HostBootReason struct {
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
-	// The sleep state it was in: 5 for S5.
-	PreviousSxState uint32 `wsman:"PreviousSxState"`
-	// The reason, as a number of the firmware.
-	Reason uint32 `wsman:"Reason"`
-	// More on it.
+	// The sleep state it was in.
+	PreviousSxState SleepState `wsman:"PreviousSxState"`
+	// The reason.
+	Reason BootReason `wsman:"Reason"`
+	// What AMT did ("Reset", "Power Up", "Power Cycle"), or the ElementName of the alarm.
 	ReasonDetails string `wsman:"ReasonDetails,omitempty"`
 
 	// Present says which properties the answer had that this was decoded from.
@@ -144,4 +144,68 @@ func (v OSPowerSavingState) String() string {
 		return "SavingPower"
 	}
 	return "OSPowerSavingState(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// BootReason is why the host was started.
+type BootReason uint32
+
+// Values of BootReason.
+const (
+	BootReasonUnknown       BootReason = 0
+	BootReasonOther         BootReason = 1 // not by AMT
+	BootReasonRemoteControl BootReason = 2
+	BootReasonAlarm         BootReason = 3
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v BootReason) String() string {
+	switch v {
+	case BootReasonUnknown:
+		return "Unknown"
+	case BootReasonOther:
+		return "Other"
+	case BootReasonRemoteControl:
+		return "RemoteControl"
+	case BootReasonAlarm:
+		return "Alarm"
+	}
+	return "BootReason(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// SleepState is a sleep state of the host.
+type SleepState uint32
+
+// Values of SleepState.
+const (
+	SleepStateUnknown SleepState = 0
+	SleepStateOther   SleepState = 1
+	SleepStateS0      SleepState = 2
+	SleepStateS1      SleepState = 3
+	SleepStateS2      SleepState = 4
+	SleepStateS3      SleepState = 5
+	SleepStateS4      SleepState = 6
+	SleepStateS5      SleepState = 7
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v SleepState) String() string {
+	switch v {
+	case SleepStateUnknown:
+		return "Unknown"
+	case SleepStateOther:
+		return "Other"
+	case SleepStateS0:
+		return "S0"
+	case SleepStateS1:
+		return "S1"
+	case SleepStateS2:
+		return "S2"
+	case SleepStateS3:
+		return "S3"
+	case SleepStateS4:
+		return "S4"
+	case SleepStateS5:
+		return "S5"
+	}
+	return "SleepState(" + strconv.FormatUint(uint64(v), 10) + ")"
 }

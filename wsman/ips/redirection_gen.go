@@ -21,7 +21,7 @@ import (
 // [OptInServiceRequestStateChange].
 type OptInService struct {
 	// 1 if OptInRequired may be changed.
-	CanModifyOptInPolicy uint32 `wsman:"CanModifyOptInPolicy"`
+	CanModifyOptInPolicy uint8 `wsman:"CanModifyOptInPolicy"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
 	// Name for people.
@@ -29,7 +29,7 @@ type OptInService struct {
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
 	// How long the code is good, 60 to 900; 120 at first. Unit: seconds. Writable.
-	OptInCodeTimeout uint16 `wsman:"OptInCodeTimeout"`
+	OptInCodeTimeout uint32 `wsman:"OptInCodeTimeout"`
 	// How long the code is shown, 10 to 3600; 300 at first. Unit: seconds. Writable.
 	OptInDisplayTimeout uint16 `wsman:"OptInDisplayTimeout"`
 	// What needs consent. Writable.
@@ -169,18 +169,18 @@ type KVMRedirectionSettingData struct {
 	BackToBackFbMode bool `wsman:"BackToBackFbMode"`
 	// Which screen is shown at first. Writable.
 	DefaultScreen uint8 `wsman:"DefaultScreen"`
-	// Whether two buffers are used. Writable. Since AMT 12.0.
-	DoubleBufferMode bool `wsman:"DoubleBufferMode"`
 	// Whether two buffers are in use. Since AMT 12.0.
-	DoubleBufferState bool `wsman:"DoubleBufferState,omitempty"`
+	DoubleBufferActive bool `wsman:"DoubleBufferActive,omitempty"`
+	// Whether two buffers are used if they can. Writable. Since AMT 12.0.
+	DoubleBufferEnabled bool `wsman:"DoubleBufferEnabled"`
 	// Name for people.
 	ElementName string `wsman:"ElementName,omitempty"`
 	// Whether the setup menu permits KVM.
 	EnabledByMEBx bool `wsman:"EnabledByMEBx"`
 	// Whether grey pictures are known. Since AMT 11.0.
-	GreyscalePixelFormatSupported bool `wsman:"GreyscalePixelFormatSupported,omitempty"`
-	// Whether pictures start at half size: 0 as the resolution needs it, 1 no, 2 yes. Writable. Since AMT 11.0.
-	InitialDecimationModeForLowRes uint8 `wsman:"InitialDecimationModeForLowRes"`
+	GrayscalePixelFormatSupported bool `wsman:"GrayscalePixelFormatSupported,omitempty"`
+	// Whether pictures up to 4K start at half size. Writable. Since AMT 11.0.
+	InitialDecimationModeForLowRes Decimation `wsman:"InitialDecimationModeForLowRes"`
 	// Name of the instance within its class. Key.
 	InstanceID string `wsman:"InstanceID,omitempty"`
 	// Whether port 5900 is open. Writable.
@@ -189,8 +189,8 @@ type KVMRedirectionSettingData struct {
 	OptInPolicy bool `wsman:"OptInPolicy"`
 	// How long the user may take. Unit: seconds. Writable.
 	OptInPolicyTimeout uint16 `wsman:"OptInPolicyTimeout"`
-	// Password of port 5900: exactly 8 characters, with small and capital letters, digits and others. Can only be
-	// written.
+	// Password of port 5900: exactly 8 characters, with small and capital letters, digits and others, but without
+	// quotation mark, comma and colon. Can only be written.
 	RFBPassword wsman.Secret `wsman:"RFBPassword,omitempty"`
 	// After what time without traffic a session ends. Unit: minutes. Writable.
 	SessionTimeout uint16 `wsman:"SessionTimeout"`
@@ -268,9 +268,11 @@ func (in *KVMRedirectionSettingDataDataChannelWrite) Invoke(ctx context.Context,
 // Operations: Get, Put, Enumerate. Since AMT 10.0. Methods: [ScreenConfigurationServiceSetSessionState],
 // [ScreenConfigurationServiceRequestStateChange].
 type ScreenConfigurationService struct {
+	// Whether screens are black, as the hardware says.
+	ActualState uint16 `wsman:"ActualState,omitempty"`
 	// Name of the class that the instance is of. Key.
 	CreationClassName string `wsman:"CreationClassName,omitempty"`
-	// Whether screens are black now.
+	// Whether screens shall be black.
 	CurrentState uint16 `wsman:"CurrentState"`
 	// Name for people.
 	ElementName string `wsman:"ElementName,omitempty"`
@@ -298,9 +300,9 @@ func (*ScreenConfigurationService) Class() string { return "IPS_ScreenConfigurat
 // Blanks the screens, or shows them again.
 type ScreenConfigurationServiceSetSessionState struct {
 	// 1 to blank, 0 to show.
-	SessionState uint32 `wsman:"SessionState"`
-	// How many restarts it shall outlast.
-	ConsecutiveRebootsNum uint16 `wsman:"ConsecutiveRebootsNum"`
+	SessionState uint8 `wsman:"SessionState"`
+	// How many restarts (not by power cycle) it shall outlast, up to 3.
+	ConsecutiveRebootsNum uint8 `wsman:"ConsecutiveRebootsNum"`
 }
 
 // ScreenConfigurationServiceSetSessionStateOutput is the output of IPS_ScreenConfigurationService.SetSessionState.
@@ -409,6 +411,8 @@ type SecIOService struct {
 	EnabledState cim.EnabledState `wsman:"EnabledState"`
 	// Name of the service. Key.
 	Name string `wsman:"Name,omitempty"`
+	// How many screens there are.
+	NumberOfScreens uint8 `wsman:"NumberOfScreens,omitempty"`
 	// Language that was asked for. Writable.
 	RequestedLanguage uint16 `wsman:"RequestedLanguage"`
 	// The state that was asked for last.
@@ -459,6 +463,32 @@ func (in *SecIOServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.C
 	return wsman.Invoke[SecIOServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_SecIOService", selectors...), "RequestStateChange", in, wsman.StateChange)
 }
 
+// Decimation is whether pictures start at half size.
+type Decimation uint8
+
+// Values of Decimation.
+const (
+	DecimationUnsupported Decimation = 0
+	DecimationDisabled    Decimation = 1
+	DecimationAutomatic   Decimation = 2 // above full HD
+	DecimationEnabled     Decimation = 3
+)
+
+// String returns the name of the value, or the number of one that has none.
+func (v Decimation) String() string {
+	switch v {
+	case DecimationUnsupported:
+		return "Unsupported"
+	case DecimationDisabled:
+		return "Disabled"
+	case DecimationAutomatic:
+		return "Automatic"
+	case DecimationEnabled:
+		return "Enabled"
+	}
+	return "Decimation(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
 // OptInRequired is what needs the user's consent.
 type OptInRequired uint32
 
@@ -483,7 +513,7 @@ func (v OptInRequired) String() string {
 }
 
 // OptInState is how far the user's consent is.
-type OptInState uint32
+type OptInState uint8
 
 // Values of OptInState.
 const (

@@ -16,6 +16,9 @@ type DeviceConfig struct {
 	Realm string
 	// Password returns the password of a user who may use redirection. Nil knows nobody.
 	Password func(username string) (Secret, bool)
+	// HA1 is asked in place of Password, if it is not nil: for the hash of user name, realm and password in hexadecimal
+	// digits.
+	HA1 func(username string) (Secret, bool)
 	// Start may refuse a session, for instance one that is switched off or wants a user's consent. Nil refuses none.
 	Start func(SessionType) StartStatus
 
@@ -69,7 +72,7 @@ func (d *Device) Serve(ctx context.Context, conn net.Conn) error {
 
 	t := newTransport(conn, Operator, d.cfg.WriteTimeout)
 	started := SessionType(0)
-	login := NewServerLogin(ServerLoginConfig{Realm: d.cfg.Realm, Password: d.cfg.Password, Start: func(session SessionType) StartStatus {
+	login := NewServerLogin(ServerLoginConfig{Realm: d.cfg.Realm, Password: d.cfg.Password, HA1: d.cfg.HA1, Start: func(session SessionType) StartStatus {
 		status := d.reserve(session)
 		if status == StartOK {
 			started = session

@@ -11,11 +11,11 @@ import (
 const authURI = "/RedirectionService"
 
 // response is what proves the knowledge of the password: the digest of RFC 2617 with method POST.
-func response(password Secret, d *DigestResponse) string {
+func response(cred *digest.Credentials, d *DigestResponse) string {
 	a := digest.Authorization{
 		Username: d.Username, Realm: d.Realm, Nonce: d.Nonce, URI: d.URI, CNonce: d.CNonce, NC: d.NC, QOP: digest.Auth,
 	}
-	return a.Sum(&digest.Credentials{Username: d.Username, Password: password}, "POST", nil)
+	return a.Sum(cred, "POST", nil)
 }
 
 // answer makes the response to a challenge.
@@ -30,7 +30,7 @@ func answer(c Credentials, challenge *DigestChallenge, cnonce, nc string) (*Dige
 		Username: c.Username, Realm: challenge.Realm, Nonce: challenge.Nonce, URI: authURI,
 		CNonce: cnonce, NC: nc, QOP: challenge.QOP,
 	}
-	d.Response = response(c.Password, d)
+	d.Response = response(&digest.Credentials{Username: c.Username, Password: c.Password}, d)
 	return d, nil
 }
 

@@ -3,6 +3,8 @@ package redir
 import (
 	"crypto/subtle"
 	"fmt"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
 // maxAuthRequests is how many authentications an operator may try in one session, queries and unsupported ones included.
@@ -31,6 +33,9 @@ type ServerLoginConfig struct {
 	Start func(SessionType) StartStatus
 	// Password returns the password of a user who may use redirection. Nil knows nobody.
 	Password func(username string) (Secret, bool)
+	// HA1 is asked in place of Password, if it is not nil: for the hash of user name, realm and password in hexadecimal
+	// digits, which is what devices store.
+	HA1 func(username string) (Secret, bool)
 	// OEM is sent in StartReply.
 	OEM []byte
 }
@@ -134,13 +139,16 @@ func (l *ServerLogin) authenticate(b []byte, m Message) ([]byte, error) {
 }
 
 func (l *ServerLogin) verify(d *DigestResponse) bool {
-	var password Secret
+	cred := digest.Credentials{Username: d.Username}
 	known := false
-	if l.cfg.Password != nil {
-		password, known = l.cfg.Password(d.Username)
+	switch {
+	case l.cfg.HA1 != nil:
+		cred.HA1, known = l.cfg.HA1(d.Username)
+	case l.cfg.Password != nil:
+		cred.Password, known = l.cfg.Password(d.Username)
 	}
 	// Whether the user is known shows neither in the answer nor in the time it takes.
-	right := subtle.ConstantTimeCompare([]byte(response(password, d)), []byte(d.Response)) == 1
+	right := subtle.ConstantTimeCompare([]byte(response(&cred, d)), []byte(d.Response)) == 1
 	return right && known && d.Realm == l.cfg.Realm && d.Nonce == l.nonce && d.URI == authURI && d.QOP == "auth" &&
 		d.NC != "" && d.CNonce != ""
 }

@@ -1,12 +1,15 @@
 package wsmantest
 
 import (
+	"context"
 	"crypto/x509"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/meshcentral-go/sdk/internal/secret"
+	"github.com/meshcentral-go/sdk/wsman/redir"
 )
 
 // Secret is text that no log shows. See [NewSecret].
@@ -40,7 +43,7 @@ type Config struct {
 	MinTLS, MaxTLS uint16
 
 	// TrustedRoots are the certificates whose hashes the device accepts for activation in admin mode. The root of
-	// [IPS_HostBasedSetupService] chains must be one of them.
+	// a chain given to IPS_HostBasedSetupService must be one of them.
 	TrustedRoots []*x509.Certificate
 	// TrustedSuffix is the DNS suffix that the leaf certificate of an activation must fit. Empty means any.
 	TrustedSuffix string
@@ -56,8 +59,14 @@ type Config struct {
 	// Quirks are oddities of real firmware, and of what lies between; all off by default.
 	Quirks Quirks
 
-	// Now is the clock, time.Now by default. It is used for nonces, enumerations, logs and the device's own clock, not
-	// for deadlines.
+	// SOL, IDER and KVM serve redirection sessions. By default SOL echoes what is typed, IDER reads the media once and notes
+	// their hashes (see [Device.Media]), and KVM shows a small picture.
+	SOL  func(ctx context.Context, port *redir.Serial) error
+	IDER func(ctx context.Context, host *redir.IDERHost) error
+	KVM  func(ctx context.Context, rfb net.Conn) error
+
+	// Now is the clock, time.Now by default. It is used for enumerations, locks, logs and the device's own clock; not
+	// for deadlines nor for nonces.
 	Now func() time.Time
 	// Rand is where keys, nonces and codes come from, crypto/rand by default.
 	Rand io.Reader

@@ -3,6 +3,8 @@ package wsmantest
 import (
 	"fmt"
 	"slices"
+
+	"github.com/meshcentral-go/sdk/wsman/redir"
 )
 
 // PowerState is a state of the computer, or an action that leads to one, as CIM numbers them.
@@ -144,7 +146,7 @@ func (d *Device) requestPower(c *call) (int, *fault) {
 	}
 	d.state.power.actions = append(d.state.power.actions, action)
 	d.audit(auditRemoteControl, 0, nil, c.req)
-	if action == PowerOffSoft && d.cfg.Quirks.KVMBlocksPowerOff && d.sessions["KVM"] > 0 {
+	if action == PowerOffSoft && d.cfg.Quirks.KVMBlocksPowerOff && d.sessions[redir.KVM.String()] > 0 {
 		return ok, nil
 	}
 	d.changePower(action)

@@ -1,5 +1,7 @@
 package wsmantest
 
+import "github.com/meshcentral-go/sdk/wsman/redir"
+
 // state is what the classes do not hold themselves.
 type state struct {
 	nonceUses     map[string]int
@@ -20,6 +22,8 @@ type state struct {
 	rfb           Secret                   // of port 5900
 	wifi          map[*object]Secret       // by CIM_WiFiEndpointSettings
 	audit         auditLog
+	ports         *redir.Device
+	media         []Medium
 	keyBusy       int // GenerateKeyPair answers so many times that it is busy
 }
 
@@ -46,6 +50,7 @@ func (d *Device) build() error {
 	d.buildAlarms()
 	d.buildRedirection()
 	d.buildConsent()
+	d.buildPorts()
 	d.buildEventing()
 	d.buildHardware()
 	d.buildRest()

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"net"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,8 +33,7 @@ func tlsClient(t testing.TB, d *wsmantest.Device, cfg *tls.Config) *client {
 
 func dialTLS(t testing.TB, d *wsmantest.Device, cfg *tls.Config) (*tls.Conn, error) {
 	t.Helper()
-	ours, theirs := net.Pipe()
-	go d.ServeConn(theirs, wsmantest.PortHTTPS)
+	ours := connect(t, d, wsmantest.PortHTTPS)
 	if cfg == nil {
 		cfg = &tls.Config{}
 	}

@@ -22,7 +22,6 @@ type profile struct {
 	clear          bool   // 16992 and 16994 exist
 	minTLS, maxTLS uint16
 	staticRSA      bool // the only key exchange is RSA
-	digestOnly     bool // redirection offers no plain passwords
 	rfb            string
 	spki           bool // DERKey is a SubjectPublicKeyInfo
 	proxies        bool // IPS_HTTPProxyService
@@ -66,7 +65,6 @@ func newProfile(version string) (profile, error) {
 	p.clear = p.major < 19
 	p.minTLS, p.maxTLS = tls.VersionTLS10, tls.VersionTLS12
 	p.staticRSA = p.major < 12
-	p.digestOnly = p.major >= 12
 	p.rfb = "RFB 004.000"
 	if p.major >= 12 {
 		p.minTLS, p.rfb, p.proxies = tls.VersionTLS12, "RFB 003.008", true
