@@ -169,10 +169,8 @@ func (c *Config) check() error {
 			c.Ports[p] = Echo
 		}
 	}
-	for p, h := range c.Ports {
-		if p == 0 || h == nil {
-			return fmt.Errorf("mpstest: port %d: a port has a number above zero and a handler", p)
-		}
+	if err := c.checkPorts(); err != nil {
+		return err
 	}
 	if c.MEIState != nil && !json.Valid(c.MEIState) {
 		return errors.New("mpstest: the MEI state is not JSON")
@@ -183,6 +181,15 @@ func (c *Config) check() error {
 	def(&c.LoginTime, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func (c *Config) checkPorts() error {
+	for p, h := range c.Ports {
+		if p == 0 || h == nil {
+			return fmt.Errorf("mpstest: port %d: a port has a number above zero and a handler", p)
+		}
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (s *stock) config(t *testing.T) Config {
 	_, _ = rand.Read(uuid[:])
 	return Config{
 		Server: s.MPSAddr(), Trust: Trust{Pin: PinOf(s.MPSCertificate(t))},
-		UUID: uuid, User: strings.TrimPrefix(s.group, "mesh//")[:16], Password: NewSecret("P@ssw0rd"),
+		UUID: uuid, User: strings.TrimPrefix(s.group, "mesh//")[:16], Password: NewSecret(testPassword),
 		Backoff:   Backoff{Interval: 200 * time.Millisecond, Retries: -1},
 		LoginTime: stockTime, Logger: testLogger(t),
 	}
@@ -389,15 +389,19 @@ func TestStockRestart(t *testing.T) {
 	}
 }
 
-// TestStockOffload connects without TLS, as the proxy in front of such a server does.
+// TestStockOffload connects without TLS, as the proxy in front of such a server does, and with a password that matters.
 func TestStockOffload(t *testing.T) {
 	t.Parallel()
-	s := startStock(t, map[string]any{"mpsTlsOffload": true})
+	s := startStock(t, map[string]any{"mpsTlsOffload": true, "mpsPass": testPassword})
 	cfg := s.config(t)
 	cfg.Server = "tcp://" + s.MPSAddr()
 	id := nodeID(cfg.UUID)
 	s.start(t, cfg, id, interop.ConnCIRA)
 	s.echo(t, id, 1<<20)
+
+	cfg.Password = NewSecret("wrong")
+	_, err := mustDevice(t, cfg).Login(t.Context())
+	require.ErrorIs(t, err, apf.ErrRefused)
 }
 
 // TestStockFleet puts many devices online at once.
