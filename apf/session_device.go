@@ -211,9 +211,6 @@ func (s *DeviceSession) Handle(m Message, now time.Time, add func(Message)) (Eve
 	case *KeepAliveReply:
 		return EventReply, nil
 	case *KeepAliveOptionsRequest:
-		if s.cfg.ConnType != ConnCIRA {
-			return EventNone, unexpected(t, "only firmware knows it")
-		}
 		if s.cfg.IgnoreOptions {
 			return EventNone, nil
 		}
