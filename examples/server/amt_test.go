@@ -37,7 +37,7 @@ func groupUser(t *testing.T, group controlproto.ID) string {
 }
 
 // answerPort serves a device's port: one line with its number, and then an echo. The odd ones speak TLS.
-func answerPort(t *testing.T, h *here) func(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
+func answerPort(h *here) func(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
 	cert := h.identity.mps // any will do
 	return func(_ context.Context, r *apf.OpenRequest) (func(net.Conn), error) {
 		return func(c net.Conn) {
@@ -61,7 +61,7 @@ func (h *here) callInOver(t *testing.T, stream apf.Stream, user string, change .
 	t.Helper()
 	ready := make(chan struct{})
 	cfg := &apf.DeviceConfig{
-		UUID: amtUUID, User: user, Password: mps.NewSecret("P@ssw0rd"), Ports: []uint16{16992, 16994, 5900}, Accept: answerPort(t, h),
+		UUID: amtUUID, User: user, Password: mps.NewSecret("P@ssw0rd"), Ports: []uint16{16992, 16994, 5900}, Accept: answerPort(h),
 		Ready: func(*apf.Conn) { close(ready) },
 	}
 	for _, f := range change {
