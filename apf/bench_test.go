@@ -59,10 +59,13 @@ func (p *muxPair) carry(from *Mux, parser *Parser, to *Mux) int {
 	return len(p.wire)
 }
 
-// transfer sends size bytes in frames that are as large as the buffers allow, and reads them.
-func (p *muxPair) transfer(size int, data, into []byte) {
-	for sent, got := 0, 0; got < size; {
-		sent += p.server.Write(p.a, data[:min(len(data), size-sent)])
+// transferSize is how much transfer sends.
+const transferSize = 1 << 20
+
+// transfer sends bytes in frames that are as large as the buffers allow, and reads them.
+func (p *muxPair) transfer(data, into []byte) {
+	for sent, got := 0, 0; got < transferSize; {
+		sent += p.server.Write(p.a, data[:min(len(data), transferSize-sent)])
 		p.move()
 		for {
 			n := p.device.Read(p.z, into)
@@ -77,16 +80,15 @@ func (p *muxPair) transfer(size int, data, into []byte) {
 //
 //	go test ./apf -run '^$' -bench Mux
 func BenchmarkMux(b *testing.B) {
-	const size = 1 << 20
 	p := newMuxPair(b, 1<<20)
 	data, into := make([]byte, 32<<10), make([]byte, 32<<10)
-	p.transfer(size, data, into)
-	b.SetBytes(size)
+	p.transfer(data, into)
+	b.SetBytes(transferSize)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.transfer(size, data, into)
+		p.transfer(data, into)
 	}
-	b.ReportMetric(float64(size)/float64(16<<10-dataHeader), "frames/op")
+	b.ReportMetric(float64(transferSize)/float64(16<<10-dataHeader), "frames/op")
 }
 
 // TestAllocsMux: a frame costs no memory, from writing to reading it, nor does the credit for it.
@@ -96,9 +98,9 @@ func TestAllocsMux(t *testing.T) {
 	}
 	p := newMuxPair(t, 128<<10)
 	data, into := make([]byte, 32<<10), make([]byte, 32<<10)
-	p.transfer(1<<20, data, into)
-	n := testing.AllocsPerRun(20, func() { p.transfer(1<<20, data, into) })
-	require.Less(t, n/float64(1<<20/(16<<10)), 0.05, "allocations per frame; the collector may take a buffer away")
+	p.transfer(data, into)
+	n := testing.AllocsPerRun(20, func() { p.transfer(data, into) })
+	require.Less(t, n/float64(transferSize/(16<<10)), 0.05, "allocations per frame; the collector may take a buffer away")
 }
 
 // delayed is one direction of a connection that takes its time.
@@ -296,7 +298,7 @@ func TestIdleHoldsNothing(t *testing.T) {
 		require.Nil(t, server.parser.msg.data.Data)
 		server.mu.Unlock()
 		q.Close()
-		require.ErrorIs(t, server.wait(t), io.EOF)
+		require.ErrorIs(t, server.wait(t), ErrGone)
 	})
 }
 

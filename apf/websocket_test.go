@@ -143,7 +143,7 @@ func TestStockClient(t *testing.T) {
 		text(&ChannelOpen{ChannelType: b(ChannelDirect), Sender: 1, Window: 1, Port: 1}) // so would this
 		text(&KeepAliveRequest{255})
 		hear(&KeepAliveReply{255})
-		result := dial(t.Context(), server, 16992)
+		result := dial(t.Context(), server)
 		hear(&ChannelOpen{b(ChannelForwarded), 4, 128 << 10, nil, 16992, b("1.2.3.4"), 1024})
 		text(&ChannelOpenConfirmation{4, 4, 128 << 10}) // the server's own number and window
 		d := <-result

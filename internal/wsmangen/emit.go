@@ -332,10 +332,11 @@ func versions(since, until string) string {
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// lowerFirst makes the beginning of a text fit into a sentence, unless it is an abbreviation.
+// lowerFirst makes the beginning of a text fit into a sentence, unless it is a name or an abbreviation.
 func lowerFirst(s string) string {
-	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && (s[1] >= 'a' && s[1] <= 'z' || s[1] == ' ') {
-		return strings.ToLower(s[:1]) + s[1:]
+	first, _, _ := strings.Cut(s, " ")
+	if first == "" || strings.ContainsFunc(first[1:], func(r rune) bool { return r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' }) {
+		return s
 	}
-	return s
+	return strings.ToLower(s[:1]) + s[1:]
 }

@@ -154,6 +154,15 @@ func TestGoName(t *testing.T) {
 	}
 }
 
+func TestLowerFirst(t *testing.T) {
+	for text, want := range map[string]string{
+		"A thing": "a thing", "The host": "the host", "RequestStateChange.": "RequestStateChange.", "TLS": "TLS", "WiFi radio": "WiFi radio",
+		"802.1x": "802.1x", "AMT's clock": "AMT's clock", "": "",
+	} {
+		require.Equal(t, want, lowerFirst(text))
+	}
+}
+
 // Mistakes are reported with their place.
 func TestMistakes(t *testing.T) {
 	const head = "class CIM_A\n\t| A.\n"

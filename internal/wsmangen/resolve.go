@@ -252,15 +252,10 @@ func qualified(from, owner *family, name string) string {
 	return owner.name + "." + name
 }
 
-// wsmanReturns are the tables of return values that package wsman has.
-var wsmanReturns = []string{
-	"PTStatus", "StateChange", "PowerStateChange", "WiFiPortConfiguration", "HostBasedSetup", "AddNextCertInChain", "OptIn",
-}
-
 // returnNames returns the Go expression for the names of return values.
 func (g *generator) returnNames(f *family, name string) (string, error) {
-	if slices.Contains(wsmanReturns, name) {
-		return "wsman." + name, nil
+	if name == "PTStatus" {
+		return "wsman.PTStatus", nil
 	}
 	owner := f
 	if pkg, rest, dotted := strings.Cut(name, "."); dotted {

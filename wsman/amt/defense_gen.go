@@ -216,7 +216,7 @@ type HeuristicPacketFilterStatisticsResetSelectedStatsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HeuristicPacketFilterStatisticsResetSelectedStats) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HeuristicPacketFilterStatisticsResetSelectedStatsOutput, error) {
-	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, wsman.PowerStateChange)
+	return wsman.Invoke[HeuristicPacketFilterStatisticsResetSelectedStatsOutput](ctx, c, wsman.NewRef("AMT_HeuristicPacketFilterStatistics", selectors...), "ResetSelectedStats", in, cim.PowerStateChangeNames)
 }
 
 // EndpointAccessControlService is the class AMT_EndpointAccessControlService: network access control (posture).
@@ -272,7 +272,7 @@ type EndpointAccessControlServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EndpointAccessControlServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EndpointAccessControlServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[EndpointAccessControlServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_EndpointAccessControlService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // EndpointAccessControlServiceGetPosture is the input of AMT_EndpointAccessControlService.GetPosture. Reads the

@@ -342,7 +342,7 @@ type WebUIServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WebUIServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WebUIServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[WebUIServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_WebUIService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[WebUIServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_WebUIService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // Switch is a setting that is on or off but is no boolean.

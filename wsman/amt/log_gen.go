@@ -124,7 +124,7 @@ type MessageLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MessageLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MessageLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[MessageLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_MessageLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // MessageLogClearLog is the input of AMT_MessageLog.ClearLog. Removes all records.
@@ -402,7 +402,7 @@ type AuditLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AuditLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AuditLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[AuditLogRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_AuditLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // AuditLogReadRecords is the input of AMT_AuditLog.ReadRecords. Reads up to 10 records.
@@ -817,7 +817,7 @@ func MessageLogNames(value uint32) string {
 	return ""
 }
 
-// FirstRecordNames names the return values of positionToFirstRecord. It is a [wsman.ReturnNames].
+// FirstRecordNames names the return values of PositionToFirstRecord. It is a [wsman.ReturnNames].
 func FirstRecordNames(value uint32) string {
 	switch value {
 	case 1:

@@ -236,7 +236,7 @@ type WiFiPortConfigurationServiceAddWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceAddWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceAddWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, wsman.WiFiPortConfiguration)
+	return wsman.Invoke[WiFiPortConfigurationServiceAddWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "AddWiFiSettings", in, WiFiPortConfigurationNames)
 }
 
 // WiFiPortConfigurationServiceUpdateWiFiSettings is the input of
@@ -266,7 +266,7 @@ type WiFiPortConfigurationServiceUpdateWiFiSettingsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceUpdateWiFiSettings) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceUpdateWiFiSettingsOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, wsman.WiFiPortConfiguration)
+	return wsman.Invoke[WiFiPortConfigurationServiceUpdateWiFiSettingsOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "UpdateWiFiSettings", in, WiFiPortConfigurationNames)
 }
 
 // WiFiPortConfigurationServiceDeleteAllITProfiles is the input of
@@ -283,7 +283,7 @@ type WiFiPortConfigurationServiceDeleteAllITProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllITProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllITProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, wsman.WiFiPortConfiguration)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllITProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllITProfiles", in, WiFiPortConfigurationNames)
 }
 
 // WiFiPortConfigurationServiceDeleteAllUserProfiles is the input of
@@ -300,7 +300,7 @@ type WiFiPortConfigurationServiceDeleteAllUserProfilesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortConfigurationServiceDeleteAllUserProfiles) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortConfigurationServiceDeleteAllUserProfilesOutput, error) {
-	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, wsman.WiFiPortConfiguration)
+	return wsman.Invoke[WiFiPortConfigurationServiceDeleteAllUserProfilesOutput](ctx, c, wsman.NewRef("AMT_WiFiPortConfigurationService", selectors...), "DeleteAllUserProfiles", in, WiFiPortConfigurationNames)
 }
 
 // LinkPolicy is when AMT keeps the link up.
@@ -462,4 +462,20 @@ func (v ProfileSync) String() string {
 		return "Unrestricted"
 	}
 	return "ProfileSync(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// WiFiPortConfigurationNames names the return values of the methods of AMT_WiFiPortConfigurationService. It is a
+// [wsman.ReturnNames].
+func WiFiPortConfigurationNames(value uint32) string {
+	switch value {
+	case 1:
+		return "NOT_SUPPORTED"
+	case 2:
+		return "FAILED"
+	case 3:
+		return "INVALID_PARAMETER"
+	case 4:
+		return "INVALID_REFERENCE"
+	}
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/cim"
 )
 
 // RedirectionService is the class AMT_RedirectionService: serial over LAN (SOL) and IDE redirection (IDE-R):
@@ -64,7 +65,7 @@ type RedirectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RedirectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RedirectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_RedirectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_RedirectionService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // RedirectionServiceTerminateSession is the input of AMT_RedirectionService.TerminateSession. Ends a session.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/cim"
 )
 
 // RemoteAccessService is the class AMT_RemoteAccessService: client-initiated remote access (CIRA): the service
@@ -334,7 +335,7 @@ type UserInitiatedConnectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *UserInitiatedConnectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*UserInitiatedConnectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[UserInitiatedConnectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("AMT_UserInitiatedConnectionService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // InfoFormat is what an address is.

@@ -120,7 +120,7 @@ func TestSampleTime(t *testing.T) {
 func TestSampleConsent(t *testing.T) {
 	got := decode[ips.OptInServiceStartOptInOutput](t, `<g:StartOptIn_OUTPUT><g:ReturnValue>2</g:ReturnValue></g:StartOptIn_OUTPUT>`)
 	require.Equal(t, uint32(2), got.ReturnValue)
-	require.Equal(t, "INVALID_STATE", wsman.OptIn(got.ReturnValue))
+	require.Equal(t, "INVALID_STATE", ips.OptInNames(got.ReturnValue))
 }
 
 func TestSampleBootOrder(t *testing.T) {

@@ -51,7 +51,7 @@ type BootConfigSettingChangeBootOrderOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BootConfigSettingChangeBootOrder) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BootConfigSettingChangeBootOrderOutput, error) {
-	return wsman.Invoke[BootConfigSettingChangeBootOrderOutput](ctx, c, wsman.NewRef("CIM_BootConfigSetting", selectors...), "ChangeBootOrder", in, wsman.PowerStateChange)
+	return wsman.Invoke[BootConfigSettingChangeBootOrderOutput](ctx, c, wsman.NewRef("CIM_BootConfigSetting", selectors...), "ChangeBootOrder", in, PowerStateChangeNames)
 }
 
 // BootService is the class CIM_BootService: the service that says which role a boot configuration has, and
@@ -108,7 +108,7 @@ type BootServiceSetBootConfigRoleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BootServiceSetBootConfigRole) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BootServiceSetBootConfigRoleOutput, error) {
-	return wsman.Invoke[BootServiceSetBootConfigRoleOutput](ctx, c, wsman.NewRef("CIM_BootService", selectors...), "SetBootConfigRole", in, wsman.PowerStateChange)
+	return wsman.Invoke[BootServiceSetBootConfigRoleOutput](ctx, c, wsman.NewRef("CIM_BootService", selectors...), "SetBootConfigRole", in, PowerStateChangeNames)
 }
 
 // BootServiceRequestStateChange is the input of CIM_BootService.RequestStateChange. Switches one-click recovery
@@ -134,7 +134,7 @@ type BootServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BootServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BootServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[BootServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_BootService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[BootServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_BootService", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // BootSourceSetting is the class CIM_BootSourceSetting: something to boot from: a disk, the network, or an

@@ -243,3 +243,54 @@ func (v OperationalStatus) String() string {
 	}
 	return "OperationalStatus(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
+
+// StateChangeNames names the return values of RequestStateChange. It is a [wsman.ReturnNames].
+func StateChangeNames(value uint32) string {
+	switch value {
+	case 1:
+		return "NOT_SUPPORTED"
+	case 2:
+		return "UNKNOWN_ERROR"
+	case 3:
+		return "TIMEOUT"
+	case 4:
+		return "FAILED"
+	case 5:
+		return "INVALID_PARAMETER"
+	case 6:
+		return "IN_USE"
+	case 4096:
+		return "JOB_STARTED"
+	case 4097:
+		return "INVALID_STATE_TRANSITION"
+	case 4098:
+		return "TIMEOUT_PARAMETER_NOT_SUPPORTED"
+	case 4099:
+		return "BUSY"
+	}
+	return ""
+}
+
+// PowerStateChangeNames names the return values of RequestPowerStateChange, ChangeBootOrder, SetBootConfigRole
+// and other methods for which CIM has no more than these. It is a [wsman.ReturnNames].
+func PowerStateChangeNames(value uint32) string {
+	switch value {
+	case 1:
+		return "NOT_SUPPORTED"
+	case 2:
+		return "UNKNOWN_ERROR"
+	case 3:
+		return "TIMEOUT"
+	case 4:
+		return "FAILED"
+	case 5:
+		return "INVALID_PARAMETER"
+	case 6:
+		return "IN_USE"
+	case 4096:
+		return "JOB_STARTED"
+	case 4097:
+		return "INVALID_STATE_TRANSITION"
+	}
+	return ""
+}

@@ -109,7 +109,7 @@ type ProcessorSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorSetPowerStateOutput, error) {
-	return wsman.Invoke[ProcessorSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // ProcessorReset is the input of CIM_Processor.Reset. Resets the device.
@@ -125,7 +125,7 @@ type ProcessorResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorResetOutput, error) {
-	return wsman.Invoke[ProcessorResetOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorResetOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // ProcessorEnableDevice is the input of CIM_Processor.EnableDevice. Enables or disables the device. CIM has
@@ -145,7 +145,7 @@ type ProcessorEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorEnableDeviceOutput, error) {
-	return wsman.Invoke[ProcessorEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // ProcessorOnlineDevice is the input of CIM_Processor.OnlineDevice. Brings the device on line or takes it off.
@@ -164,7 +164,7 @@ type ProcessorOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorOnlineDeviceOutput, error) {
-	return wsman.Invoke[ProcessorOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // ProcessorQuiesceDevice is the input of CIM_Processor.QuiesceDevice. Lets the device finish what it does and
@@ -184,7 +184,7 @@ type ProcessorQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorQuiesceDeviceOutput, error) {
-	return wsman.Invoke[ProcessorQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // ProcessorSaveProperties is the input of CIM_Processor.SaveProperties. Stores the device's configuration.
@@ -200,7 +200,7 @@ type ProcessorSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorSavePropertiesOutput, error) {
-	return wsman.Invoke[ProcessorSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // ProcessorRestoreProperties is the input of CIM_Processor.RestoreProperties. Brings back the stored
@@ -217,7 +217,7 @@ type ProcessorRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorRestorePropertiesOutput, error) {
-	return wsman.Invoke[ProcessorRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProcessorRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // ProcessorRequestStateChange is the input of CIM_Processor.RequestStateChange. Asks for another state.
@@ -240,7 +240,7 @@ type ProcessorRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProcessorRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProcessorRequestStateChangeOutput, error) {
-	return wsman.Invoke[ProcessorRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[ProcessorRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Processor", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // MediaAccessDevice is the class CIM_MediaAccessDevice: a drive.
@@ -355,7 +355,7 @@ type MediaAccessDeviceLockMediaOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceLockMedia) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceLockMediaOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceLockMediaOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "LockMedia", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceLockMediaOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "LockMedia", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceSetPowerState is the input of CIM_MediaAccessDevice.SetPowerState. Asks for a power state of
@@ -377,7 +377,7 @@ type MediaAccessDeviceSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceSetPowerStateOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceReset is the input of CIM_MediaAccessDevice.Reset. Resets the device.
@@ -393,7 +393,7 @@ type MediaAccessDeviceResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceResetOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceResetOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceResetOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceEnableDevice is the input of CIM_MediaAccessDevice.EnableDevice. Enables or disables the
@@ -413,7 +413,7 @@ type MediaAccessDeviceEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceEnableDeviceOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceOnlineDevice is the input of CIM_MediaAccessDevice.OnlineDevice. Brings the device on line or
@@ -433,7 +433,7 @@ type MediaAccessDeviceOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceOnlineDeviceOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceQuiesceDevice is the input of CIM_MediaAccessDevice.QuiesceDevice. Lets the device finish
@@ -453,7 +453,7 @@ type MediaAccessDeviceQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceQuiesceDeviceOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceSaveProperties is the input of CIM_MediaAccessDevice.SaveProperties. Stores the device's
@@ -470,7 +470,7 @@ type MediaAccessDeviceSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceSavePropertiesOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceRestoreProperties is the input of CIM_MediaAccessDevice.RestoreProperties. Brings back the
@@ -487,7 +487,7 @@ type MediaAccessDeviceRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceRestorePropertiesOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[MediaAccessDeviceRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // MediaAccessDeviceRequestStateChange is the input of CIM_MediaAccessDevice.RequestStateChange. Asks for another
@@ -511,7 +511,7 @@ type MediaAccessDeviceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *MediaAccessDeviceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*MediaAccessDeviceRequestStateChangeOutput, error) {
-	return wsman.Invoke[MediaAccessDeviceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[MediaAccessDeviceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_MediaAccessDevice", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // PowerSupply is the class CIM_PowerSupply: a power supply.
@@ -605,7 +605,7 @@ type PowerSupplySetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplySetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplySetPowerStateOutput, error) {
-	return wsman.Invoke[PowerSupplySetPowerStateOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplySetPowerStateOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // PowerSupplyReset is the input of CIM_PowerSupply.Reset. Resets the device.
@@ -621,7 +621,7 @@ type PowerSupplyResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyResetOutput, error) {
-	return wsman.Invoke[PowerSupplyResetOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplyResetOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // PowerSupplyEnableDevice is the input of CIM_PowerSupply.EnableDevice. Enables or disables the device. CIM has
@@ -641,7 +641,7 @@ type PowerSupplyEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyEnableDeviceOutput, error) {
-	return wsman.Invoke[PowerSupplyEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplyEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // PowerSupplyOnlineDevice is the input of CIM_PowerSupply.OnlineDevice. Brings the device on line or takes it
@@ -661,7 +661,7 @@ type PowerSupplyOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyOnlineDeviceOutput, error) {
-	return wsman.Invoke[PowerSupplyOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplyOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // PowerSupplyQuiesceDevice is the input of CIM_PowerSupply.QuiesceDevice. Lets the device finish what it does
@@ -681,7 +681,7 @@ type PowerSupplyQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyQuiesceDeviceOutput, error) {
-	return wsman.Invoke[PowerSupplyQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplyQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // PowerSupplySaveProperties is the input of CIM_PowerSupply.SaveProperties. Stores the device's configuration.
@@ -697,7 +697,7 @@ type PowerSupplySavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplySaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplySavePropertiesOutput, error) {
-	return wsman.Invoke[PowerSupplySavePropertiesOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplySavePropertiesOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // PowerSupplyRestoreProperties is the input of CIM_PowerSupply.RestoreProperties. Brings back the stored
@@ -714,7 +714,7 @@ type PowerSupplyRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyRestorePropertiesOutput, error) {
-	return wsman.Invoke[PowerSupplyRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerSupplyRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // PowerSupplyRequestStateChange is the input of CIM_PowerSupply.RequestStateChange. Asks for another state.
@@ -737,7 +737,7 @@ type PowerSupplyRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerSupplyRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerSupplyRequestStateChangeOutput, error) {
-	return wsman.Invoke[PowerSupplyRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[PowerSupplyRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerSupply", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // Battery is the class CIM_Battery: a battery of the machine.
@@ -845,7 +845,7 @@ type BatterySetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatterySetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatterySetPowerStateOutput, error) {
-	return wsman.Invoke[BatterySetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatterySetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // BatteryReset is the input of CIM_Battery.Reset. Resets the device.
@@ -861,7 +861,7 @@ type BatteryResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryResetOutput, error) {
-	return wsman.Invoke[BatteryResetOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatteryResetOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // BatteryEnableDevice is the input of CIM_Battery.EnableDevice. Enables or disables the device. CIM has replaced
@@ -881,7 +881,7 @@ type BatteryEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryEnableDeviceOutput, error) {
-	return wsman.Invoke[BatteryEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatteryEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // BatteryOnlineDevice is the input of CIM_Battery.OnlineDevice. Brings the device on line or takes it off.
@@ -900,7 +900,7 @@ type BatteryOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryOnlineDeviceOutput, error) {
-	return wsman.Invoke[BatteryOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatteryOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // BatteryQuiesceDevice is the input of CIM_Battery.QuiesceDevice. Lets the device finish what it does and then
@@ -920,7 +920,7 @@ type BatteryQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryQuiesceDeviceOutput, error) {
-	return wsman.Invoke[BatteryQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatteryQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // BatterySaveProperties is the input of CIM_Battery.SaveProperties. Stores the device's configuration.
@@ -936,7 +936,7 @@ type BatterySavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatterySaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatterySavePropertiesOutput, error) {
-	return wsman.Invoke[BatterySavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatterySavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // BatteryRestoreProperties is the input of CIM_Battery.RestoreProperties. Brings back the stored configuration.
@@ -952,7 +952,7 @@ type BatteryRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryRestorePropertiesOutput, error) {
-	return wsman.Invoke[BatteryRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[BatteryRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // BatteryRequestStateChange is the input of CIM_Battery.RequestStateChange. Asks for another state.
@@ -975,7 +975,7 @@ type BatteryRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *BatteryRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*BatteryRequestStateChangeOutput, error) {
-	return wsman.Invoke[BatteryRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[BatteryRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Battery", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // Fan is the class CIM_Fan: a fan.
@@ -1047,7 +1047,7 @@ type FanSetSpeedOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanSetSpeed) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanSetSpeedOutput, error) {
-	return wsman.Invoke[FanSetSpeedOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SetSpeed", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanSetSpeedOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SetSpeed", in, PowerStateChangeNames)
 }
 
 // FanSetPowerState is the input of CIM_Fan.SetPowerState. Asks for a power state of the device. CIM has replaced
@@ -1069,7 +1069,7 @@ type FanSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanSetPowerStateOutput, error) {
-	return wsman.Invoke[FanSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // FanReset is the input of CIM_Fan.Reset. Resets the device.
@@ -1085,7 +1085,7 @@ type FanResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanResetOutput, error) {
-	return wsman.Invoke[FanResetOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanResetOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // FanEnableDevice is the input of CIM_Fan.EnableDevice. Enables or disables the device. CIM has replaced it by
@@ -1105,7 +1105,7 @@ type FanEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanEnableDeviceOutput, error) {
-	return wsman.Invoke[FanEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // FanOnlineDevice is the input of CIM_Fan.OnlineDevice. Brings the device on line or takes it off.
@@ -1124,7 +1124,7 @@ type FanOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanOnlineDeviceOutput, error) {
-	return wsman.Invoke[FanOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // FanQuiesceDevice is the input of CIM_Fan.QuiesceDevice. Lets the device finish what it does and then rest, or
@@ -1144,7 +1144,7 @@ type FanQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanQuiesceDeviceOutput, error) {
-	return wsman.Invoke[FanQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // FanSaveProperties is the input of CIM_Fan.SaveProperties. Stores the device's configuration.
@@ -1160,7 +1160,7 @@ type FanSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanSavePropertiesOutput, error) {
-	return wsman.Invoke[FanSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // FanRestoreProperties is the input of CIM_Fan.RestoreProperties. Brings back the stored configuration.
@@ -1176,7 +1176,7 @@ type FanRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanRestorePropertiesOutput, error) {
-	return wsman.Invoke[FanRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[FanRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // FanRequestStateChange is the input of CIM_Fan.RequestStateChange. Asks for another state.
@@ -1199,7 +1199,7 @@ type FanRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *FanRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*FanRequestStateChangeOutput, error) {
-	return wsman.Invoke[FanRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[FanRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Fan", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // Sensor is the class CIM_Sensor: a sensor that has a few states.
@@ -1279,7 +1279,7 @@ type SensorSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorSetPowerStateOutput, error) {
-	return wsman.Invoke[SensorSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // SensorReset is the input of CIM_Sensor.Reset. Resets the device.
@@ -1295,7 +1295,7 @@ type SensorResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorResetOutput, error) {
-	return wsman.Invoke[SensorResetOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorResetOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // SensorEnableDevice is the input of CIM_Sensor.EnableDevice. Enables or disables the device. CIM has replaced
@@ -1315,7 +1315,7 @@ type SensorEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorEnableDeviceOutput, error) {
-	return wsman.Invoke[SensorEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // SensorOnlineDevice is the input of CIM_Sensor.OnlineDevice. Brings the device on line or takes it off.
@@ -1334,7 +1334,7 @@ type SensorOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorOnlineDeviceOutput, error) {
-	return wsman.Invoke[SensorOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // SensorQuiesceDevice is the input of CIM_Sensor.QuiesceDevice. Lets the device finish what it does and then
@@ -1354,7 +1354,7 @@ type SensorQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorQuiesceDeviceOutput, error) {
-	return wsman.Invoke[SensorQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // SensorSaveProperties is the input of CIM_Sensor.SaveProperties. Stores the device's configuration.
@@ -1370,7 +1370,7 @@ type SensorSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorSavePropertiesOutput, error) {
-	return wsman.Invoke[SensorSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // SensorRestoreProperties is the input of CIM_Sensor.RestoreProperties. Brings back the stored configuration.
@@ -1386,7 +1386,7 @@ type SensorRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorRestorePropertiesOutput, error) {
-	return wsman.Invoke[SensorRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[SensorRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // SensorRequestStateChange is the input of CIM_Sensor.RequestStateChange. Asks for another state.
@@ -1409,7 +1409,7 @@ type SensorRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SensorRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SensorRequestStateChangeOutput, error) {
-	return wsman.Invoke[SensorRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[SensorRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Sensor", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // Watchdog is the class CIM_Watchdog: a timer that expires unless it is kept alive. AMT's are
@@ -1488,7 +1488,7 @@ type WatchdogKeepAliveOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogKeepAlive) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogKeepAliveOutput, error) {
-	return wsman.Invoke[WatchdogKeepAliveOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "KeepAlive", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogKeepAliveOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "KeepAlive", in, PowerStateChangeNames)
 }
 
 // WatchdogSetPowerState is the input of CIM_Watchdog.SetPowerState. Asks for a power state of the device. CIM
@@ -1510,7 +1510,7 @@ type WatchdogSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogSetPowerStateOutput, error) {
-	return wsman.Invoke[WatchdogSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // WatchdogReset is the input of CIM_Watchdog.Reset. Resets the device.
@@ -1526,7 +1526,7 @@ type WatchdogResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogResetOutput, error) {
-	return wsman.Invoke[WatchdogResetOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogResetOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // WatchdogEnableDevice is the input of CIM_Watchdog.EnableDevice. Enables or disables the device. CIM has
@@ -1546,7 +1546,7 @@ type WatchdogEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogEnableDeviceOutput, error) {
-	return wsman.Invoke[WatchdogEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // WatchdogOnlineDevice is the input of CIM_Watchdog.OnlineDevice. Brings the device on line or takes it off.
@@ -1565,7 +1565,7 @@ type WatchdogOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogOnlineDeviceOutput, error) {
-	return wsman.Invoke[WatchdogOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // WatchdogQuiesceDevice is the input of CIM_Watchdog.QuiesceDevice. Lets the device finish what it does and then
@@ -1585,7 +1585,7 @@ type WatchdogQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogQuiesceDeviceOutput, error) {
-	return wsman.Invoke[WatchdogQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // WatchdogSaveProperties is the input of CIM_Watchdog.SaveProperties. Stores the device's configuration.
@@ -1601,7 +1601,7 @@ type WatchdogSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogSavePropertiesOutput, error) {
-	return wsman.Invoke[WatchdogSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // WatchdogRestoreProperties is the input of CIM_Watchdog.RestoreProperties. Brings back the stored
@@ -1618,7 +1618,7 @@ type WatchdogRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogRestorePropertiesOutput, error) {
-	return wsman.Invoke[WatchdogRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WatchdogRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // WatchdogRequestStateChange is the input of CIM_Watchdog.RequestStateChange. Asks for another state.
@@ -1641,7 +1641,7 @@ type WatchdogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WatchdogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WatchdogRequestStateChangeOutput, error) {
-	return wsman.Invoke[WatchdogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[WatchdogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Watchdog", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // EthernetPort is the class CIM_EthernetPort: a wired network interface as hardware. Its settings are
@@ -1748,7 +1748,7 @@ type EthernetPortSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortSetPowerStateOutput, error) {
-	return wsman.Invoke[EthernetPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // EthernetPortReset is the input of CIM_EthernetPort.Reset. Resets the device.
@@ -1764,7 +1764,7 @@ type EthernetPortResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortResetOutput, error) {
-	return wsman.Invoke[EthernetPortResetOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortResetOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // EthernetPortEnableDevice is the input of CIM_EthernetPort.EnableDevice. Enables or disables the device. CIM
@@ -1784,7 +1784,7 @@ type EthernetPortEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortEnableDeviceOutput, error) {
-	return wsman.Invoke[EthernetPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // EthernetPortOnlineDevice is the input of CIM_EthernetPort.OnlineDevice. Brings the device on line or takes it
@@ -1804,7 +1804,7 @@ type EthernetPortOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortOnlineDeviceOutput, error) {
-	return wsman.Invoke[EthernetPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // EthernetPortQuiesceDevice is the input of CIM_EthernetPort.QuiesceDevice. Lets the device finish what it does
@@ -1824,7 +1824,7 @@ type EthernetPortQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortQuiesceDeviceOutput, error) {
-	return wsman.Invoke[EthernetPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // EthernetPortSaveProperties is the input of CIM_EthernetPort.SaveProperties. Stores the device's configuration.
@@ -1840,7 +1840,7 @@ type EthernetPortSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortSavePropertiesOutput, error) {
-	return wsman.Invoke[EthernetPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // EthernetPortRestoreProperties is the input of CIM_EthernetPort.RestoreProperties. Brings back the stored
@@ -1857,7 +1857,7 @@ type EthernetPortRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortRestorePropertiesOutput, error) {
-	return wsman.Invoke[EthernetPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[EthernetPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // EthernetPortRequestStateChange is the input of CIM_EthernetPort.RequestStateChange. Asks for another state.
@@ -1880,7 +1880,7 @@ type EthernetPortRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *EthernetPortRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*EthernetPortRequestStateChangeOutput, error) {
-	return wsman.Invoke[EthernetPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[EthernetPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_EthernetPort", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // CPUStatus is whether a processor works.

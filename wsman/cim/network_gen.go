@@ -103,7 +103,7 @@ type WiFiPortRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRequestStateChangeOutput, error) {
-	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[WiFiPortRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // WiFiPortSetPowerState is the input of CIM_WiFiPort.SetPowerState. Asks for a power state of the device. CIM
@@ -125,7 +125,7 @@ type WiFiPortSetPowerStateOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSetPowerState) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSetPowerStateOutput, error) {
-	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortSetPowerStateOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SetPowerState", in, PowerStateChangeNames)
 }
 
 // WiFiPortReset is the input of CIM_WiFiPort.Reset. Resets the device.
@@ -141,7 +141,7 @@ type WiFiPortResetOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortReset) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortResetOutput, error) {
-	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortResetOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "Reset", in, PowerStateChangeNames)
 }
 
 // WiFiPortEnableDevice is the input of CIM_WiFiPort.EnableDevice. Enables or disables the device. CIM has
@@ -161,7 +161,7 @@ type WiFiPortEnableDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortEnableDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortEnableDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortEnableDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "EnableDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortOnlineDevice is the input of CIM_WiFiPort.OnlineDevice. Brings the device on line or takes it off.
@@ -180,7 +180,7 @@ type WiFiPortOnlineDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortOnlineDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortOnlineDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortOnlineDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "OnlineDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortQuiesceDevice is the input of CIM_WiFiPort.QuiesceDevice. Lets the device finish what it does and then
@@ -200,7 +200,7 @@ type WiFiPortQuiesceDeviceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortQuiesceDevice) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortQuiesceDeviceOutput, error) {
-	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortQuiesceDeviceOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "QuiesceDevice", in, PowerStateChangeNames)
 }
 
 // WiFiPortSaveProperties is the input of CIM_WiFiPort.SaveProperties. Stores the device's configuration.
@@ -216,7 +216,7 @@ type WiFiPortSavePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortSaveProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortSavePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortSavePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "SaveProperties", in, PowerStateChangeNames)
 }
 
 // WiFiPortRestoreProperties is the input of CIM_WiFiPort.RestoreProperties. Brings back the stored
@@ -233,7 +233,7 @@ type WiFiPortRestorePropertiesOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *WiFiPortRestoreProperties) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*WiFiPortRestorePropertiesOutput, error) {
-	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, wsman.PowerStateChange)
+	return wsman.Invoke[WiFiPortRestorePropertiesOutput](ctx, c, wsman.NewRef("CIM_WiFiPort", selectors...), "RestoreProperties", in, PowerStateChangeNames)
 }
 
 // WiFiPortCapabilities is the class CIM_WiFiPortCapabilities: what the radio can do.

@@ -100,7 +100,7 @@ type PhysicalPackageIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PhysicalPackageIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PhysicalPackageIsCompatibleOutput, error) {
-	return wsman.Invoke[PhysicalPackageIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalPackage", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[PhysicalPackageIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalPackage", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // PhysicalFrame is the class CIM_PhysicalFrame: a frame: what a chassis is a kind of.
@@ -210,7 +210,7 @@ type PhysicalFrameIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PhysicalFrameIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PhysicalFrameIsCompatibleOutput, error) {
-	return wsman.Invoke[PhysicalFrameIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalFrame", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[PhysicalFrameIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_PhysicalFrame", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Chassis is the class CIM_Chassis: the chassis of the machine: maker, model, serial number.
@@ -338,7 +338,7 @@ type ChassisIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ChassisIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ChassisIsCompatibleOutput, error) {
-	return wsman.Invoke[ChassisIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Chassis", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[ChassisIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Chassis", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Card is the class CIM_Card: the base board: maker, model, version, serial number.
@@ -443,7 +443,7 @@ type CardConnectorPowerOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *CardConnectorPower) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*CardConnectorPowerOutput, error) {
-	return wsman.Invoke[CardConnectorPowerOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "ConnectorPower", in, wsman.PowerStateChange)
+	return wsman.Invoke[CardConnectorPowerOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "ConnectorPower", in, PowerStateChangeNames)
 }
 
 // CardIsCompatible is the input of CIM_Card.IsCompatible. Asks whether an element would work in this package.
@@ -462,7 +462,7 @@ type CardIsCompatibleOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *CardIsCompatible) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*CardIsCompatibleOutput, error) {
-	return wsman.Invoke[CardIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "IsCompatible", in, wsman.PowerStateChange)
+	return wsman.Invoke[CardIsCompatibleOutput](ctx, c, wsman.NewRef("CIM_Card", selectors...), "IsCompatible", in, PowerStateChangeNames)
 }
 
 // Chip is the class CIM_Chip: a chip. The one with the ElementName "Managed System Processor Chip" has the

@@ -70,7 +70,7 @@ type PowerManagementServiceRequestPowerStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerManagementServiceRequestPowerStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerManagementServiceRequestPowerStateChangeOutput, error) {
-	return wsman.Invoke[PowerManagementServiceRequestPowerStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerManagementService", selectors...), "RequestPowerStateChange", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerManagementServiceRequestPowerStateChangeOutput](ctx, c, wsman.NewRef("CIM_PowerManagementService", selectors...), "RequestPowerStateChange", in, PowerStateChangeNames)
 }
 
 // AssociatedPowerManagementService is the class CIM_AssociatedPowerManagementService: the power state of the

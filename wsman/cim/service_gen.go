@@ -69,7 +69,7 @@ type KVMRedirectionSAPRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *KVMRedirectionSAPRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*KVMRedirectionSAPRequestStateChangeOutput, error) {
-	return wsman.Invoke[KVMRedirectionSAPRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_KVMRedirectionSAP", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[KVMRedirectionSAPRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_KVMRedirectionSAP", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // RedirectionService is the class CIM_RedirectionService: a redirection service. AMT's own for SOL and IDE-R is
@@ -130,7 +130,7 @@ type RedirectionServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RedirectionServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RedirectionServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RedirectionService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[RedirectionServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RedirectionService", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // RecordLog is the class CIM_RecordLog: a log. AMT's are AMT_MessageLog, AMT_AuditLog and
@@ -189,7 +189,7 @@ type RecordLogClearLogOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RecordLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RecordLogClearLogOutput, error) {
-	return wsman.Invoke[RecordLogClearLogOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "ClearLog", in, wsman.PowerStateChange)
+	return wsman.Invoke[RecordLogClearLogOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "ClearLog", in, PowerStateChangeNames)
 }
 
 // RecordLogRequestStateChange is the input of CIM_RecordLog.RequestStateChange. Asks for another state.
@@ -212,7 +212,7 @@ type RecordLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *RecordLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*RecordLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[RecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[RecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_RecordLog", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // StatisticalData is the class CIM_StatisticalData: counters of something. AMT's are subclasses.
@@ -255,7 +255,7 @@ type StatisticalDataResetSelectedStatsOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *StatisticalDataResetSelectedStats) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*StatisticalDataResetSelectedStatsOutput, error) {
-	return wsman.Invoke[StatisticalDataResetSelectedStatsOutput](ctx, c, wsman.NewRef("CIM_StatisticalData", selectors...), "ResetSelectedStats", in, wsman.PowerStateChange)
+	return wsman.Invoke[StatisticalDataResetSelectedStatsOutput](ctx, c, wsman.NewRef("CIM_StatisticalData", selectors...), "ResetSelectedStats", in, PowerStateChangeNames)
 }
 
 // Account is the class CIM_Account: a user account. AMT's accounts are those of AMT_AuthorizationService.
@@ -346,7 +346,7 @@ type AccountRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AccountRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AccountRequestStateChangeOutput, error) {
-	return wsman.Invoke[AccountRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Account", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[AccountRequestStateChangeOutput](ctx, c, wsman.NewRef("CIM_Account", selectors...), "RequestStateChange", in, StateChangeNames)
 }
 
 // AccountManagementService is the class CIM_AccountManagementService: the service that makes accounts.
@@ -400,7 +400,7 @@ type AccountManagementServiceCreateAccountOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *AccountManagementServiceCreateAccount) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*AccountManagementServiceCreateAccountOutput, error) {
-	return wsman.Invoke[AccountManagementServiceCreateAccountOutput](ctx, c, wsman.NewRef("CIM_AccountManagementService", selectors...), "CreateAccount", in, wsman.PowerStateChange)
+	return wsman.Invoke[AccountManagementServiceCreateAccountOutput](ctx, c, wsman.NewRef("CIM_AccountManagementService", selectors...), "CreateAccount", in, PowerStateChangeNames)
 }
 
 // KVMProtocol is a protocol of remote screens.

@@ -22,7 +22,7 @@ func ExampleOptInServiceSendOptInCode() {
 
 func Example() {
 	fmt.Println(ips.ControlModeAdmin, ips.OptInRequiredAll, ips.OptInState(2))
-	fmt.Println(wsman.HostBasedSetup(5))
+	fmt.Println(ips.HostBasedSetupNames(5))
 	// Output:
 	// Admin All Displayed
 	// AUTH_FAILED

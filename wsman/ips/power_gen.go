@@ -67,7 +67,7 @@ type PowerManagementServiceRequestOSPowerSavingStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *PowerManagementServiceRequestOSPowerSavingStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*PowerManagementServiceRequestOSPowerSavingStateChangeOutput, error) {
-	return wsman.Invoke[PowerManagementServiceRequestOSPowerSavingStateChangeOutput](ctx, c, wsman.NewRef("IPS_PowerManagementService", selectors...), "RequestOSPowerSavingStateChange", in, wsman.PowerStateChange)
+	return wsman.Invoke[PowerManagementServiceRequestOSPowerSavingStateChangeOutput](ctx, c, wsman.NewRef("IPS_PowerManagementService", selectors...), "RequestOSPowerSavingStateChange", in, cim.PowerStateChangeNames)
 }
 
 // AlarmClockOccurrence is the class IPS_AlarmClockOccurrence: an alarm: a time at which the host is switched on.

@@ -63,7 +63,7 @@ type OptInServiceStartOptInOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStartOptIn) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStartOptInOutput, error) {
-	return wsman.Invoke[OptInServiceStartOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartOptIn", in, wsman.OptIn)
+	return wsman.Invoke[OptInServiceStartOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartOptIn", in, OptInNames)
 }
 
 // OptInServiceCancelOptIn is the input of IPS_OptInService.CancelOptIn. Ends the consent, or the attempt.
@@ -79,7 +79,7 @@ type OptInServiceCancelOptInOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceCancelOptIn) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceCancelOptInOutput, error) {
-	return wsman.Invoke[OptInServiceCancelOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "CancelOptIn", in, wsman.OptIn)
+	return wsman.Invoke[OptInServiceCancelOptInOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "CancelOptIn", in, OptInNames)
 }
 
 // OptInServiceSendOptInCode is the input of IPS_OptInService.SendOptInCode. Sends the code that the user told.
@@ -98,7 +98,7 @@ type OptInServiceSendOptInCodeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceSendOptInCode) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceSendOptInCodeOutput, error) {
-	return wsman.Invoke[OptInServiceSendOptInCodeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "SendOptInCode", in, wsman.OptIn)
+	return wsman.Invoke[OptInServiceSendOptInCodeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "SendOptInCode", in, OptInNames)
 }
 
 // OptInServiceStartService is the input of IPS_OptInService.StartService. Starts the service.
@@ -114,7 +114,7 @@ type OptInServiceStartServiceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStartService) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStartServiceOutput, error) {
-	return wsman.Invoke[OptInServiceStartServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartService", in, wsman.PowerStateChange)
+	return wsman.Invoke[OptInServiceStartServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StartService", in, cim.PowerStateChangeNames)
 }
 
 // OptInServiceStopService is the input of IPS_OptInService.StopService. Stops the service.
@@ -130,7 +130,7 @@ type OptInServiceStopServiceOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceStopService) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceStopServiceOutput, error) {
-	return wsman.Invoke[OptInServiceStopServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StopService", in, wsman.PowerStateChange)
+	return wsman.Invoke[OptInServiceStopServiceOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "StopService", in, cim.PowerStateChangeNames)
 }
 
 // OptInServiceRequestStateChange is the input of IPS_OptInService.RequestStateChange. Asks for another state of
@@ -154,7 +154,7 @@ type OptInServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *OptInServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*OptInServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[OptInServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[OptInServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_OptInService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // KVMRedirectionSettingData is the class IPS_KVMRedirectionSettingData: settings of KVM (remote screen), and of
@@ -339,7 +339,7 @@ type ScreenConfigurationServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ScreenConfigurationServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ScreenConfigurationServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[ScreenConfigurationServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[ScreenConfigurationServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ScreenConfigurationService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // ScreenSettingData is the class IPS_ScreenSettingData: the screens of the host. The arrays have an entry for
@@ -460,7 +460,7 @@ type SecIOServiceRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *SecIOServiceRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*SecIOServiceRequestStateChangeOutput, error) {
-	return wsman.Invoke[SecIOServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_SecIOService", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[SecIOServiceRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_SecIOService", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // Decimation is whether pictures start at half size.
@@ -539,4 +539,19 @@ func (v OptInState) String() string {
 		return "InSession"
 	}
 	return "OptInState(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// OptInNames names the return values of StartOptIn, CancelOptIn and SendOptInCode. It is a [wsman.ReturnNames].
+func OptInNames(value uint32) string {
+	switch value {
+	case 1:
+		return "INTERNAL_ERROR"
+	case 2:
+		return "INVALID_STATE"
+	case 3:
+		return "BLOCKED"
+	case 4:
+		return "FAILED"
+	}
+	return ""
 }

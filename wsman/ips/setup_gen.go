@@ -79,7 +79,7 @@ type HostBasedSetupServiceSetupOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceSetup) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceSetupOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "Setup", in, wsman.HostBasedSetup)
+	return wsman.Invoke[HostBasedSetupServiceSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "Setup", in, HostBasedSetupNames)
 }
 
 // HostBasedSetupServiceAddNextCertInChain is the input of IPS_HostBasedSetupService.AddNextCertInChain. Gives
@@ -103,7 +103,7 @@ type HostBasedSetupServiceAddNextCertInChainOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceAddNextCertInChain) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceAddNextCertInChainOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceAddNextCertInChainOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AddNextCertInChain", in, wsman.AddNextCertInChain)
+	return wsman.Invoke[HostBasedSetupServiceAddNextCertInChainOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AddNextCertInChain", in, AddNextCertInChainNames)
 }
 
 // HostBasedSetupServiceAdminSetup is the input of IPS_HostBasedSetupService.AdminSetup. Activates AMT into admin
@@ -131,7 +131,7 @@ type HostBasedSetupServiceAdminSetupOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceAdminSetup) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceAdminSetupOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceAdminSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AdminSetup", in, wsman.HostBasedSetup)
+	return wsman.Invoke[HostBasedSetupServiceAdminSetupOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "AdminSetup", in, HostBasedSetupNames)
 }
 
 // HostBasedSetupServiceUpgradeClientToAdmin is the input of IPS_HostBasedSetupService.UpgradeClientToAdmin.
@@ -155,7 +155,7 @@ type HostBasedSetupServiceUpgradeClientToAdminOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceUpgradeClientToAdmin) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceUpgradeClientToAdminOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceUpgradeClientToAdminOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "UpgradeClientToAdmin", in, wsman.HostBasedSetup)
+	return wsman.Invoke[HostBasedSetupServiceUpgradeClientToAdminOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "UpgradeClientToAdmin", in, HostBasedSetupNames)
 }
 
 // HostBasedSetupServiceDisableClientControlMode is the input of
@@ -172,7 +172,7 @@ type HostBasedSetupServiceDisableClientControlModeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *HostBasedSetupServiceDisableClientControlMode) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*HostBasedSetupServiceDisableClientControlModeOutput, error) {
-	return wsman.Invoke[HostBasedSetupServiceDisableClientControlModeOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "DisableClientControlMode", in, wsman.HostBasedSetup)
+	return wsman.Invoke[HostBasedSetupServiceDisableClientControlModeOutput](ctx, c, wsman.NewRef("IPS_HostBasedSetupService", selectors...), "DisableClientControlMode", in, HostBasedSetupNames)
 }
 
 // ProvisioningRecordLog is the class IPS_ProvisioningRecordLog: the record of the activation.
@@ -231,7 +231,7 @@ type ProvisioningRecordLogClearLogOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProvisioningRecordLogClearLog) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProvisioningRecordLogClearLogOutput, error) {
-	return wsman.Invoke[ProvisioningRecordLogClearLogOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "ClearLog", in, wsman.PowerStateChange)
+	return wsman.Invoke[ProvisioningRecordLogClearLogOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "ClearLog", in, cim.PowerStateChangeNames)
 }
 
 // ProvisioningRecordLogRequestStateChange is the input of IPS_ProvisioningRecordLog.RequestStateChange. Asks for
@@ -255,7 +255,7 @@ type ProvisioningRecordLogRequestStateChangeOutput struct {
 
 // Invoke calls the method. Selectors say of which instance, if there are several.
 func (in *ProvisioningRecordLogRequestStateChange) Invoke(ctx context.Context, c *wsman.Client, selectors ...wsman.Selector) (*ProvisioningRecordLogRequestStateChangeOutput, error) {
-	return wsman.Invoke[ProvisioningRecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "RequestStateChange", in, wsman.StateChange)
+	return wsman.Invoke[ProvisioningRecordLogRequestStateChangeOutput](ctx, c, wsman.NewRef("IPS_ProvisioningRecordLog", selectors...), "RequestStateChange", in, cim.StateChangeNames)
 }
 
 // ControlMode is how AMT is activated.
@@ -348,4 +348,41 @@ func (v SigningAlgorithm) String() string {
 		return "RSASHA256"
 	}
 	return "SigningAlgorithm(" + strconv.FormatUint(uint64(v), 10) + ")"
+}
+
+// HostBasedSetupNames names the return values of setup, AdminSetup, UpgradeClientToAdmin and
+// DisableClientControlMode. It is a [wsman.ReturnNames].
+func HostBasedSetupNames(value uint32) string {
+	switch value {
+	case 1:
+		return "INTERNAL_ERROR"
+	case 2:
+		return "INVALID_STATE"
+	case 3:
+		return "INVALID_PARAM"
+	case 4:
+		return "METHOD_DISABLED"
+	case 5:
+		return "AUTH_FAILED"
+	case 6:
+		return "FLASH_WRITE_LIMIT_EXCEEDED"
+	}
+	return ""
+}
+
+// AddNextCertInChainNames names the return values of AddNextCertInChain. It is a [wsman.ReturnNames].
+func AddNextCertInChainNames(value uint32) string {
+	switch value {
+	case 1:
+		return "INVALID_PARAM"
+	case 2:
+		return "INTERNAL_ERROR"
+	case 3:
+		return "INVALID_STATE"
+	case 4:
+		return "CERT_VERIFY_FAILED"
+	case 5:
+		return "CERT_CHAIN_TOO_LONG"
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package wsmantest_test
 
 import (
+	"fmt"
 	"net"
 	"strconv"
 	"testing"
@@ -35,3 +36,6 @@ func connect(t testing.TB, d *wsmantest.Device, port uint16) net.Conn {
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
+
+// printed gives a value in the forms in which it may end up in a log.
+func printed(v any) string { return fmt.Sprintf("%v %+v %#v %s", v, v, v, v) }

@@ -43,7 +43,7 @@ var oidSetup = asn1.ObjectIdentifier{2, 16, 840, 1, 113741, 1, 2, 3}
 // setupState is about activation.
 type setupState struct {
 	local    *account // $$OsAdmin, nil until asked for
-	password string
+	password Secret
 	remote   bool // activation over TLS is going on
 	mebx     bool // a MEBx password was set
 	chain    []*x509.Certificate
@@ -70,7 +70,7 @@ func (d *Device) buildSetup() {
 	}
 	s.service = service("AMT_SetupAndConfigurationService", "Intel(r) AMT Setup and Configuration Service",
 		"ConfigurationServerFQDN", "", "EnabledState", 5, "PasswordModel", 1, "ProvisioningMode", 1, "ProvisioningServerOTP", "",
-		"ProvisioningState", state, "RequestedState", 12, "Status", "OK", "ZeroTouchConfigurationEnabled", true)
+		"ProvisioningState", state, "RequestedState", 12, "ZeroTouchConfigurationEnabled", true)
 	d.define(&class{name: s.service.class, keys: serviceKeys, realms: generalInfo, methods: map[string]method{
 		"CommitChanges":                    d.commit,
 		"SetMEBxPassword":                  d.setMEBx,
@@ -81,7 +81,7 @@ func (d *Device) buildSetup() {
 		"ResetFlashWearOutProtection":      func(*call) (int, *fault) { d.writes = 0; return ok, nil },
 		"ExtendProvisioningPeriod":         d.extend,
 	}}, s.service)
-	record := newObject("IPS_ProvisioningRecordLog", "CreationClassName", "IPS_ProvisioningRecordLog", "CurrentNumberOfRecords", 0,
+	record := newObject("IPS_ProvisioningRecordLog", "CurrentNumberOfRecords", 0,
 		"ElementName", "Intel(r) AMT Provisioning Record Log", "EnabledState", 2, "InstanceID", "Intel(r) AMT Provisioning Record Log 1",
 		"LogState", 4, "MaxNumberOfRecords", 2, "Name", "Intel(r) AMT Provisioning Record Log", "OverwritePolicy", 2, "RequestedState", 12)
 	d.define(&class{name: record.class, keys: []string{"InstanceID"}, methods: map[string]method{
@@ -115,12 +115,12 @@ func (d *Device) LocalCredentials() (user string, password Secret) {
 	defer d.unlock()
 	s := &d.state.setup
 	if s.local == nil {
-		s.password = hex.EncodeToString(d.random(16))
+		s.password = NewSecret(hex.EncodeToString(d.random(16)))
 		s.local = &account{
-			name: localUser, ha1: digest.HA1(digest.MD5, localUser, d.realm, s.password), realms: []int{RealmAdministration}, enabled: true,
+			name: localUser, ha1: digest.HA1(digest.MD5, localUser, d.realm, s.password.Reveal()), realms: []int{RealmAdministration}, enabled: true,
 		}
 	}
-	return localUser, NewSecret(s.password)
+	return localUser, s.password
 }
 
 // TrustedHashes returns the SHA-256 hashes of the root certificates that may activate the device, in hexadecimal digits.
