@@ -77,15 +77,12 @@ func (f *flags) serving(cfg *mpstest.FleetConfig, out *printer) (*machines, erro
 		if err != nil {
 			return nil, err
 		}
-		behind, usual, err := newMachines(machine, out)
+		behind, err := newMachines(machine, ports, out)
 		if err != nil {
 			return nil, err
 		}
-		if ports == nil {
-			ports = usual
-		}
 		cfg.Each = func(_ int, c *mpstest.Config) error {
-			c.Ports = behind.handlers(c.UUID, ports)
+			c.Ports = behind.handlers(c.UUID)
 			return nil
 		}
 		return behind, nil
