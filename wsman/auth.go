@@ -50,6 +50,7 @@ func (a *account) blocked(pause time.Duration) bool {
 // slotAuth is the challenge that the requests of a slot answer.
 type slotAuth struct {
 	challenge  *digest.Challenge // nil: none yet
+	open       bool              // the device answers without one
 	cred       digest.Credentials
 	generation int
 	nc         uint32

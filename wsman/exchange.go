@@ -32,12 +32,18 @@ type exchange struct {
 	id    string
 	begin time.Time
 
-	attempt int
-	tries   logins
+	attempt  int
+	tries    logins
+	greeting bool // only the challenge is wanted
 }
 
 func (x *exchange) run(ctx context.Context) (*Response, error) {
 	c := x.c
+	if !x.r.Idempotent && !x.r.WithoutLogin && !x.greeting {
+		if err := x.greet(ctx); err != nil {
+			return nil, err
+		}
+	}
 	x.id = strconv.FormatUint(c.ids.Add(1), 10)
 	var err error
 	if x.s.body, err = x.message(x.s.body[:0]); err != nil {
@@ -52,12 +58,16 @@ func (x *exchange) run(ctx context.Context) (*Response, error) {
 				}
 				return nil, ErrCredentials
 			}
-			if err := c.challenged(x.s, resp, &x.tries); err != nil {
+			if err := c.challenged(x.s, resp, &x.tries); err != nil || x.greeting {
 				return nil, err
 			}
 			continue
 		}
 		if err == nil {
+			if x.s.auth.challenge == nil {
+				_, generation := c.account.get()
+				x.s.auth = slotAuth{open: true, generation: generation}
+			}
 			return x.read(resp)
 		}
 		if c.ctx.Err() != nil {
@@ -83,6 +93,24 @@ func (x *exchange) run(ctx context.Context) (*Response, error) {
 			}
 		}
 	}
+}
+
+// greet asks for a challenge, if there is none yet, before something is sent that changes the device: what is in it, passwords
+// too, shall not go to who has shown no realm, and a connection that is closed with a 401 may lose the 401.
+func (x *exchange) greet(ctx context.Context) error {
+	cred, generation := x.c.account.get()
+	if auth := &x.s.auth; cred.Username == "" || auth.generation == generation && (auth.challenge != nil || auth.open) {
+		return nil
+	}
+	r := &Request{Action: ActionGet, ResourceURI: ResourceURI("AMT_GeneralSettings"), Idempotent: true}
+	hello := exchange{c: x.c, s: x.s, r: r, begin: x.begin, greeting: true}
+	_, err := hello.run(ctx)
+	var fault *Fault
+	var failed *HTTPError
+	if errors.As(err, &fault) || errors.As(err, &failed) {
+		return nil // it answers, whatever that is
+	}
+	return err
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -132,10 +160,14 @@ func (x *exchange) once(ctx context.Context) (_ *httpResponse, at stage, reused 
 
 	x.request(reused)
 	if n, err := cn.Write(s.wire); err != nil {
-		if n > 0 {
-			return nil, sent, reused, err
+		if n == 0 {
+			return nil, unsent, reused, err
 		}
-		return nil, unsent, reused, err
+		// A device may refuse by the header and close before it has read the body.
+		if resp := cn.refusal(ctx); resp != nil {
+			return resp, answered, reused, nil
+		}
+		return nil, sent, reused, err
 	}
 	if err := cn.awaitFirst(); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -285,6 +317,10 @@ func lost(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return true
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
+		return false // an alert of TLS: both sides do not agree, and will not the next time
 	}
 	var ne net.Error
 	return errors.As(err, &ne)

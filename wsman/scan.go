@@ -170,7 +170,7 @@ func (sc *scanner) next() (bool, error) {
 		if end < 0 || len(sc.frames) == 0 {
 			return false, sc.malformed("CDATA that does not end, or outside of the root")
 		}
-		sc.add(rest[len("<![CDATA["):end])
+		sc.add(strings.Map(permitted, strings.ReplaceAll(rest[len("<![CDATA["):end], "\r\n", "\n")))
 		sc.pos += end + 3
 		return false, nil
 	case strings.HasPrefix(rest, "<!"):
@@ -179,6 +179,17 @@ func (sc *scanner) next() (bool, error) {
 		return false, sc.malformed("processing instructions are refused")
 	}
 	return false, sc.start()
+}
+
+// permitted replaces characters that XML does not permit.
+func permitted(r rune) rune {
+	switch {
+	case r == '\r':
+		return '\n'
+	case r < 0x20 && r != '\n' && r != '\t':
+		return utf8.RuneError
+	}
+	return r
 }
 
 // text takes a piece of text of the innermost element.

@@ -44,6 +44,12 @@ func TestMain(m *testing.M) {
 	case "control":
 		controlServer()
 		return
+	case "mps":
+		mpsServer()
+		return
+	case "relay":
+		relayServer()
+		return
 	}
 	flag.Parse()
 	os.Exit(m.Run())
