@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/apf"
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
 // server is a small MPS: it takes who has the right password, and keeps its connections.
@@ -253,6 +254,18 @@ func TestLoginTime(t *testing.T) {
 		require.Equal(t, 7*time.Second, time.Since(start))
 		theirs.Close()
 	})
+}
+
+// TestSplitNeedsConn refuses to split what it can not.
+func TestSplitNeedsConn(t *testing.T) {
+	ours, theirs := msgconn.Pipe()
+	defer theirs.Close(0, "")
+	d := mustDevice(t, Config{
+		Connect: func(context.Context) (apf.Stream, error) { return apf.NewWebSocketStream(ours), nil },
+		Quirks:  Quirks{SplitWrites: 1},
+	})
+	_, err := d.Login(t.Context())
+	require.ErrorContains(t, err, "can not be split")
 }
 
 // TestOneCall is a session that is not replaced.
