@@ -311,6 +311,7 @@ func TestRefusedAndSilentChannels(t *testing.T) {
 				d.Start()
 				_, err := (<-s.ready).Dial(t.Context(), "", 16992)
 				tt.check(t, err)
+				synctest.Wait()
 				require.Equal(t, StateOnline, d.State())
 			})
 		})
@@ -359,6 +360,7 @@ func TestStubbornKeepAlive(t *testing.T) {
 		<-c.Done()
 		require.ErrorIs(t, c.Err(), apf.ErrIdle)
 		again := <-s.ready
+		synctest.Wait() // the device learns it after the server
 		require.EqualValues(t, 2, d.Sessions())
 		require.NoError(t, again.Err())
 	})
