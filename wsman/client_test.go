@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -395,6 +396,39 @@ func TestTimeout(t *testing.T) {
 		require.ErrorIs(t, err, ErrNoAnswer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
+}
+
+// halfDeaf is a connection whose other end refuses after some bytes, and reads no more.
+type halfDeaf struct {
+	net.Conn
+	answer io.Reader
+}
+
+func (c *halfDeaf) Write(b []byte) (int, error)     { return min(len(b), 100), io.ErrClosedPipe }
+func (c *halfDeaf) Read(b []byte) (int, error)      { return c.answer.Read(b) }
+func (c *halfDeaf) SetReadDeadline(time.Time) error { return nil }
+
+// A device refuses by the header alone. That is seen, and what it refused is not said to have been carried out.
+func TestRefusedBeforeItWasWritten(t *testing.T) {
+	p := newPeer(t, powerState)
+	dials := 0
+	answer := unauthorized(p.digest.Challenge(false).String())
+	c := p.client(func(cfg *Config) {
+		cfg.IdleTimeout = -1
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := p.dial(ctx, network, addr)
+			if dials++; dials == 2 {
+				return &halfDeaf{conn, strings.NewReader(answer)}, nil
+			}
+			return conn, err
+		}
+	})
+	_, err := invokePower(t.Context(), c) // greets, logs in
+	require.NoError(t, err)
+	require.Equal(t, 3, dials)
+	dials, answer = 1, "HTTP/1.1 200 OK\r\n\r\n"
+	_, err = invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrNoAnswer)
 }
 
 func TestRetries(t *testing.T) {
