@@ -206,7 +206,7 @@ func TestEndsByItself(t *testing.T) {
 	addr, _, _ := startServer(t)
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), []string{"-mps", addr, "-user", "u", "-for", "10ms"}, &out, io.Discard))
-	require.Contains(t, out.String(), "in ")
+	require.Contains(t, out.String(), "of 1 devices were online, in ")
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
