@@ -83,9 +83,7 @@ func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
 		for _, a := range changes.Alerts {
 			return nil, errRefused(fmt.Sprintf("the device: %.200q", a.Text))
 		}
-		// With a size alone the picture is black yet.
-		painted := len(changes.Damage) > 0 && !changes.Resized || len(changes.Damage) > 1
-		if !painted {
+		if changes.Tiles == 0 {
 			continue
 		}
 		if !began {

@@ -33,6 +33,17 @@ func CoreRuns(d Device) bool { return Online(d) && d.Agent.Core != "" && d.Agent
 // Offline is the opposite of Online.
 func Offline(d Device) bool { return !Online(d) }
 
+// The bits of Device.Conn.
+const (
+	ConnAgent = 1
+	ConnCIRA  = 2
+	ConnAMT   = 4
+	ConnRelay = 8
+)
+
+// CIRA says that the device's Intel AMT is connected; it is meant for WaitDevice.
+func CIRA(d Device) bool { return d.Conn&ConnCIRA != 0 }
+
 // devicesOf reads a "nodes" message, in which the devices are listed by group.
 func devicesOf(m Message) ([]Device, error) {
 	b, err := json.Marshal(m["nodes"])

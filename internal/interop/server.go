@@ -200,19 +200,28 @@ func (s *Server) DataDir() string { return s.dataDir }
 // certificate reads one of the server's certificates.
 func (s *Server) certificate(t testing.TB, name string) *x509.Certificate {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(s.dataDir, name))
+	cert, err := readCertificate(filepath.Join(s.dataDir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return cert
+}
+
+// readCertificate reads a file with one certificate.
+func readCertificate(name string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
 	block, _ := pem.Decode(b)
 	if block == nil {
-		t.Fatalf("interop: %s: no PEM block", name)
+		return nil, fmt.Errorf("interop: %s: no PEM block", name)
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		t.Fatalf("interop: %s: %v", name, err)
+		return nil, fmt.Errorf("interop: %s: %w", name, err)
 	}
-	return cert
+	return cert, nil
 }
 
 // WebCertificate returns the certificate that the server shows to its clients.

@@ -40,11 +40,18 @@ func makeDataDir(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, templateTimeout)
 	defer cancel()
 	s := newServer(ServerOptions{}, dir)
-	if err := s.listenAnywhere(ctx); err != nil {
-		return err
-	}
 	defer s.releasePorts()
-	s.Stop()
+	for again := true; again; {
+		if err := s.listenAnywhere(ctx); err != nil {
+			return err
+		}
+		s.Stop()
+		s.releasePorts()
+		var err error
+		if again, err = dropUnreadable(dir); err != nil {
+			return err
+		}
+	}
 	for _, args := range [][]string{
 		{"--createaccount", User, "--pass", Password, "--email", "admin@example.com", "--name", User},
 		{"--adminaccount", User},
@@ -69,4 +76,34 @@ func makeDataDir(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// dropUnreadable empties a data directory in which a certificate cannot be
+// read, and says so. The server gives about one certificate in 200 a negative
+// serial number, which crypto/x509 refuses.
+func dropUnreadable(dir string) (bool, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*-cert-public.crt"))
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		_, err := readCertificate(name)
+		if err == nil {
+			continue
+		}
+		if !strings.Contains(err.Error(), "negative serial number") {
+			return false, err
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range entries {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return false, nil
 }

@@ -32,6 +32,7 @@ type Changes struct {
 	Notices    []Notice  // the last of them
 	Alerts     []Alert   // the last of them
 	Console    []Console // what the tunnel says: that the user is asked, that he refused
+	Tiles      int       // images that were painted; with a size alone the picture is black yet
 	BadTiles   int       // images that could not be decoded
 }
 
@@ -205,6 +206,7 @@ func (v *Viewer) command(command []byte) error {
 			v.changes.BadTiles++ // an image in a format that is not known here does not end a session
 			return nil
 		}
+		v.changes.Tiles++
 		v.changes.damage(area)
 		return nil
 	case CommandScreen:

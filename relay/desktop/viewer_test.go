@@ -67,6 +67,7 @@ func TestViewerSession(t *testing.T) {
 	c := v.Changes()
 	require.True(t, c.Resized && c.Displays && c.Cursor && c.KeyState)
 	require.Zero(t, c.BadTiles)
+	require.Positive(t, c.Tiles)
 	require.Equal(t, CursorNone, v.Cursor())
 	require.Equal(t, Displays{IDs: []uint16{0}}, v.Displays())
 	// The X server's root window is black; the terminal in it is white.
@@ -91,6 +92,7 @@ func TestViewerScreen(t *testing.T) {
 	handle(t, v, pngTile(t, 32, 32, plain(64, 64, color.White)))
 	c := v.Changes()
 	require.True(t, c.Resized)
+	require.Equal(t, 1, c.Tiles, "the damage of the new size hides that of the tile")
 	require.Equal(t, []image.Rectangle{image.Rect(0, 0, 64, 48)}, c.Damage)
 	require.Equal(t, color.RGBA{255, 255, 255, 255}, v.Image().RGBAAt(63, 47))
 	require.Equal(t, color.RGBA{A: 255}, v.Image().RGBAAt(31, 47))

@@ -1,0 +1,104 @@
+package wsman
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+)
+
+var fuzzLimits = Limits{Size: 1 << 16, Depth: 16, Elements: 1000}
+
+// What is read is written so that it is read the same.
+func FuzzEnvelope(f *testing.F) {
+	for _, s := range []string{sampleGet, sampleRequest, sampleFault, testEvent, `<?xml version="1.0"?><Envelope xmlns:p="u"><Body><p:X p:y='&#65;'>a<![CDATA[b]]><!-- c --><Value>p:q</Value></p:X></Body></Envelope>`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := ParseEnvelope(b, fuzzLimits)
+		if err != nil {
+			return
+		}
+		// All in the same prefix-bearing form, as elements without a namespace cannot be below a default one.
+		e.Namespaces = []Namespace{{"s", NamespaceSOAP}, {"a", NamespaceAddressing}, {"w", NamespaceWSMan}}
+		first, err := AppendEnvelope(nil, e)
+		if err != nil {
+			return // CDATA may hold what cannot be written
+		}
+		again, err := ParseEnvelope(first, Limits{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, first)
+		}
+		again.Namespaces = e.Namespaces
+		second, err := AppendEnvelope(nil, again)
+		if err != nil || !bytes.Equal(first, second) {
+			t.Fatalf("%v\n%s\n%s", err, first, second)
+		}
+	})
+}
+
+func FuzzFault(f *testing.F) {
+	f.Add([]byte(sampleFault))
+	f.Add([]byte(`<Envelope xmlns="http://www.w3.org/2003/05/soap-envelope"><Body><Fault><Code><Value>Sender</Value><Subcode><Value xmlns:x="urn:x">x:y</Value></Subcode></Code></Fault></Body></Envelope>`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := ParseEnvelope(b, fuzzLimits)
+		if err != nil {
+			return
+		}
+		fault := e.Fault()
+		if fault == nil {
+			return
+		}
+		if len(fault.Error()) > 2000 {
+			t.Fatalf("an error of %d bytes", len(fault.Error()))
+		}
+		fault.Detail = nil
+		out, err := AppendEnvelope(nil, &Envelope{RelatesTo: "1", WriteBody: func(w *Writer) { w.Fault(fault) }})
+		if err != nil {
+			return
+		}
+		e, err = ParseEnvelope(out, Limits{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if got := e.Fault(); got.Reason != fault.Reason {
+			t.Fatalf("%+v became %+v", fault, got)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	b, err := AppendValue(nil, "AMT_Test", "AMT_Test", full())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte(`<AMT_Test><Enabled>1</Enabled><State>true</State><Key>AA</Key><Start>20170131154009.000000-060</Start><Wake>00000001023000.000000:000</Wake><Realms/></AMT_Test>`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		el, err := ParseElement(b, fuzzLimits)
+		if err != nil {
+			return
+		}
+		v := new(testClass)
+		if err := Decode(el, v); err != nil {
+			return
+		}
+		first, err := AppendValue(nil, "AMT_Test", "AMT_Test", v)
+		if err != nil {
+			return
+		}
+		el, err = ParseElement(first, Limits{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, first)
+		}
+		again := new(testClass)
+		if err := Decode(el, again); err != nil {
+			t.Fatalf("%v\n%s", err, first)
+		}
+		if second, err := AppendValue(nil, "AMT_Test", "AMT_Test", again); err != nil || !bytes.Equal(first, second) {
+			t.Fatalf("%v\n%s\n%s", err, first, second)
+		}
+		if v.Name != again.Name || !reflect.DeepEqual(v.Realms, again.Realms) {
+			t.Fatalf("%+v became %+v", v, again)
+		}
+	})
+}

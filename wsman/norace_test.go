@@ -1,0 +1,5 @@
+//go:build !race
+
+package wsman
+
+const raceDetector = false

@@ -1,0 +1,262 @@
+package redir
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
+)
+
+// maxPipelined is how many requests may wait for their answers on one connection. AMT's clients do not pipeline at all.
+const maxPipelined = 64
+
+// HTTPInterceptorConfig is what an HTTPInterceptor is made with.
+type HTTPInterceptorConfig struct {
+	// Credentials are the stored ones.
+	Credentials Credentials
+	// Challenges remembers what a device has asked for, from one connection to the next: AMT closes the connection with each
+	// 401, so an interceptor that knows one connection alone never gets to answer. Use one for all connections to all devices.
+	// Nil is one for this connection alone.
+	Challenges *Challenges
+	// Key names the device and port in Challenges.
+	Key string
+	// BlockStorage changes requests for /amt-storage, so that they find nothing.
+	BlockStorage bool
+}
+
+// HTTPInterceptor puts a device's stored credentials into the HTTP requests of an operator, who may send any or none: from each
+// request the field Authorization is dropped, and, when a challenge of the device is known, one with the stored credentials is
+// put in, of quality auth, which AMT takes even where it offers auth-int. Answers pass as they are; a challenge in them is
+// remembered. Bodies of any length and kind pass through.
+//
+// It holds one head of a message at most, of [MaxHead] bytes, and is strict: what is not HTTP/1, or can be understood in two
+// ways, ends the stream. After three refusals in a row nothing more is sent to that device for 20 seconds.
+//
+// Confirmed in interceptor.js, CreateHttpInterceptor, of which the places that lose count of bodies were not copied.
+type HTTPInterceptor struct {
+	cfg    HTTPInterceptorConfig
+	cnonce string
+
+	mu       sync.Mutex
+	requests httpStream
+	answers  httpStream
+	waiting  []httpWaiting
+	nonce    string // the one that was used last
+	count    uint32 // how often
+	err      error
+}
+
+// httpWaiting is a request that has no answer yet.
+type httpWaiting struct {
+	head       bool // its answer has no body
+	authorized bool
+}
+
+// NewHTTPInterceptor returns an interceptor for one connection.
+func NewHTTPInterceptor(cfg HTTPInterceptorConfig) *HTTPInterceptor {
+	if cfg.Challenges == nil {
+		cfg.Challenges = new(Challenges)
+	}
+	return &HTTPInterceptor{cfg: cfg, cnonce: randomHex(5)}
+}
+
+// FromOperator appends to dst what the device is to get for src, which came from the operator.
+func (i *HTTPInterceptor) FromOperator(dst, src []byte) ([]byte, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.run(dst, src, &i.requests, true, i.request)
+}
+
+// FromDevice appends to dst what the operator is to get for src, which came from the device.
+func (i *HTTPInterceptor) FromDevice(dst, src []byte) ([]byte, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.run(dst, src, &i.answers, false, i.answer)
+}
+
+func (i *HTTPInterceptor) run(dst, src []byte, s *httpStream, request bool, head func([]byte, []byte) ([]byte, error)) ([]byte, error) {
+	if i.err != nil {
+		return dst, i.err
+	}
+	dst, err := s.run(dst, src, request, head)
+	if err != nil {
+		i.err = err
+		i.requests, i.answers, i.waiting = httpStream{}, httpStream{}, nil
+	}
+	return dst, err
+}
+
+// request takes the head of a request, says how its body is framed, and appends what takes its place.
+func (i *HTTPInterceptor) request(dst, raw []byte) ([]byte, error) {
+	h, err := parseHead(raw)
+	if err != nil {
+		return dst, err
+	}
+	method, target, version, err := h.requestLine()
+	if err != nil {
+		return dst, err
+	}
+	if method == "CONNECT" {
+		return dst, protocolError("HTTP method CONNECT")
+	}
+	if len(i.waiting) >= maxPipelined {
+		return dst, fmt.Errorf("%w: %d requests without an answer", ErrTooLarge, len(i.waiting))
+	}
+	if err := i.requests.body(&h, true, false); err != nil {
+		return dst, err
+	}
+	if rest, ok := strings.CutPrefix(target, "/amt-storage"); ok && i.cfg.BlockStorage {
+		target = "/amt-dummy-storage" + rest
+	}
+	authorization, err := i.authorize(method, target)
+	if err != nil {
+		return dst, err
+	}
+	i.waiting = append(i.waiting, httpWaiting{head: method == "HEAD", authorized: authorization != ""})
+
+	dst = append(dst, method...)
+	dst = append(dst, ' ')
+	dst = append(dst, target...)
+	dst = append(dst, ' ')
+	dst = append(dst, version...)
+	dst = append(dst, "\r\n"...)
+	if authorization != "" {
+		dst = append(dst, "Authorization: "...)
+		dst = append(dst, authorization...)
+		dst = append(dst, "\r\n"...)
+	}
+	for _, f := range h.fields {
+		if !strings.EqualFold(f.name, "Authorization") {
+			dst = append(dst, f.line...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	return append(dst, "\r\n"...), nil
+}
+
+// authorize returns the field that is put in, or nothing as long as the device has not asked for it.
+func (i *HTTPInterceptor) authorize(method, target string) (string, error) {
+	challenge, err := i.cfg.Challenges.get(i.cfg.Key)
+	if err != nil || challenge == nil {
+		return "", err
+	}
+	c := i.cfg.Credentials
+	if c.Realm != "" && c.Realm != challenge.Realm {
+		return "", ErrRealm
+	}
+	if challenge.Nonce != i.nonce {
+		i.nonce, i.count = challenge.Nonce, 0
+	}
+	i.count++
+	a := challenge.Authorize(&digest.Credentials{Username: c.Username, Password: c.Password}, method, target, nil, i.count, i.cnonce)
+	return string(a.Append(nil)), nil
+}
+
+// answer takes the head of an answer, says how its body is framed, and appends it as it is.
+func (i *HTTPInterceptor) answer(dst, raw []byte) ([]byte, error) {
+	h, err := parseHead(raw)
+	if err != nil {
+		return dst, err
+	}
+	status, err := h.statusLine()
+	if err != nil {
+		return dst, err
+	}
+	switch {
+	case status == 101:
+		return dst, protocolError("HTTP status 101")
+	case status < 200:
+		return append(dst, raw...), nil // the answer is still to come
+	}
+	var to httpWaiting // nothing, for a device that complains unasked
+	if len(i.waiting) > 0 {
+		to = i.waiting[0]
+		i.waiting = append(i.waiting[:0], i.waiting[1:]...)
+	}
+	if err := i.answers.body(&h, false, to.head || status == 204 || status == 304); err != nil {
+		return dst, err
+	}
+	if status == 401 {
+		i.cfg.Challenges.put(i.cfg.Key, h.challenge(), to.authorized)
+	} else if to.authorized {
+		i.cfg.Challenges.accepted(i.cfg.Key)
+	}
+	return append(dst, raw...), nil
+}
+
+// httpHead is the head of a message, cut into its lines.
+type httpHead struct {
+	first  string
+	fields []httpField
+}
+
+type httpField struct {
+	line, name, value string
+}
+
+// parseHead cuts a head that ends with its empty line. It refuses what some peers read otherwise than others: bare line
+// feeds, folded lines, names with spaces, control characters.
+func parseHead(raw []byte) (httpHead, error) {
+	var h httpHead
+	text := string(bytes.TrimSuffix(raw, []byte("\r\n\r\n")))
+	for i, line := range strings.Split(text, "\r\n") {
+		for _, c := range []byte(line) {
+			if c < ' ' && c != '\t' || c == 0x7F {
+				return h, protocolError("control character %02X in the head of an HTTP message", c)
+			}
+		}
+		if i == 0 {
+			h.first = line
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(name) {
+			return h, protocolError("HTTP field %.64q", line)
+		}
+		h.fields = append(h.fields, httpField{line, name, strings.Trim(value, " \t")})
+	}
+	return h, nil
+}
+
+func (h *httpHead) requestLine() (method, target, version string, err error) {
+	parts := strings.Split(h.first, " ")
+	if len(parts) != 3 || !isToken(parts[0]) || parts[1] == "" || parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0" ||
+		strings.ContainsAny(parts[1], "\"\\\t") {
+		return "", "", "", protocolError("HTTP request line %.64q", h.first)
+	}
+	return parts[0], parts[1], parts[2], nil
+}
+
+func (h *httpHead) statusLine() (int, error) {
+	version, rest, _ := strings.Cut(h.first, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	if version != "HTTP/1.1" && version != "HTTP/1.0" || len(code) != 3 {
+		return 0, protocolError("HTTP status line %.64q", h.first)
+	}
+	status := 0
+	for _, c := range []byte(code) {
+		if c < '0' || c > '9' {
+			return 0, protocolError("HTTP status line %.64q", h.first)
+		}
+		status = 10*status + int(c-'0')
+	}
+	if status < 100 {
+		return 0, protocolError("HTTP status line %.64q", h.first)
+	}
+	return status, nil
+}
+
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		if !isTokenByte(c) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isTokenByte(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

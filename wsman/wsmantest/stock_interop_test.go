@@ -1,0 +1,245 @@
+//go:build !js
+
+package wsmantest_test
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // what MeshCentral shows of a certificate
+	"encoding/hex"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/apf"
+	"github.com/meshcentral-go/sdk/internal/interop"
+	"github.com/meshcentral-go/sdk/mps/mpstest"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
+)
+
+// stockTime bounds what a stock server is waited for, on a machine that does much else.
+const stockTime = 3 * time.Minute
+
+// managed is what a stock server's list says of a device.
+type managed struct {
+	ID   string `json:"_id"`
+	Conn int    `json:"conn"`
+	Pwr  int    `json:"pwr"`
+	AMT  struct {
+		Version string `json:"ver"`
+		Realm   string `json:"realm"`
+		User    any    `json:"user"`
+		Flags   int    `json:"flags"`
+		State   int    `json:"state"`
+		TLS     int    `json:"tls"`
+		Hash    string `json:"hash"`
+		Warn    int    `json:"warn"`
+	} `json:"intelamt"`
+}
+
+// fleet is a stock server with a group for Intel AMT and simulated devices in it.
+type fleet struct {
+	*interop.Server
+	t       *testing.T
+	group   string
+	control *interop.Control
+}
+
+func startFleet(t *testing.T) *fleet {
+	t.Helper()
+	interop.Require(t, interop.PeerMeshCentral)
+	f := &fleet{t: t, Server: interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{
+		"amtManager": map[string]any{"adminAccounts": []map[string]any{{"user": "admin", "pass": wsmantest.DefaultPassword}}},
+	}})}
+	f.group = f.CreateAMTGroup(t, "amt")
+	f.control = f.Control(t)
+	return f
+}
+
+// join connects a device to the server's MPS and returns its node id.
+func (f *fleet) join(d *wsmantest.Device, ports ...uint16) string {
+	f.t.Helper()
+	uuid, err := apf.ParseUUID(d.UUID())
+	require.NoError(f.t, err)
+	handlers := map[uint16]mpstest.Handler{}
+	for _, p := range ports {
+		handlers[p] = d.Handler(p)
+	}
+	device, err := mpstest.NewDevice(mpstest.Config{
+		Server: f.MPSAddr(), Trust: mpstest.Trust{Pin: mpstest.PinOf(f.MPSCertificate(f.t))},
+		UUID: uuid, User: strings.TrimPrefix(f.group, "mesh//")[:16], Password: mpstest.NewSecret("P@ssw0rd"),
+		Backoff: mpstest.Backoff{Interval: 200 * time.Millisecond, Retries: -1}, LoginTime: stockTime, Ports: handlers,
+	})
+	require.NoError(f.t, err)
+	f.t.Cleanup(device.Close)
+	device.Start()
+	return nodeOf(uuid)
+}
+
+// nodeOf is what the server calls a device of a group without agents, for its UUID.
+func nodeOf(u apf.UUID) string {
+	return "node//" + strings.NewReplacer("+", "@", "/", "$").Replace(b64([]byte(strings.Repeat(string(u[:]), 3))))
+}
+
+// waitCall waits until the server has made a call.
+func (f *fleet) waitCall(d *wsmantest.Device, class, op string) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
+	defer cancel()
+	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(class, op) > 0 }), "%s %s; calls so far: %v", class, op, d.Calls())
+}
+
+// waitListed asks for the list of devices until one of them is as it shall be.
+func (f *fleet) waitListed(id string, is func(managed) bool) managed {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
+	defer cancel()
+	for {
+		var all []managed
+		f.MeshctrlJSON(f.t, &all, "listdevices")
+		for _, m := range all {
+			if m.ID == id && is(m) {
+				return m
+			}
+		}
+		require.NoError(f.t, ctx.Err(), "listed: %+v", all)
+	}
+}
+
+func testLog(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// TestStockManager lets a stock MeshCentral manage simulated devices over CIRA, with its own code (amtmanager.js): what it
+// read shows in meshctrl's lists, and its power actions reach the devices.
+func TestStockManager(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t)
+	for _, version := range []string{"11", "12", "15", "16.1"} {
+		t.Run(version, func(t *testing.T) {
+			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
+			d := newDevice(t, wsmantest.Config{Version: version, HostName: "pc-" + version, Logger: testLog(t)})
+			id := f.join(d, wsmantest.PortHTTP, wsmantest.PortRedirection)
+			last := "IPS_PowerManagementService"
+			f.waitCall(d, last, wsmantest.OpGet)
+			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.Pwr == 1 })
+			assert.Equal(t, interop.ConnCIRA, got.Conn)
+			assert.Equal(t, d.Version()[:strings.LastIndexByte(d.Version(), '.')], got.AMT.Version)
+			assert.Equal(t, d.Realm(), got.AMT.Realm)
+			assert.Equal(t, 4, got.AMT.Flags, "admin control mode")
+			assert.Equal(t, 2, got.AMT.State)
+			assert.Zero(t, got.AMT.Warn)
+
+			info := f.Meshctrl(t, "deviceinfo", "--id", id)
+			for _, want := range []string{"Example Boards", "EB-100", "i5-12500", "1.12.0", "Example BIOS", "EM8G3200", "MEDIA DEV 0", got.AMT.Version, "Admin Control Mode"} {
+				assert.Contains(t, strings.ToLower(info), strings.ToLower(want), info)
+			}
+
+			f.Meshctrl(t, "devicepower", "--id", id, "--amtoff")
+			f.waitPower(d, wsmantest.PowerOffSoft)
+			f.Meshctrl(t, "devicepower", "--id", id, "--amton")
+			f.waitPower(d, wsmantest.PowerOn)
+			f.waitCall(d, last, "RequestOSPowerSavingStateChange")
+			f.Meshctrl(t, "devicepower", "--id", id, "--amtreset")
+			f.waitBoots(d, 2)
+			// 311 is power on into the BIOS, 312 reset into it, 316 reset to PXE.
+			for i, action := range []int{312, 314, 316} {
+				f.control.Send(t, interop.Message{"action": "poweraction", "nodeids": []string{id}, "actiontype": action})
+				f.waitBoots(d, 3+i)
+			}
+			var how []string
+			for _, b := range d.Boots() {
+				how = append(how, b.String())
+			}
+			assert.Equal(t, []string{
+				"on: usual order", "reset: usual order", "reset: BIOS setup", "reset: BIOS setup, SOL", "reset: Force PXE Boot",
+			}, how)
+			for _, c := range d.Calls() {
+				if c.Status != 200 {
+					t.Logf("refused: %v", c)
+				}
+			}
+		})
+	}
+}
+
+func (f *fleet) waitPower(d *wsmantest.Device, state wsmantest.PowerState) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
+	defer cancel()
+	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Power() == state }), "power is %v; calls: %v", d.Power(), d.Calls())
+}
+
+func (f *fleet) waitBoots(d *wsmantest.Device, n int) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
+	defer cancel()
+	require.NoError(f.t, d.Wait(ctx, func() bool { return len(d.Boots()) == n }), "boots: %v; calls: %v", d.Boots(), d.Calls())
+}
+
+// TestStockQuirks lets it manage devices that answer in other ways, which it bears all.
+func TestStockQuirks(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t)
+	for name, quirks := range map[string]wsmantest.Quirks{
+		"one by one":        {PullItems: 1, EndFirst: true},
+		"short chunks":      {ChunkSize: 100, SameContext: true},
+		"content length":    {ContentLength: true, AuthOnly: true},
+		"close each time":   {CloseAlways: true},
+		"nonces of 5 uses":  {NonceUses: 5, StaleTrue: true},
+		"no quotes":         {Unquoted: true, AuthInt: true},
+		"no LMS, old forms": {NoLocalService: true, PKCS1Keys: true, StrictBoot: true, StrictPut: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
+			d := newDevice(t, wsmantest.Config{Quirks: quirks, Logger: testLog(t)})
+			id := f.join(d, wsmantest.PortHTTP)
+			f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+			f.waitListed(id, func(m managed) bool { return m.AMT.Version == "16.1.25" && m.Pwr == 1 })
+			info := f.Meshctrl(t, "deviceinfo", "--id", id)
+			for _, want := range []string{"EB-100", "i5-12500", "EM8G3200"} {
+				assert.Contains(t, info, want)
+			}
+			f.control.Send(t, interop.Message{"action": "poweraction", "nodeids": []string{id}, "actiontype": 312})
+			f.waitBoots(d, 1)
+			assert.Equal(t, "reset: BIOS setup", d.Boots()[0].String())
+		})
+	}
+}
+
+// TestStockPolicy lets it set up a device by the policy of its group: clock, TLS with a certificate of its own, redirection,
+// KVM and user consent.
+func TestStockPolicy(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t)
+	f.control.Send(t, interop.Message{"action": "meshamtpolicy", "meshid": f.group, "amtpolicy": map[string]any{
+		"type": 2, "password": wsmantest.DefaultPassword, "badpass": 0, "cirasetup": 0,
+	}})
+	d := newDevice(t, wsmantest.Config{Logger: testLog(t)})
+	d.SetClock(time.Unix(1767225600, 0))
+	require.Equal(t, 1, d.Set("AMT_RedirectionService", nil, "EnabledState", "32768"))
+	require.Equal(t, 1, d.Set("CIM_KVMRedirectionSAP", nil, "EnabledState", "3"))
+	require.Equal(t, 1, d.Set("IPS_OptInService", nil, "OptInRequired", "1"))
+	id := f.join(d, wsmantest.PortHTTP, wsmantest.PortHTTPS, wsmantest.PortRedirection)
+	f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+
+	enabled, cert := d.TLS()
+	require.True(t, enabled)
+	sum := sha1.Sum(cert.Raw) //nolint:gosec // see above
+	got := f.waitListed(id, func(m managed) bool { return m.AMT.TLS == 1 && m.AMT.Hash != "" })
+	assert.Equal(t, hex.EncodeToString(sum[:]), got.AMT.Hash)
+	assert.WithinDuration(t, time.Now(), d.Clock(), stockTime)
+	sol, ider, kvm, listens := d.Redirection()
+	assert.Equal(t, []bool{true, true, true, true}, []bool{sol, ider, kvm, listens})
+	assert.Len(t, d.Certificates(), 1)
+	assert.True(t, d.Certificates()[0].HasKey)
+	for _, c := range d.Calls() {
+		// It tries to delete every certificate that is no root; the one in use stays.
+		cleaning := c.Class == "AMT_PublicKeyCertificate" && c.Op == wsmantest.OpDelete && c.Fault == "Concurrency"
+		assert.True(t, cleaning || c.Status == 200 && c.ReturnValue == 0, "%v", c)
+	}
+}
