@@ -147,9 +147,10 @@ func (c *Conn) agreed(seconds uint32) {
 	t.changed = true
 	if c.server != nil {
 		t.bears = true
-	} else if interval > 0 && !t.alive.IsZero() {
-		t.interval = interval
-		t.alive = time.Now().Add(interval)
+	} else if interval > 0 && t.interval > 0 {
+		if t.interval = interval; !t.alive.IsZero() { // else becomeReady starts it
+			t.alive = time.Now().Add(interval)
+		}
 	}
 }
 

@@ -372,10 +372,12 @@ func TestDeviceSessionCoalesce(t *testing.T) {
 	require.Equal(t, []string{"apf.ProtocolVersion", "apf.ServiceRequest", "apf.UserAuthRequest", "apf.ServiceRequest",
 		"apf.TCPForward", "apf.TCPForward"}, d.took())
 	// Stock servers answer the rest while they look the user up.
-	evs, err := d.hear(acceptAuth, acceptPfwd, &RequestSuccess{true, 16993}, &RequestSuccess{true, 5900}, &UserAuthSuccess{})
+	evs, err := d.hear(acceptAuth, acceptPfwd, &RequestSuccess{true, 16993}, &RequestSuccess{true, 5900},
+		&KeepAliveOptionsRequest{30, 0}, &UserAuthSuccess{})
 	require.NoError(t, err)
-	require.Equal(t, EventReady, evs[4])
-	require.Empty(t, d.took())
+	require.Equal(t, EventOptions, evs[4])
+	require.Equal(t, EventReady, evs[5])
+	require.Equal(t, []string{"apf.KeepAliveOptionsReply"}, d.took())
 }
 
 func TestDeviceSessionVariants(t *testing.T) {
