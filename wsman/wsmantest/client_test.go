@@ -84,7 +84,7 @@ func (c *client) exchange(request string) int {
 	conn, done := c.conn, make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.WriteString(conn, request) // c.conn is gone when the answer has come early
+		_, _ = io.WriteString(conn, request)
 	}()
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
