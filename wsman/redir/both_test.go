@@ -108,17 +108,25 @@ type copied struct {
 	hash hash.Hash
 	err  error
 	mode StartMode
+	took time.Duration
 }
 
+func copyOf(ctx context.Context, h *IDERHost, id DriveID) copied {
+	c := copied{hash: sha256.New()}
+	began := time.Now()
+	if c.mode, c.err = h.WaitDrives(ctx); c.err == nil {
+		if c.err = h.WaitMedium(ctx, id); c.err == nil {
+			c.n, c.err = h.CopyMedium(ctx, c.hash, id)
+		}
+	}
+	c.took = time.Since(began)
+	return c
+}
+
+// copyMedium tells what it has read and then waits for the end of the session.
 func copyMedium(id DriveID, result chan<- copied) func(context.Context, *IDERHost) error {
 	return func(ctx context.Context, h *IDERHost) error {
-		c := copied{hash: sha256.New()}
-		if c.mode, c.err = h.WaitDrives(ctx); c.err == nil {
-			if c.err = h.WaitMedium(ctx, id); c.err == nil {
-				c.n, c.err = h.CopyMedium(ctx, c.hash, id)
-			}
-		}
-		result <- c
+		result <- copyOf(ctx, h, id)
 		<-ctx.Done()
 		return nil
 	}

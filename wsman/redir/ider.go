@@ -195,6 +195,9 @@ func (s *IDERSession) fail(err error) {
 	s.mu.Lock()
 	first := s.err == nil
 	if first {
+		if s.closed {
+			err = net.ErrClosed // what the device does then does not matter
+		}
 		s.err = err
 		close(s.done)
 	}

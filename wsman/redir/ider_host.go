@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// hostBlocks is how many bytes a host reads with one command.
+// hostRead is how many bytes a host reads with one command.
 const hostRead = 64 << 10
 
 // SenseError is a command that a drive did not do.
@@ -217,9 +217,12 @@ func (h *IDERHost) Do(ctx context.Context, id DriveID, c SCSICommand, into []byt
 	return r.N, nil
 }
 
-// WaitMedium asks whether the drive has a medium until it has, and fails if the drive has none. A drive says once that there
-// is a new one.
+// WaitMedium waits for the drives and asks whether this one has a medium; it fails if there is none. A drive says once that
+// there is a new one.
 func (h *IDERHost) WaitMedium(ctx context.Context, id DriveID) error {
+	if _, err := h.WaitDrives(ctx); err != nil {
+		return err
+	}
 	for {
 		_, err := h.Do(ctx, id, SCSICommand{Op: OpTestUnitReady}, nil)
 		var sense *SenseError

@@ -54,7 +54,10 @@ func pass(dst io.Writer, src io.Reader, through func(dst, src []byte) ([]byte, e
 		out, err = through(out[:0], in[:n])
 		if len(out) > 0 {
 			if _, writeErr := dst.Write(out); err == nil && writeErr != nil {
-				return writeErr
+				if isTimeout(writeErr) {
+					return writeErr
+				}
+				return nil // that end has left
 			}
 		}
 		switch {

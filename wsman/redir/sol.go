@@ -373,27 +373,35 @@ func (s *Serial) Stats() SerialStats {
 
 // fail ends the session. The first reason counts.
 func (s *Serial) fail(err error) {
-	s.mu.Lock()
-	first := s.err == nil
-	if first {
-		s.err = err
-		close(s.done)
-	}
-	s.mu.Unlock()
-	if first {
+	if s.end(err) {
 		_ = s.t.conn.Close()
 		s.trace.Ended(SOL, err)
 	}
 }
 
+// end notes the reason, and says whether it is the first one.
+func (s *Serial) end(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return false
+	}
+	s.err = err
+	close(s.done)
+	return true
+}
+
 // Close ends the session, for the operator with the message that says so, and waits until nothing of it runs any more.
 func (s *Serial) Close() error {
-	// A message that is stuck is not waited for.
-	if s.side == Operator && !isClosed(s.done) && s.t.mu.TryLock() {
-		_ = s.sendLocked(time.Now().Add(closeTimeout), func(b []byte, n uint32) []byte { return SOLSignal{CommandSOLClose, n}.Append(b) })
-		s.t.mu.Unlock()
+	if s.end(net.ErrClosed) {
+		// A message that is stuck is not waited for.
+		if s.side == Operator && s.t.mu.TryLock() {
+			_ = s.sendLocked(time.Now().Add(closeTimeout), func(b []byte, n uint32) []byte { return SOLSignal{CommandSOLClose, n}.Append(b) })
+			s.t.mu.Unlock()
+		}
+		_ = s.t.conn.Close()
+		s.trace.Ended(SOL, net.ErrClosed)
 	}
-	s.fail(net.ErrClosed)
 	s.workers.Wait()
 	return nil
 }
