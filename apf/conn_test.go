@@ -1,16 +1,21 @@
 package apf
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
@@ -108,20 +113,103 @@ func online(t *testing.T, server, device *runs) {
 	}
 }
 
+// exchange sends size bytes through an echoing channel and checks what comes back.
+func exchange(t *testing.T, ch net.Conn, size int) {
+	t.Helper()
+	sent := make([]byte, size)
+	rnd := rand.NewChaCha8([32]byte{byte(size)})
+	_, _ = rnd.Read(sent)
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := ch.Write(sent)
+		wrote <- err
+	}()
+	got := make([]byte, size)
+	_, err := io.ReadFull(ch, got)
+	require.NoError(t, err)
+	require.NoError(t, <-wrote)
+	require.True(t, bytes.Equal(sent, got))
+}
+
+// TestEcho: channels work with every kind of device, over every kind of stream.
 func TestEcho(t *testing.T) {
+	dial := func(context.Context, *OpenRequest) (io.ReadWriteCloser, error) {
+		a, b := net.Pipe()
+		go func() { _, _ = io.Copy(a, a); a.Close() }()
+		return b, nil
+	}
+	for name, change := range map[string]func(*ServerConfig, *DeviceConfig){
+		"plain":     func(*ServerConfig, *DeviceConfig) {},
+		"coalesced": func(_ *ServerConfig, d *DeviceConfig) { d.Firmware.Coalesce = true },
+		"split":     func(_ *ServerConfig, d *DeviceConfig) { d.Firmware.SplitWrites = 7 },
+		"firmware": func(_ *ServerConfig, d *DeviceConfig) {
+			d.Window, d.MaxFrame, d.Firmware = 4096, 512, Firmware{AdjustStep: 499, ReuseSlots: true}
+		},
+		"small window": func(s *ServerConfig, d *DeviceConfig) { s.Window, d.Window = 100, 100 },
+		"no password":  func(s *ServerConfig, d *DeviceConfig) { s.Authenticate, d.Method = anybody, MethodNone },
+		"no login": func(s *ServerConfig, d *DeviceConfig) {
+			s.Authenticate, s.AllowSkippedAuth, d.SkipAuth = anybody, true, true
+		},
+		"LMS":            func(_ *ServerConfig, d *DeviceConfig) { d.ConnType, d.MEIState = ConnLMS, []byte(`{"UUID":"x"}`) },
+		"dialing":        func(_ *ServerConfig, d *DeviceConfig) { d.Accept, d.Dial = nil, dial },
+		"few ports":      func(_ *ServerConfig, d *DeviceConfig) { d.Ports = []uint16{16992} },
+		"large messages": func(s *ServerConfig, d *DeviceConfig) { s.MaxFrame, d.MaxFrame = 1<<20, 1<<20 },
+	} {
+		for _, ws := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, WebSocket %v", name, ws), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, d := testServerConfig(), testDeviceConfig()
+					change(s, d)
+					a, b := Stream(nil), Stream(nil)
+					if a, b = net.Pipe(); ws {
+						p, q := msgconn.Pipe()
+						a, b = NewWebSocketStream(p), NewWebSocketStream(q)
+					}
+					server, device := pairOver(t, a, b, s, d)
+					online(t, server, device)
+					require.Equal(t, d.Ports, server.Ports())
+					require.Equal(t, d.Ports, device.Ports())
+					require.Equal(t, d.ConnType, server.Login().ConnType)
+					require.Equal(t, testUUID, server.Login().UUID)
+					for range 3 {
+						ch, err := server.Dial(t.Context(), "", 16992)
+						require.NoError(t, err)
+						exchange(t, ch, 100_000)
+						require.NoError(t, ch.Close())
+					}
+					synctest.Wait()
+					require.Zero(t, server.Stats().Channels)
+					require.EqualValues(t, 3, server.Stats().Opened)
+					require.EqualValues(t, 300_000, server.Stats().DataIn)
+					require.EqualValues(t, 300_000, device.Stats().DataOut)
+					require.Zero(t, server.Stats().Violations+device.Stats().Violations)
+				})
+			})
+		}
+	}
+}
+
+func anybody(context.Context, *Login) error { return nil }
+
+// TestManyChannels: more channels than the device has wait for their turn, and do not mix their bytes.
+func TestManyChannels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, device := pair(t, testServerConfig(), testDeviceConfig())
+		d := testDeviceConfig()
+		d.Firmware.ReuseSlots = true
+		server, device := pair(t, testServerConfig(), d)
 		online(t, server, device)
-		require.Equal(t, testPorts, server.Ports())
-		ch, err := server.Dial(t.Context(), "", 16992)
-		require.NoError(t, err)
-		go func() {
-			_, err := ch.Write(make([]byte, 1<<20))
-			require.NoError(t, err)
-		}()
-		got, err := io.ReadAll(io.LimitReader(ch, 1<<20))
-		require.NoError(t, err)
-		require.Len(t, got, 1<<20)
-		require.NoError(t, ch.Close())
+		var wg sync.WaitGroup
+		for i := range 40 {
+			wg.Go(func() {
+				ch, err := server.Dial(t.Context(), "", testPorts[i%len(testPorts)])
+				require.NoError(t, err)
+				exchange(t, ch, 10_000+i)
+				require.NoError(t, ch.Close())
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		require.Zero(t, server.Stats().Channels+device.Stats().Channels)
+		require.Zero(t, server.Stats().Violations+device.Stats().Violations)
 	})
 }

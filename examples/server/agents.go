@@ -25,6 +25,7 @@ type agents struct {
 	rec     *recorder
 	online  *online
 	cores   *agentproto.CoreSet // nil: agents keep the core that they have
+	amt     *amt
 	log     *slog.Logger
 }
 
@@ -211,6 +212,8 @@ func (a *agents) message(ctx context.Context, s *agentproto.Session, m agentprot
 		a.logEvent(s, m)
 	case *agentproto.AgentSessions:
 		err = a.sessions(ctx, s, m)
+	case *agentproto.AMTConfigRequest:
+		err = a.amt.answerAMTConfig(ctx, s)
 	default:
 		if m.Action() == "msg" {
 			err = a.toOperators(ctx, s, m)

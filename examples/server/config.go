@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/meshcentral-go/sdk/agentproto"
+	"github.com/meshcentral-go/sdk/mps"
 )
 
 // config is what the command line and the environment ask for.
@@ -25,6 +26,8 @@ type config struct {
 	WebCert        string // PEM file, with WebKey, instead of the one in the data folder
 	WebKey         string
 	TrustedProxies []netip.Prefix
+	MPS            string // host:port for Intel AMT, or ""
+	MPSProfile     mps.Profile
 	CertURL        string // of a proxy that terminates TLS, or of a copy of its certificate, or ""
 	LogLevel       slog.Level
 	File           fileConfig // MeshCentral's config.json
@@ -71,6 +74,11 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	})
 	f.StringVar(&c.CertURL, "cert-url", "", "`URL` of a proxy that terminates TLS in front of this server, https://HOST[:PORT]: agents see its\n"+
 		"certificate. Or file://PATH of a copy of that certificate")
+	f.StringVar(&c.MPS, "mps", "", "`address` to listen on for devices with Intel AMT that call in (CIRA), usually :4433")
+	f.Func("mps-tls", "`profile` of TLS for them: default, amt11to15, legacy or strict", func(name string) (err error) {
+		c.MPSProfile, err = mps.ParseProfile(name)
+		return err
+	})
 	f.TextVar(&c.LogLevel, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -113,6 +121,12 @@ func (c *config) adopt(given map[string]bool) {
 			port = strconv.Itoa(c.File.Port)
 		}
 		c.Listen = net.JoinHostPort(c.File.PortBind, port)
+	}
+	if c.File.MPSPort != 0 && !given["mps"] {
+		c.MPS = net.JoinHostPort(c.File.MPSPortBind, strconv.Itoa(c.File.MPSPort))
+	}
+	if c.File.MPSStrict && !given["mps-tls"] {
+		c.MPSProfile = mps.ProfileStrict
 	}
 	if !given["cert-url"] {
 		c.CertURL = c.File.CertURL

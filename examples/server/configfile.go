@@ -24,7 +24,11 @@ type fileConfig struct {
 
 	Host, PortBind                  string // the public name, and the address to listen on
 	Port, AliasPort                 int
-	TLSOffload                      bool // a proxy in front speaks TLS, and plain HTTP with this server
+	MPSHost, MPSPortBind            string // the name in the certificate for Intel AMT, and the address to listen on for it
+	MPSPort                         int    // 0: none
+	MPSOffload, MPSStrict           bool
+	MPSPassword                     controlproto.Secret // that devices with Intel AMT log in with; "": any
+	TLSOffload                      bool                // a proxy in front speaks TLS, and plain HTTP with this server
 	TrustedProxies                  []netip.Prefix
 	CertURL                         string
 	LoginCookieKey, InviteCookieKey *controlproto.CookieKey
@@ -126,6 +130,7 @@ func (f *fileConfig) settings(s *section) {
 	f.LoginCookieKey, f.InviteCookieKey = s.cookieKey("logincookieencryptionkey"), s.cookieKey("invitationlinkencryptionkey")
 	f.TrustedProxies = s.prefixes("trustedproxy")
 	f.offload(s)
+	f.mps(s)
 	for _, id := range s.texts("managealldevicegroups") {
 		f.ManageAll = append(f.ManageAll, controlproto.ID(id))
 	}
@@ -176,6 +181,17 @@ func (f *fileConfig) offload(s *section) {
 		f.TLSOffload = true
 		f.TrustedProxies = append(f.TrustedProxies, s.prefixes("tlsoffload")...)
 	}
+}
+
+// mps reads what is for Intel AMT.
+func (f *fileConfig) mps(s *section) {
+	f.MPSPort, f.MPSPortBind = s.number("mpsport", 0, 65535), s.text("mpsportbind")
+	f.MPSHost, _, _ = strings.Cut(s.text("mpscert"), ",") // country and organisation follow
+	if name := s.text("mpsaliashost"); name != "" {
+		f.MPSHost = name
+	}
+	f.MPSOffload, f.MPSStrict = s.flag("mpstlsoffload"), s.flag("mpshighsecurity")
+	f.MPSPassword = controlproto.NewSecret(s.text("mpspass"))
 }
 
 // failedLogins reads maxInvalidLogin: false, or how many failures are allowed in how many minutes.

@@ -38,6 +38,7 @@ func (s *server) handler(files *settings) http.Handler {
 	mux := http.NewServeMux()
 	for _, prefix := range []string{"", "/{domain}"} { // the second: a domain that there is not
 		mux.Handle("GET "+prefix+"/agent.ashx", s.agents)
+		mux.Handle("GET "+prefix+"/apf.ashx", s.amt.server.Handler())
 	}
 	mux.Handle("GET /meshsettings", files)
 	agents := &programs{settings: files, folder: s.cfg.Core}
@@ -54,6 +55,7 @@ func (s *server) handler(files *settings) http.Handler {
 	for _, prefix := range []string{"", "/{domain}"} {
 		all.Handle("GET "+prefix+"/control.ashx", s.channel)
 		all.Handle("GET "+prefix+"/meshrelay.ashx", s.tunnels.relay)
+		all.Handle("GET "+prefix+"/webrelay.ashx", s.relays)
 	}
 	origins := s.channel.Origins()
 	all.Handle("/", web.Protect(mux, func(r *http.Request) error { return origins.Check(r, true) }))

@@ -27,6 +27,8 @@ type identity struct {
 	web      []agentproto.Hash
 	agents   []*agentproto.ServerIdentity // the first is the server's own
 	serverID nodeid.ServerID
+	mps      tls.Certificate // that AMT devices are shown
+	mpsName  string          // its host
 
 	agentDER    []byte // of the first of agents
 	agentSigner crypto.Signer
@@ -49,7 +51,7 @@ func loadIdentity(cfg config, host string, log *slog.Logger) (*identity, error) 
 			return nil, err
 		}
 	}
-	set, err := certs.Folder{Path: cfg.Data, Config: certs.Config{Host: host}}.LoadOrCreate()
+	set, err := certs.Folder{Path: cfg.Data, Config: certs.Config{Host: host, MPSHost: cfg.File.MPSHost}}.LoadOrCreate()
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +61,7 @@ func loadIdentity(cfg config, host string, log *slog.Logger) (*identity, error) 
 			return nil, err
 		}
 	}
+	id.useMPSCertificate(set)
 	// WebSockets are HTTP/1.1, and for one page HTTP/2 is not worth what its connections hold.
 	id.tls.NextProtos = []string{"http/1.1"}
 

@@ -10,6 +10,7 @@ import (
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/mps"
 )
 
 // online is who of the agents is there, as agentproto's registry knows it. Nothing is kept beside that but who has tunnels:
@@ -17,6 +18,7 @@ import (
 // online.
 type online struct {
 	agents *agentproto.Server
+	amt    *mps.Registry
 
 	mu   sync.Mutex
 	busy map[controlproto.ID]busy
@@ -48,17 +50,27 @@ func connected(s *agentproto.Session) controlserver.State {
 
 // State implements [controlserver.Presence].
 func (o *online) State(id controlproto.ID) controlserver.State {
+	st := o.amtState(id)
 	s, ok := o.session(id)
 	if !ok {
-		return controlserver.State{}
+		return st
 	}
-	st := connected(s)
+	st = together(connected(s), st)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if b := o.busy[id]; b.session == s {
 		st.Sessions = b.document()
 	}
 	return st
+}
+
+// amtState is how a device is connected by its AMT.
+func (o *online) amtState(id controlproto.ID) controlserver.State {
+	key, err := id.DeviceKey()
+	if err != nil || o.amt == nil {
+		return controlserver.State{}
+	}
+	return amtState(o.amt, key)
 }
 
 // sessionKinds are the kinds of sessions that there are (meshagent.js, processAgentData, case 'sessions').
@@ -115,12 +127,22 @@ func (b busy) document() json.RawMessage {
 	return text
 }
 
-// SetState implements [controlserver.Presence]. There is nothing to set: agents are the only connection that devices have
-// to this server.
+// SetState implements [controlserver.Presence]. There is nothing to set: the registries know.
 func (o *online) SetState(controlproto.ID, controlserver.State) {}
 
 // Connected implements [controlserver.Presence].
-func (o *online) Connected() int { return o.agents.Len() }
+func (o *online) Connected() int {
+	n := o.agents.Len()
+	if o.amt == nil {
+		return n
+	}
+	for d := range o.amt.Devices() {
+		if _, ok := o.agents.Session(d.Key()); !ok && amtState(o.amt, d.Key()).Conn != 0 {
+			n++
+		}
+	}
+	return n
+}
 
 // Send implements [controlserver.Router].
 func (o *online) Send(ctx context.Context, id controlproto.ID, message []byte) error {
@@ -135,9 +157,16 @@ func (o *online) Send(ctx context.Context, id controlproto.ID, message []byte) e
 	return err
 }
 
-// Disconnect implements [controlserver.Router]. Soft or hard, the agent comes back by itself.
-func (o *online) Disconnect(_ context.Context, id controlproto.ID, _ bool) error {
+// Disconnect implements [controlserver.Router]. Soft or hard, the agent comes back by itself, and so does AMT.
+func (o *online) Disconnect(ctx context.Context, id controlproto.ID, _ bool) error {
+	reset := false
+	if key, err := id.DeviceKey(); err == nil && o.amt != nil {
+		reset = o.amt.Reset(ctx, key) == nil
+	}
 	s, ok := o.session(id)
+	if !ok && reset {
+		return nil
+	}
 	if !ok {
 		return controlserver.ErrNotConnected
 	}

@@ -54,13 +54,16 @@ type recorder struct {
 	wanOnly bool // addresses are of no use to reach devices
 	log     *slog.Logger
 	online  func(nodeid.NodeKey) (*agentproto.Session, bool)
+	amt     func(nodeid.NodeKey) controlserver.State // how a device is connected by its AMT
 
 	started time.Time
 	queue   chan change
 	stop    chan struct{} // closed by close
 	done    chan struct{} // closed when everything is written
 
-	left map[nodeid.NodeKey]departure // devices that went a moment ago; of the goroutine alone
+	// Of the goroutine alone.
+	left    map[nodeid.NodeKey]departure           // devices that went a moment ago
+	amtTold map[nodeid.NodeKey]controlserver.State // of AMT, as everyone knows it
 }
 
 // change is something that happened to a device.
@@ -80,7 +83,7 @@ type departure struct {
 func (r *recorder) begin() {
 	r.started, r.queue = time.Now(), make(chan change, recordQueue)
 	r.stop, r.done = make(chan struct{}), make(chan struct{})
-	r.left = make(map[nodeid.NodeKey]departure)
+	r.left, r.amtTold = make(map[nodeid.NodeKey]departure), make(map[nodeid.NodeKey]controlserver.State)
 	go r.run()
 }
 
@@ -265,8 +268,16 @@ func address(s *agentproto.Session) string {
 	return s.Peer().Addr.String()
 }
 
-// tell says how a device is connected to whoever listens.
+// tell says how the agent of a device is connected to whoever listens.
 func (r *recorder) tell(id controlproto.ID, before, now controlserver.State) {
+	if key, err := id.DeviceKey(); err == nil {
+		amt := r.amtTold[key]
+		before, now = together(before, amt), together(now, amt)
+	}
+	r.tellState(id, before, now)
+}
+
+func (r *recorder) tellState(id controlproto.ID, before, now controlserver.State) {
 	err := r.records.TellState(context.Background(), id, before, now)
 	if err != nil && !errors.Is(err, controlserver.ErrNotFound) {
 		r.log.Warn("operators not told", "device", id, "reason", err)

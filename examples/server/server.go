@@ -33,6 +33,8 @@ type server struct {
 	records  *controlserver.Server // what operators' actions do
 	channel  *controlproto.Server  // operators' sessions
 	tunnels  *tunnels
+	amt      *amt
+	relays   *webRelay
 	pages    *web.Handler
 	http     *http.Server
 	stop     context.CancelFunc // of what runs beside
@@ -50,6 +52,10 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	}()
 	listen := net.ListenConfig{KeepAlive: -1} // agentproto and http.Server look after idle connections themselves
 	if s.listener, err = listen.Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return nil, err
+	}
+	s.amt = &amt{site: s.site}
+	if s.amt.listener, err = listenMPS(ctx, cfg); err != nil {
 		return nil, err
 	}
 	address, fixed := publicAddress(cfg, s.listener.Addr())
@@ -124,6 +130,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	s.recorder = &recorder{
 		records: s.records, feed: feed, wanOnly: cfg.File.WANOnly, log: log,
 		online: func(key nodeid.NodeKey) (*agentproto.Session, bool) { return s.agents.Session(key) },
+		amt:    func(key nodeid.NodeKey) controlserver.State { return amtState(s.amt.server.Registry(), key) },
 		trim: func(now time.Time) error {
 			_, err := s.store.TrimEvents(context.Background(), now.Add(-cfg.File.eventsFor()), maxEvents)
 			return errors.Join(err, s.records.Prune(context.Background())) // what has expired
@@ -133,7 +140,11 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if s.agents, err = openAgents(s); err != nil {
 		return nil, err
 	}
-	who.agents = s.agents
+	if err := s.amt.open(s); err != nil {
+		return nil, err
+	}
+	s.rules.amt = s.amt
+	who.agents, who.amt = s.agents, s.amt.server.Registry()
 
 	// Operators and browsers.
 	if s.channel, err = openChannel(s.site, s.records, func() *web.Handler { return s.pages }); err != nil {
@@ -146,6 +157,7 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	if err := s.tunnels.open(s); err != nil {
 		return nil, err
 	}
+	s.relays = &webRelay{site: s.site, records: s.records, channel: s.channel, rec: s.recorder, devices: s.amt.server.Registry()}
 	s.http = s.newHTTP(s.handler(files))
 	s.http.RegisterOnShutdown(s.pages.Close)
 	if err := s.logServer(ctx, "started", "Server started"); err != nil {
@@ -160,7 +172,8 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	ctx, s.stop = context.WithCancel(context.Background())
 	go s.identity.run(ctx)
 	go s.tick(ctx)
-	s.welcome = welcome(cfg, address, defaultFile, files.path(group.ID), s.identity.serverID, madeAdmin)
+	go s.amt.serve()
+	s.welcome = welcome(cfg, address, s.amt.address(), defaultFile, files.path(group.ID), s.identity.serverID, madeAdmin)
 	return s, nil
 }
 
@@ -185,6 +198,9 @@ func (s *server) abandon() (err error) {
 	}
 	if s.listener != nil {
 		err = errors.Join(err, s.listener.Close())
+	}
+	if s.amt != nil && s.amt.listener != nil {
+		err = errors.Join(err, s.amt.listener.Close())
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
@@ -223,14 +239,18 @@ func (s *server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var parts sync.WaitGroup
-	var pages, operators, tunnels, agents error
+	var pages, operators, tunnels, agents, amt error
 	parts.Go(func() { pages = s.closePages() })
 	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
 	parts.Go(func() { tunnels = s.tunnels.relay.Shutdown(ctx) })
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
+	parts.Go(func() {
+		amt = s.amt.server.Shutdown(ctx)
+		s.relays.wait(ctx)
+	})
 	parts.Wait()
 	s.recorder.close()
-	err := errors.Join(pages, operators, tunnels, agents, s.logServer(context.Background(), "stopped", "Server stopped"))
+	err := errors.Join(pages, operators, tunnels, agents, amt, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()
 	return errors.Join(err, s.store.Close(), s.lock.Close())
 }

@@ -10,7 +10,7 @@ import (
 
 // welcome is what the server prints when it is ready: where it is, who may log in, how an agent gets there, and
 // how an operator does.
-func welcome(cfg config, address, mshFile, mshPath string, serverID nodeid.ServerID, made *admin) string {
+func welcome(cfg config, address, mpsAddress, mshFile, mshPath string, serverID nodeid.ServerID, made *admin) string {
 	var b strings.Builder
 	base := "https://" + address
 	fmt.Fprintf(&b, "MeshCentral Go server at %s, data in %s\n", base, cfg.Data)
@@ -32,5 +32,8 @@ List devices; it asks for the password:
   go run ./examples/meshctl listdevices --url wss://%s --server-id %s
 
 `, address, curl, base+mshPath, mshFile, address, serverID.Hex())
+	if mpsAddress != "" {
+		fmt.Fprintf(&b, "Devices with Intel AMT call in at %s\n\n", mpsAddress)
+	}
 	return b.String()
 }

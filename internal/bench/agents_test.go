@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	case "control":
 		controlServer()
 		return
+	case "mps":
+		mpsServer()
+		return
 	}
 	flag.Parse()
 	os.Exit(m.Run())

@@ -18,6 +18,7 @@ const (
 	InitiatorKVM      AuditInitiator = 3 // whoever knows the password of the standard VNC port
 )
 
+// String returns the name of a kind of initiator.
 func (i AuditInitiator) String() string {
 	switch i {
 	case InitiatorDigest:
@@ -208,6 +209,7 @@ var auditApps = map[AuditApp]struct {
 	AuditWatchdog:       {"watchdog", []string{"reset options changed", "action pairing changed"}},
 }
 
+// String returns the name of a part of the firmware.
 func (a AuditApp) String() string {
 	if app, ok := auditApps[a]; ok {
 		return app.name
@@ -245,6 +247,7 @@ func (a *AuditRecord) By() string {
 		return a.User
 	case InitiatorKerberos:
 		return sid(a.UserSID, a.UserRID)
+	case InitiatorLocal, InitiatorKVM:
 	}
 	return a.Initiator.String()
 }

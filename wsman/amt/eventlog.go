@@ -27,6 +27,7 @@ const (
 	SeverityNonRecoverable EventSeverity = 32
 )
 
+// String returns the name of a severity.
 func (s EventSeverity) String() string {
 	switch s {
 	case SeverityUnspecified:

@@ -76,6 +76,7 @@ func endOf(request cim.PowerState) []cim.PowerState {
 		return []cim.PowerState{cim.PowerStateHibernate}
 	case cim.PowerStateOffSoft, cim.PowerStateOffHard, cim.PowerStateOffSoftGraceful, cim.PowerStateOffHardGraceful:
 		return []cim.PowerState{cim.PowerStateOffSoft, cim.PowerStateOffHard}
+	case cim.PowerStateUnknown, cim.PowerStateOther, cim.PowerStateNMI, cim.PowerStateINIT:
 	}
 	return nil
 }

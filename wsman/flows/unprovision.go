@@ -13,7 +13,7 @@ import (
 //
 // Steps: AMT_SetupAndConfigurationService.Unprovision.
 func (d *Device) Unprovision(ctx context.Context) error {
-	return d.unprovision(ctx, func() error {
+	return d.unprovision(func() error {
 		_, err := (&amt.SetupAndConfigurationServiceUnprovision{ProvisioningMode: amt.ProvisioningModeEnterprise}).Invoke(ctx, d.Client)
 		return err
 	})
@@ -23,13 +23,13 @@ func (d *Device) Unprovision(ctx context.Context) error {
 //
 // Steps: AMT_SetupAndConfigurationService.PartialUnprovision.
 func (d *Device) UnprovisionPartially(ctx context.Context) error {
-	return d.unprovision(ctx, func() error {
+	return d.unprovision(func() error {
 		_, err := (&amt.SetupAndConfigurationServicePartialUnprovision{}).Invoke(ctx, d.Client)
 		return err
 	})
 }
 
-func (d *Device) unprovision(ctx context.Context, run func() error) error {
+func (d *Device) unprovision(run func() error) error {
 	f := d.begin("unprovision")
 	err := f.do("ask for it", func() error {
 		err := run()

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/controlproto/controlserver"
+	"github.com/meshcentral-go/sdk/internal/realip"
+	"github.com/meshcentral-go/sdk/mps"
+	"github.com/meshcentral-go/sdk/relay"
+)
+
+// webRelay passes an operator's WebSocket on to the AMT of a device: /webrelay.ashx?host=DEVICE&p=N, where 2 is
+// redirection and every other protocol the web server. The bytes are left as they are: logins with the passwords in the
+// records are not put in (webserver.js, handleRelayWebSocket).
+type webRelay struct {
+	*site
+	records *controlserver.Server
+	channel *controlproto.Server
+	rec     *recorder
+	devices *mps.Registry
+	running sync.WaitGroup
+}
+
+// wait waits for the operators, whose devices are gone, or for the end of ctx.
+func (h *webRelay) wait(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		h.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// dialTime is how long a device has for its answer, TLS included.
+const dialTime = 20 * time.Second
+
+// redirection is the protocol in the URL of serial over LAN, storage redirection and KVM.
+const redirection = "2"
+
+// ServeHTTP answers with a status what a stock server answers by closing.
+func (h *webRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.running.Add(1)
+	defer h.running.Done()
+	began := time.Now()
+	user, device, status, err := h.operator(r)
+	if err != nil {
+		h.log.Warn("no relay to Intel AMT", "device", device, "reason", err)
+		http.Error(w, http.StatusText(status), status)
+		return
+	}
+	q, service := r.URL.Query(), mps.PortHTTP
+	if q.Get("p") == redirection {
+		service = mps.PortRedirection
+	}
+	key, err := device.DeviceKey()
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusNotFound), http.StatusNotFound)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), dialTime)
+	defer cancel()
+	d, ok := h.devices.Device(key)
+	if !ok {
+		http.Error(w, "the device is not connected", http.StatusNotFound)
+		return
+	}
+	conn, err := d.DialService(ctx, service, mps.DeviceTLSConfig(nil))
+	if err != nil {
+		h.log.Warn("no relay to Intel AMT", "device", device, "port", service, "reason", err)
+		http.Error(w, "the device does not answer", http.StatusBadGateway)
+		return
+	}
+	l := controlserver.TunnelLog{
+		ID: string(relay.NewID()), User: user, Device: device, Protocol: logProtocol(service),
+		First: realip.From(r, h.cfg.TrustedProxies), Second: deviceAddr(d),
+	}
+	if service == mps.PortRedirection { // for the other a browser makes hundreds
+		h.logTunnel(l)
+	}
+	// The login says whose page it is, and the handler around this looks at where it comes from.
+	sent, err := mps.ServeOperator(w, r, conn, mps.OperatorOptions{CheckOrigin: func(*http.Request) bool { return true }})
+	h.log.Debug("relay to Intel AMT ended", "device", device, "port", service, "from device", sent.FromDevice, "from operator", sent.FromOperator, "reason", err)
+	if service == mps.PortRedirection {
+		l.Ended, l.Bytes, l.Duration = true, sent.FromDevice+sent.FromOperator, time.Since(began)
+		h.logTunnel(l)
+	}
+}
+
+// Protocols of the log, as a stock server's recordings have them.
+func logProtocol(service uint16) int {
+	if service == mps.PortRedirection {
+		return 101
+	}
+	return 100
+}
+
+func deviceAddr(d *mps.Device) netip.Addr {
+	for _, c := range d.Connections() {
+		return c.Peer().Addr.Addr()
+	}
+	return netip.Addr{}
+}
+
+func (h *webRelay) logTunnel(l controlserver.TunnelLog) {
+	key, err := l.Device.DeviceKey()
+	if err == nil {
+		h.rec.queue <- change{key: key, apply: func(tx *controlserver.Tx) error { return tx.LogTunnel(l) }}
+	}
+}
+
+// operator says who asks for which device, if he may.
+func (h *webRelay) operator(r *http.Request) (user, device controlproto.ID, status int, err error) {
+	at, ok := tenantOf(r)
+	if !ok {
+		return "", "", http.StatusNotFound, errNoDomain
+	}
+	login, err := h.channel.LoginTunnel(r.Context(), h.channel.LoginRequest(r))
+	if err != nil {
+		return "", "", http.StatusUnauthorized, err
+	}
+	device = controlproto.ID(r.URL.Query().Get("host")).In(controlproto.KindDevice, at.ID)
+	if c := login.Cookie; c != nil {
+		if err := webRelayCookie(c, device); err != nil {
+			return "", device, http.StatusUnauthorized, err
+		}
+	}
+	if !device.Valid() || device.Kind() != controlproto.KindDevice || device.Domain() != at.ID {
+		return "", "", http.StatusNotFound, errors.New("no device is named")
+	}
+	rights, visible, err := h.records.DeviceRights(r.Context(), login.User.ID, device)
+	switch {
+	case errors.Is(err, controlserver.ErrNotFound), err == nil && !visible:
+		return "", device, http.StatusNotFound, controlserver.ErrNotFound
+	case err != nil:
+		return "", device, http.StatusInternalServerError, err
+	case rights&controlproto.RemoteControl == 0:
+		return "", device, http.StatusForbidden, errors.New("no right to control the device")
+	}
+	return login.User.ID, device, 0, nil
+}
+
+// webRelayCookie refuses cookies that are for something else than a login, or for another device.
+func webRelayCookie(c *controlproto.Cookie, device controlproto.ID) error {
+	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly {
+		return errNoGuests
+	}
+	if c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer || c.TCPPort != 0 ||
+		c.NodeID != "" && c.NodeID != device {
+		return relay.ErrUnauthorized
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package mps
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/meshcentral-go/sdk/apf"
+	"github.com/meshcentral-go/sdk/nodeid"
+)
+
+// session is a connection from its being accepted to its end. What only the login needs is gone after it.
+type session struct {
+	server *Server
+	peer   *Peer
+	drop   interface{ Close() error } // what it came by
+
+	mu         sync.Mutex
+	phase      Phase
+	conn       *apf.Conn   // from PhaseLogin on
+	connection *Connection // from PhaseForwards on
+	reason     error       // why this side ends it
+
+	*arrival
+}
+
+// arrival is what is known of a session until it has logged in.
+type arrival struct {
+	deadline    time.Time
+	from        netip.Prefix // what it counts for
+	leave       func()       // leaves the admission
+	certificate *x509.Certificate
+	uuid        nodeid.UUID
+	refusal     error // of Authenticate
+}
+
+// enter says that the session comes to a phase.
+func (l *session) enter(p Phase) {
+	l.mu.Lock()
+	l.phase = p
+	l.mu.Unlock()
+	l.event(nil)
+}
+
+// event tells of the session as it is.
+func (l *session) event(err error) { l.tell(Event{Err: err}) }
+
+func (l *session) tell(e Event) {
+	l.mu.Lock()
+	e.Phase, e.Peer, e.Connection = l.phase, *l.peer, l.connection
+	switch {
+	case l.connection != nil:
+		e.UUID = l.connection.UUID()
+	case l.arrival != nil:
+		e.UUID = l.uuid
+	}
+	l.mu.Unlock()
+	l.server.event(e)
+}
+
+// close ends the session from this side. The first reason counts.
+func (l *session) close(reason error) {
+	l.mu.Lock()
+	if l.reason == nil {
+		l.reason = reason
+	}
+	conn, drop := l.conn, l.drop
+	l.mu.Unlock()
+	if conn == nil {
+		drop.Close()
+		return
+	}
+	why := apf.DisconnectByApplication
+	if errors.Is(reason, ErrReplaced) {
+		why = apf.DisconnectTooManyConnections
+	}
+	conn.CloseWith(why)
+}
+
+// cut closes what the session came by.
+func (l *session) cut() {
+	l.mu.Lock()
+	drop := l.drop
+	l.mu.Unlock()
+	drop.Close()
+}
+
+// run is the session from the first byte to its end.
+func (l *session) run(stream apf.Stream) {
+	s := l.server
+	cfg := s.apf
+	cfg.LoginTime = max(time.Until(l.deadline), time.Nanosecond)
+	cfg.Authenticate = l.authenticate
+	cfg.AllowSkippedAuth = l.certificate != nil
+	cfg.Ready, cfg.PortsChanged = l.ready, l.portsChanged
+	if t := s.cfg.Trace; t != nil && t.Control != nil {
+		cfg.Control = func(_ *apf.Conn, m apf.JSONControl) { t.Control(l.connected(), m) }
+	}
+	if t := s.cfg.Trace; t != nil && t.UDP != nil {
+		cfg.UDP = func(_ *apf.Conn, m *apf.UDPSendTo) { t.UDP(l.connected(), m) }
+	}
+	conn := apf.NewServerConn(stream, &cfg)
+	l.mu.Lock()
+	l.conn = conn
+	reason := l.reason
+	l.mu.Unlock()
+	if reason != nil { // Shutdown, a moment ago
+		conn.Close()
+	}
+	l.ended(conn.Run(s.ctx))
+}
+
+func (l *session) connected() *Connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.connection
+}
+
+// authenticate asks Config.Authenticate, on the stack of another goroutine: that of the connection stays as large as it once
+// was.
+func (l *session) authenticate(ctx context.Context, a *apf.Login) error {
+	l.uuid = nodeid.UUID(a.UUID)
+	err := l.server.admission.mayTry(l.from)
+	if err == nil {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			err = l.ask(ctx, a)
+		}()
+		<-done
+	}
+	l.refusal = err
+	return err
+}
+
+func (l *session) ask(ctx context.Context, a *apf.Login) error {
+	s := l.server
+	id, err := s.cfg.Authenticate(ctx, &Login{
+		Peer: *l.peer, Kind: a.ConnType, UUID: l.uuid, Method: a.Method, User: a.User, Password: a.Password, Certificate: l.certificate,
+	})
+	if err == nil && id.Device.ID.IsZero() {
+		err = errors.New("mps: Authenticate returned no device")
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			s.admission.loginFailed(l.from)
+		}
+		if !errors.Is(err, ErrRefused) {
+			err = fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		return err
+	}
+	if !s.admitDevice() {
+		return fmt.Errorf("%w: %d are logged in", ErrBusy, s.cfg.Limits.Devices)
+	}
+	l.leave()
+	l.mu.Lock()
+	l.peer.First = nil
+	l.connection = &Connection{
+		conn: l.conn, identity: id, kind: a.ConnType, generation: s.registry.nextGeneration(), peer: l.peer, uuid: l.uuid, since: time.Now(),
+		session: l,
+	}
+	l.mu.Unlock()
+	l.enter(PhaseForwards)
+	return nil
+}
+
+// ready puts the device online.
+func (l *session) ready(*apf.Conn) {
+	s, c := l.server, l.connected()
+	old, added := s.registry.add(c)
+	if !added {
+		l.close(ErrReplaced)
+		return
+	}
+	if old != nil {
+		old.Close(ErrReplaced)
+	}
+	l.mu.Lock()
+	l.arrival = nil
+	l.mu.Unlock()
+	l.enter(PhaseOnline)
+	s.log.Info("AMT device online", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "ports", c.Ports())
+}
+
+func (l *session) portsChanged(*apf.Conn) { l.tell(Event{Ports: true}) }
+
+// ended takes the end of a session.
+func (l *session) ended(err error) {
+	s := l.server
+	defer s.end(l)
+	l.cut()
+	c := l.connected()
+	if c == nil {
+		l.refused(err)
+		return
+	}
+	s.registry.remove(c)
+	s.deviceGone()
+	err = l.reasonFor(err)
+	l.event(err)
+	s.log.Info("AMT device gone", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "reason", err)
+}
+
+// reasonFor adds the phase to the reason of an end, which is this side's if that had one.
+func (l *session) reasonFor(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.reason != nil:
+		err = l.reason
+	case l.server.ctx.Err() != nil:
+		err = ErrShutdown
+	case l.arrival != nil && l.refusal != nil:
+		err = l.refusal
+	case errors.Is(err, apf.ErrLoginTime):
+		err = fmt.Errorf("%w: %w", ErrLoginTime, err)
+	}
+	return &Error{Phase: l.phase, Err: err}
+}
+
+// refused takes the end of a session that did not log in.
+func (l *session) refused(err error) {
+	if l.leave != nil {
+		l.leave()
+	}
+	s := l.server
+	err = l.reasonFor(err)
+	l.event(err)
+	args := []any{"peer", *l.peer}
+	if l.uuid != (nodeid.UUID{}) {
+		args = append(args, "uuid", l.uuid)
+	}
+	args = append(args, "reason", err)
+	switch {
+	case errors.Is(err, ErrShutdown):
+	case errors.Is(err, ErrHTTP):
+		s.log.Debug("MPS answered an HTTP request", args...)
+	case !s.admission.logged.Allow(source(l.peer.Addr.Addr()), time.Now()):
+		s.log.Debug("MPS connection refused", args...)
+	default:
+		s.log.Warn("MPS connection refused", args...)
+	}
+}
