@@ -170,6 +170,8 @@ func hintFor(err error) string {
 		return "Give the code with --token; --token email, sms or messaging has one sent."
 	case errors.As(err, &closed) && closed.Cause == controlproto.CloseBanned:
 		return "Too many logins from this address have failed. Try again later."
+	case errors.Is(err, wsman.ErrUnsupported):
+		return "This device does not have that."
 	case errors.Is(err, errNoTunnel):
 		return "The device may not be connected to the server, or the right to control it is missing."
 	case errors.Is(err, wsman.ErrNoAnswer):

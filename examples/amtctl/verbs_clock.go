@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,26 @@ func offBy(ahead time.Duration) string {
 	return "exact"
 }
 
+// shortly writes days, hours and minutes without those that are zero.
+func shortly(d time.Duration) string {
+	const day = 24 * time.Hour
+	text := ""
+	if days := d / day; days > 0 {
+		text, d = strconv.FormatInt(int64(days), 10)+"d", d%day
+	}
+	if d > 0 || text == "" {
+		rest := d.String()
+		if strings.HasSuffix(rest, "m0s") {
+			rest = strings.TrimSuffix(rest, "0s")
+		}
+		if strings.HasSuffix(rest, "h0m") {
+			rest = strings.TrimSuffix(rest, "0m")
+		}
+		text += rest
+	}
+	return text
+}
+
 // alarm is an alarm as JSON has it.
 type alarm struct {
 	Name  string `json:"name"`
@@ -80,7 +101,7 @@ func (a *app) alarmCommands() []*cobra.Command {
 			al := alarm{Name: o.ElementName, At: rfc3339(o.StartTime)}
 			orElse(&al.Name, o.InstanceID)
 			if o.Interval > 0 {
-				al.Every = o.Interval.String()
+				al.Every = shortly(o.Interval)
 			}
 			all = append(all, al)
 			t.add(al.Name, when(o.StartTime), al.Every)

@@ -120,7 +120,7 @@ func (s *session) auditLog(ctx context.Context, first uint32, limit int) error {
 			return err
 		}
 		entries = append(entries, newAuditEntry(&r))
-		t.add(when(r.Time), r.App.String()+": "+r.Text(), r.By(), r.NetAddress)
+		t.add(when(r.Time), r.Text(), r.By(), r.NetAddress)
 		if len(entries) == limit {
 			break
 		}

@@ -16,6 +16,12 @@ var consents = map[string]ips.OptInRequired{ //nolint:gochecknoglobals // consta
 	"none": ips.OptInRequiredNone, "kvm": ips.OptInRequiredKVM, "all": ips.OptInRequiredAll,
 }
 
+// consentStates are how far a request for consent is.
+var consentStates = map[string]ips.OptInState{ //nolint:gochecknoglobals // constant
+	"not started": ips.OptInStateNotStarted, "requested": ips.OptInStateRequested, "shown": ips.OptInStateDisplayed,
+	"received": ips.OptInStateReceived, "in session": ips.OptInStateInSession,
+}
+
 // switches are the words for settings that are on or off.
 var switches = map[string]bool{"on": true, "off": false} //nolint:gochecknoglobals // constant
 
@@ -32,7 +38,7 @@ type redirectionReply struct {
 
 func (s *session) printRedirection(r flows.Redirection) error {
 	reply := redirectionReply{
-		r.SOL, r.IDER, r.KVM, r.Listener, wordOf(consents, r.Consent), r.ConsentFixed, r.ConsentState.String(),
+		r.SOL, r.IDER, r.KVM, r.Listener, wordOf(consents, r.Consent), r.ConsentFixed, wordOf(consentStates, r.ConsentState),
 	}
 	kvm := "the device has none"
 	if r.KVM != nil {
