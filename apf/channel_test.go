@@ -15,7 +15,7 @@ import (
 )
 
 // ends returns both ends of a channel.
-func ends(t *testing.T, change func(*ServerConfig, *DeviceConfig)) (atServer, atDevice net.Conn, server, device *runs) {
+func ends(t *testing.T, change func(*ServerConfig, *DeviceConfig)) (atServer, atDevice net.Conn, server *runs) {
 	t.Helper()
 	accepted := make(chan net.Conn, 1)
 	s, d := testServerConfig(), testDeviceConfig()
@@ -28,16 +28,16 @@ func ends(t *testing.T, change func(*ServerConfig, *DeviceConfig)) (atServer, at
 	if change != nil {
 		change(s, d)
 	}
-	server, device = pair(t, s, d)
+	server, device := pair(t, s, d)
 	online(t, server, device)
 	ch, err := server.Dial(t.Context(), "host", 16992)
 	require.NoError(t, err)
-	return ch, <-accepted, server, device
+	return ch, <-accepted, server
 }
 
 func TestChannelAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, _, _ := ends(t, nil)
+		a, z, _ := ends(t, nil)
 		require.Equal(t, "apf", a.RemoteAddr().Network())
 		require.Equal(t, "host:16992", a.RemoteAddr().String())
 		require.Equal(t, "1.2.3.4:1024", a.LocalAddr().String())
@@ -49,7 +49,7 @@ func TestChannelAddresses(t *testing.T) {
 // TestChannelClose: what was written before a close arrives, and then the end does.
 func TestChannelClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, _, _ := ends(t, nil)
+		a, z, _ := ends(t, nil)
 		_, err := a.Write(make([]byte, 40000)) // more than the window of 32 KiB
 		require.NoError(t, err)
 		require.NoError(t, a.Close())
@@ -73,7 +73,7 @@ func TestChannelClose(t *testing.T) {
 // TestChannelCloseUnread: a close does not wait for a peer that does not read longer than it may.
 func TestChannelCloseUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, server, _ := ends(t, func(s *ServerConfig, _ *DeviceConfig) { s.Limits.FlushTime = 3 * time.Second })
+		a, z, server := ends(t, func(s *ServerConfig, _ *DeviceConfig) { s.Limits.FlushTime = 3 * time.Second })
 		_, err := a.Write(make([]byte, 50000))
 		require.NoError(t, err)
 		began := time.Now()
@@ -93,7 +93,7 @@ func TestChannelCloseUnread(t *testing.T) {
 // TestChannelUnblocks: closing ends reads and writes that wait.
 func TestChannelUnblocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _, _, _ := ends(t, nil)
+		a, _, _ := ends(t, nil)
 		errs := make(chan error, 2)
 		go func() { _, err := a.Read(make([]byte, 1)); errs <- err }()
 		go func() { _, err := a.Write(make([]byte, 1<<20)); errs <- err }()
@@ -108,7 +108,7 @@ func TestChannelUnblocks(t *testing.T) {
 // TestChannelDeadlines: as a net.Conn.
 func TestChannelDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, _, _ := ends(t, nil)
+		a, z, _ := ends(t, nil)
 		isTimeout := func(err error) {
 			t.Helper()
 			var ne net.Error
@@ -164,7 +164,7 @@ func TestChannelDeadlines(t *testing.T) {
 // TestChannelWriteTo: copying ends with the channel, and grants what was written on.
 func TestChannelWriteTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, _, _ := ends(t, nil)
+		a, z, _ := ends(t, nil)
 		go func() {
 			_, err := z.Write(bytes.Repeat(b("0123456789"), 50000))
 			require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestChannelWriteTo(t *testing.T) {
 		require.True(t, bytes.Equal(bytes.Repeat(b("0123456789"), 50000), got.Bytes()))
 	})
 	synctest.Test(t, func(t *testing.T) {
-		a, z, _, _ := ends(t, nil)
+		a, z, _ := ends(t, nil)
 		_, err := z.Write(b("x"))
 		require.NoError(t, err)
 		require.NoError(t, a.SetReadDeadline(time.Now().Add(time.Second)))
@@ -195,6 +195,27 @@ func TestChannelWriteTo(t *testing.T) {
 	})
 }
 
+// TestChannelOfTheDead: a channel whose connection has ended does not look as if the peer had closed it in order.
+func TestChannelOfTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, r := rawDevice(t, testServerConfig())
+		r.login(16992, 5900)
+		r.hear(&KeepAliveOptionsRequest{30, 0})
+		ch := r.opened(server, 1, 1000)
+		r.say(&ChannelData{4, 0, 0, b("half of it")})
+		r.conn.Close()
+		got, err := io.ReadAll(ch)
+		require.Equal(t, "half of it", string(got))
+		require.ErrorIs(t, err, ErrGone)
+		require.NotErrorIs(t, err, io.EOF)
+		_, err = io.Copy(io.Discard, ch)
+		require.ErrorIs(t, err, ErrGone)
+		_, err = ch.Write(b("x"))
+		require.ErrorIs(t, err, ErrGone)
+		require.ErrorIs(t, server.wait(t), ErrGone)
+	})
+}
+
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, nil }
@@ -202,7 +223,7 @@ func (failing) Write([]byte) (int, error) { return 0, nil }
 // TestChannelBackPressure: who does not read stops the writer, and only that one.
 func TestChannelBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, z, server, _ := ends(t, func(s *ServerConfig, _ *DeviceConfig) { s.Window = 10_000; s.MaxFrame = 1000 })
+		a, z, server := ends(t, func(s *ServerConfig, _ *DeviceConfig) { s.Window = 10_000; s.MaxFrame = 1000 })
 		wrote := make(chan error, 1)
 		go func() { _, err := z.Write(make([]byte, 200_000)); wrote <- err }()
 		synctest.Wait()
@@ -270,7 +291,7 @@ func TestAcceptTooLate(t *testing.T) {
 		}
 		server, device := pair(t, testServerConfig(), d)
 		online(t, server, device)
-		result := dial(t.Context(), server, 16992)
+		result := dial(t.Context(), server)
 		<-dialing
 		device.Close()
 		require.Error(t, (<-result).err)

@@ -220,7 +220,7 @@ func TestNoAnswer(t *testing.T) {
 		r.hear(&KeepAliveOptionsRequest{30, 0})
 		good := r.opened(server, 1, 1000)
 		began := time.Now()
-		result := dial(t.Context(), server, 16992)
+		result := dial(t.Context(), server)
 		require.Equal(t, TypeChannelOpen, r.next().Type())
 		d := <-result
 		require.Equal(t, 10*time.Second, time.Since(began))
@@ -241,7 +241,7 @@ func TestNoAnswer(t *testing.T) {
 
 		// The caller does not wait as long.
 		ctx, cancel := context.WithCancelCause(t.Context())
-		result = dial(ctx, server, 16992)
+		result = dial(ctx, server)
 		require.Equal(t, TypeChannelOpen, r.next().Type())
 		cause := errors.New("changed my mind")
 		cancel(cause)
@@ -282,6 +282,7 @@ func TestChannelFaults(t *testing.T) {
 		r.say(&ChannelClose{6}, &ChannelClose{6}, &ChannelData{6, 0, 0, b("late")}, &WindowAdjust{77, 1}, &ChannelClose{78},
 			&ChannelOpenConfirmation{79, 1, 1}, &ChannelOpenFailure{80, 1}, &ChannelData{0xFFFFFFFF, 0, 0, b("lost")}, &KeepAliveRequest{9})
 		r.hear(&KeepAliveReply{9})
+		synctest.Wait()
 		require.Len(t, violations, 9)
 		require.EqualValues(t, 9, server.Stats().Violations)
 
@@ -319,7 +320,7 @@ func TestRandomFrames(t *testing.T) {
 			go func() { _, _ = io.Copy(io.Discard, r.conn) }()
 			var dials []chan dialed
 			for range 20 {
-				dials = append(dials, dial(t.Context(), server, 16992))
+				dials = append(dials, dial(t.Context(), server))
 			}
 			for range 500 {
 				var wire []byte

@@ -66,6 +66,7 @@ const (
 const (
 	retryTime   = 250 * time.Millisecond // before a refused open is tried again
 	closeTime   = 10 * time.Second       // until a channel that the peer does not close is taken for closed
+	creditStep  = 64 << 10               // that is read of a large window until it is granted again
 	windowSlack = 4 << 10                // that a window may be exceeded by
 	noWindow    = 4                      // windows that a peer which ignores them may send
 	firstID     = 4                      // stock servers' first channel
@@ -484,7 +485,7 @@ func (m *Mux) consume(ch *MuxChannel, n int) {
 		}
 		return
 	}
-	if ch.consumed > m.cfg.Window/2 {
+	if ch.consumed > min(m.cfg.Window/2, creditStep) {
 		m.adjust(ch, ch.consumed)
 	}
 }

@@ -28,18 +28,9 @@ type Parser struct {
 	// What Next returns points to one of these.
 	msg struct {
 		disconnect   Disconnect
-		request      ServiceRequest
-		accept       ServiceAccept
-		auth         UserAuthRequest
-		failure      UserAuthFailure
 		success      UserAuthSuccess
-		forward      TCPForward
-		cancel       CancelTCPForward
-		udp          UDPSendTo
-		unknown      UnknownRequest
 		granted      RequestSuccess
 		denied       RequestFailure
-		open         ChannelOpen
 		confirmation ChannelOpenConfirmation
 		openFailure  ChannelOpenFailure
 		adjust       WindowAdjust
@@ -50,8 +41,22 @@ type Parser struct {
 		alive        KeepAliveReply
 		options      KeepAliveOptionsRequest
 		agreed       KeepAliveOptionsReply
-		control      JSONControl
 	}
+	text *textMessages
+}
+
+// textMessages are the messages with text, which a connection has little use for once it is logged in.
+type textMessages struct {
+	request ServiceRequest
+	accept  ServiceAccept
+	auth    UserAuthRequest
+	failure UserAuthFailure
+	forward TCPForward
+	cancel  CancelTCPForward
+	udp     UDPSendTo
+	unknown UnknownRequest
+	open    ChannelOpen
+	control JSONControl
 }
 
 // NewParser returns a parser of what the given side receives.
@@ -81,6 +86,10 @@ func (p *Parser) Expect(port bool) bool {
 	p.dueCount++
 	return true
 }
+
+// Forget drops what refers to the bytes that were read: the message that Next returned last is not valid any more. What is
+// read into can be given back then.
+func (p *Parser) Forget() { p.text, p.msg.data.Data = nil, nil }
 
 // Next reads from b and returns a message, or nil if b ends before one does, and how much of b it took. The message, and what
 // it refers to in b, is valid until the next call. After an error nothing more can be read.
@@ -284,20 +293,33 @@ func (p *Parser) measure(b []byte) (need int, whole bool, err error) {
 	return w.at, !w.short, w.err
 }
 
+// hasText says whether a message has text.
+func hasText(t Type) bool {
+	switch t {
+	case TypeServiceRequest, TypeServiceAccept, TypeUserAuthRequest, TypeUserAuthFailure, TypeGlobalRequest, TypeChannelOpen, TypeJSONControl:
+		return true
+	default:
+		return false
+	}
+}
+
 // decode reads a message whose length was measured.
 func (p *Parser) decode(b []byte) (Message, error) {
 	t := Type(b[0])
 	w := walk{b: b, at: 1, typ: t}
+	if p.text == nil && hasText(t) {
+		p.text = new(textMessages)
+	}
 	switch t {
 	case TypeDisconnect:
 		p.msg.disconnect = Disconnect{DisconnectReason(w.u32())}
 		return &p.msg.disconnect, nil
 	case TypeServiceRequest:
-		p.msg.request = ServiceRequest{w.str(maxService, "")}
-		return &p.msg.request, nil
+		p.text.request = ServiceRequest{w.str(maxService, "")}
+		return &p.text.request, nil
 	case TypeServiceAccept:
-		p.msg.accept = ServiceAccept{w.str(maxService, "")}
-		return &p.msg.accept, nil
+		p.text.accept = ServiceAccept{w.str(maxService, "")}
+		return &p.text.accept, nil
 	case TypeUserAuthRequest:
 		m := UserAuthRequest{User: w.str(maxUser, ""), Service: w.str(maxService, ""), Method: w.str(maxMethod, "")}
 		if string(m.Method) == MethodPassword {
@@ -306,12 +328,12 @@ func (p *Parser) decode(b []byte) (Message, error) {
 			}
 			m.Password = w.str(maxPassword, "")
 		}
-		p.msg.auth = m
-		return &p.msg.auth, nil
+		p.text.auth = m
+		return &p.text.auth, nil
 	case TypeUserAuthFailure:
-		p.msg.failure = UserAuthFailure{w.str(maxMethods, ""), w.u8() != 0}
+		p.text.failure = UserAuthFailure{w.str(maxMethods, ""), w.u8() != 0}
 		p.stray = true
-		return &p.msg.failure, nil
+		return &p.text.failure, nil
 	case TypeUserAuthSuccess:
 		return &p.msg.success, nil
 	case TypeGlobalRequest:
@@ -335,8 +357,8 @@ func (p *Parser) decode(b []byte) (Message, error) {
 		w.skip(4)
 		m.Address, m.Port = w.str(maxAddress, ""), w.u32()
 		m.Originator, m.OriginatorPort = w.str(maxAddress, ""), w.u32()
-		p.msg.open = m
-		return &p.msg.open, nil
+		p.text.open = m
+		return &p.text.open, nil
 	case TypeChannelOpenConfirmation:
 		p.msg.confirmation = ChannelOpenConfirmation{w.u32(), w.u32(), w.u32()}
 		return &p.msg.confirmation, nil
@@ -365,8 +387,8 @@ func (p *Parser) decode(b []byte) (Message, error) {
 		p.msg.agreed = KeepAliveOptionsReply{w.u32(), w.u32()}
 		return &p.msg.agreed, nil
 	case TypeJSONControl:
-		p.msg.control = JSONControl{w.str(p.limits.JSON, "")}
-		return &p.msg.control, nil
+		p.text.control = JSONControl{w.str(p.limits.JSON, "")}
+		return &p.text.control, nil
 	default: // data is read elsewhere
 		return nil, malformed(t, "no such message")
 	}
@@ -377,18 +399,18 @@ func (p *Parser) globalRequest(w *walk) (Message, error) {
 	want := w.u8() != 0
 	switch string(name) {
 	case RequestForward:
-		p.msg.forward = TCPForward{want, w.str(maxAddress, ""), w.u32()}
-		return &p.msg.forward, nil
+		p.text.forward = TCPForward{want, w.str(maxAddress, ""), w.u32()}
+		return &p.text.forward, nil
 	case RequestCancelForward:
-		p.msg.cancel = CancelTCPForward{want, w.str(maxAddress, ""), w.u32()}
-		return &p.msg.cancel, nil
+		p.text.cancel = CancelTCPForward{want, w.str(maxAddress, ""), w.u32()}
+		return &p.text.cancel, nil
 	case RequestUDPSendTo:
-		p.msg.udp = UDPSendTo{want, w.str(maxAddress, ""), w.u32(), w.str(maxAddress, ""), w.u32(), w.str(p.limits.UDP, "")}
-		return &p.msg.udp, nil
+		p.text.udp = UDPSendTo{want, w.str(maxAddress, ""), w.u32(), w.str(maxAddress, ""), w.u32(), w.str(p.limits.UDP, "")}
+		return &p.text.udp, nil
 	}
-	p.msg.unknown = UnknownRequest{want, name}
+	p.text.unknown = UnknownRequest{want, name}
 	p.err = unexpected(TypeGlobalRequest, "after a request of unknown length")
-	return &p.msg.unknown, nil
+	return &p.text.unknown, nil
 }
 
 // answer takes the oldest answer that is due, and tells whether it brings a port.

@@ -109,10 +109,10 @@ type dialed struct {
 	err error
 }
 
-func dial(ctx context.Context, c *runs, port uint16) chan dialed {
+func dial(ctx context.Context, c *runs) chan dialed {
 	result := make(chan dialed, 1)
 	go func() {
-		ch, err := c.Dial(ctx, "", port)
+		ch, err := c.Dial(ctx, "", 16992)
 		result <- dialed{ch, err}
 	}()
 	return result
@@ -121,7 +121,7 @@ func dial(ctx context.Context, c *runs, port uint16) chan dialed {
 // opened dials a port and has it confirmed.
 func (r *raw) opened(c *runs, peer, window uint32) *Channel {
 	r.t.Helper()
-	result := dial(r.t.Context(), c, 16992)
+	result := dial(r.t.Context(), c)
 	open, ok := r.next().(*ChannelOpen)
 	require.True(r.t, ok)
 	r.say(&ChannelOpenConfirmation{open.Sender, peer, window})

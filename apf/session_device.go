@@ -198,7 +198,8 @@ func (s *DeviceSession) Handle(m Message, now time.Time, add func(Message)) (Eve
 	case *ProtocolVersion:
 		return EventNone, nil // some servers return it
 	}
-	if !s.accepted.login {
+	// What was sent in one write with the login may be answered before it: MeshCentral looks the device up meanwhile.
+	if !s.accepted.login && !(s.cfg.Coalesce && t == TypeKeepAliveOptionsRequest) {
 		return EventNone, unexpected(t, "before the login")
 	}
 	switch m := m.(type) {
@@ -211,9 +212,7 @@ func (s *DeviceSession) Handle(m Message, now time.Time, add func(Message)) (Eve
 	case *KeepAliveReply:
 		return EventReply, nil
 	case *KeepAliveOptionsRequest:
-		if s.cfg.ConnType != ConnCIRA {
-			return EventNone, unexpected(t, "only firmware knows it")
-		}
+		// MeshCentral asks whoever forwards port 5900, firmware or not.
 		if s.cfg.IgnoreOptions {
 			return EventNone, nil
 		}

@@ -8,14 +8,15 @@ import (
 
 // A Client is what package relay needs of a session to open tunnels: its relay.Requester.
 
-// TunnelCookies returns the cookies for the two ends of a tunnel, that of the operator and that for the device. MeshCentral's
-// cookies are good for all tunnels of the account, so the request makes no difference.
-func (c *Client) TunnelCookies(ctx context.Context, _ tunnelask.Request) (operator, device Secret, err error) {
-	r, err := Do(ctx, c, &AuthCookie{})
+// TunnelCookies returns the cookies for the two ends of a tunnel, that of the operator and that for the device. It names
+// the tunnel and its device: a server of this module makes cookies for these alone. Those of MeshCentral's are good for all
+// tunnels of the account.
+func (c *Client) TunnelCookies(ctx context.Context, r tunnelask.Request) (operator, device Secret, err error) {
+	reply, err := Do(ctx, c, &AuthCookie{DeviceID: c.device(ID(r.Node)), TunnelID: r.ID})
 	if err != nil {
 		return Secret{}, Secret{}, err
 	}
-	return r.Cookie, r.RelayCookie, nil
+	return reply.Cookie, reply.RelayCookie, nil
 }
 
 // RequestTunnel has the server pass a tunnel request on to a device. [ResultError] "Unable to route" is an agent that is not

@@ -1,6 +1,7 @@
 package controlproto
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 //	login by key         {u, a:3, expire?, once?}            "auth=" and "login="     meshcentral.js, getLoginToken
 //	trusted device       {userid, expire}                    second factor            meshuser.js, case 'twoFactorCookie'
 //	agent's relay end    {ruserid, x} or {nouser:1}          "rauth=" (240 minutes)   meshuser.js, case 'authcookie'
+//	one tunnel           {userid, domainid, nodeid, tunnel}  "auth="                   here only: [Cookie.ForTunnel]
+//	its device's end     {ruserid, nodeid, tunnel, once}     "rauth="                  here only
 //	routed tunnel        {userid, domainid, nodeid, tcpaddr?, tcpport?, p?, lc?}      meshuser.js, case 'getcookie'
 //	guest                {userid, domainid, nid, ip, p, gn, cf, r, expire, pid, vo?}  webserver.js, handleSharingRequest
 //	invitation           {a:4, mid, f, ag?, expire}          "agentinvite?c="         meshuser.js, case 'createInviteLink'
@@ -51,6 +54,9 @@ type Cookie struct {
 	TCPPort  int
 	Protocol int
 	Local    bool
+	// Tunnel is the id of the one tunnel that the cookie is good for, to the device NodeID ("tunnel"). Stock servers neither
+	// write nor read it.
+	Tunnel string
 
 	// An invitation: the group, what may be installed, and a bit mask of agents ("mid", "f", "ag").
 	InviteGroup  ID
@@ -110,6 +116,7 @@ const (
 	CookieAgeLogin     = time.Hour // "auth=", "login="
 	CookieAgeRelay     = 4 * time.Hour
 	CookieAgeWebRelay  = 32 * time.Minute
+	CookieAgeTunnel    = 2 * time.Minute // cookies for one tunnel, both ends
 	CookieAgeTwoFactor = 30 * 24 * time.Hour
 	CookieAgeUnlimited = time.Duration(1<<63 - 1) // share links, whose end is told by the share
 )
@@ -151,6 +158,12 @@ func LoginTokenCookie(user ID) Cookie {
 
 // RelayCookie returns what lets a device open its end of a tunnel for an account.
 func RelayCookie(user ID) Cookie { return Cookie{RelayUserID: user} }
+
+// ForTunnel returns the cookie for one tunnel to one device, and for one use of it (see [OnceGuard]), within [CookieAgeTunnel].
+func (c Cookie) ForTunnel(device ID, tunnel string) Cookie {
+	c.NodeID, c.Tunnel, c.Once, c.Expire = device, tunnel, rand.Text(), CookieAgeTunnel
+	return c
+}
 
 // TwoFactorCookie returns the cookie of a device that is trusted, which stands for the second factor. Servers give
 // [CookieAgeTwoFactor] unless they are configured otherwise.
@@ -213,7 +226,7 @@ func accountOf(user ID, domain string) (ID, error) {
 
 // narrowed tells whether the cookie is for something less than all that its account may do.
 func (c *Cookie) narrowed() bool {
-	return c.NoUser || c.NodeID != "" || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" ||
+	return c.NoUser || c.NodeID != "" || c.Tunnel != "" || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" ||
 		c.GuestRights != 0 || c.TCPAddr != "" || c.TCPPort != 0 || c.RelayUserID != "" || c.ViewOnly ||
 		c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != ""
 }

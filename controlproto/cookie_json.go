@@ -50,6 +50,7 @@ var cookieMembers = []cookieMember{
 	intMember("tcpport", true, math.MaxUint16, func(c *Cookie) *int { return &c.TCPPort }),
 	textMember("nid", true, func(c *Cookie) *ID { return &c.SharedNode }),
 	intMember("p", false, math.MaxInt32, func(c *Cookie) *int { return &c.Protocol }),
+	textMember("tunnel", true, func(c *Cookie) *string { return &c.Tunnel }),
 	flagMember("lc", false, func(c *Cookie) *bool { return &c.Local }),
 	textMember("gn", false, func(c *Cookie) *string { return &c.GuestName }),
 	intMember("cf", false, math.MaxInt32, func(c *Cookie) *Consent { return &c.Consent }),

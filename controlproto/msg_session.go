@@ -54,9 +54,16 @@ func (*Pong) reply() *Result { return new(Result) }
 // AuthCookie asks for the cookies with which this account opens further sockets to the server. No rights needed; always
 // answered. (meshuser.js, serverCommandAuthCookie)
 //
+// The stock server looks at nothing in the request, and gives cookies that are good for all tunnels of the account. A server
+// of this module gives those that are good for the named tunnel to the named device, once, if both are named: the cookie for
+// the operator's end, and one for the device's that is taken in the request for this tunnel ([MsgTunnel]) and nowhere else.
+//
 //	{"action":"authcookie"}
+//	{"action":"authcookie","nodeid":"node//...","tunnelid":"x"}
 type AuthCookie struct {
-	Extra map[string]json.RawMessage `json:"-"`
+	DeviceID ID                         `json:"nodeid"`
+	TunnelID string                     `json:"tunnelid"`
+	Extra    map[string]json.RawMessage `json:"-"`
 }
 
 // Action is "authcookie".

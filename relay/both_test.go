@@ -108,6 +108,7 @@ func TestOpenAndDispatch(t *testing.T) {
 	require.NoError(t, tunnel.WriteMessage(t.Context(), Binary, []byte("ls\r")))
 	require.NoError(t, tunnel.SendControl(t.Context(), &ControlPing{})) // answered by the device's tunnel, unseen here
 	require.NoError(t, tunnel.SendControl(t.Context(), &ControlRTT{Time: []byte("12")}))
+	require.Equal(t, ConsentNotAsked, tunnel.Consent(), "nothing was read yet")
 	got := make(map[string]Type) // answers may overtake data
 	for range 2 {
 		typ, b, err := tunnel.ReadMessage(t.Context())
@@ -118,6 +119,7 @@ func TestOpenAndDispatch(t *testing.T) {
 	require.Equal(t, []Event{
 		{Kind: EventRequested}, {Kind: EventConnected}, {Kind: EventConsent, Text: "Waiting"}, {Kind: EventGranted},
 	}, events)
+	require.Equal(t, ConsentGiven, tunnel.Consent())
 	require.Equal(t, "terminalmap[user//ann:1]", <-w.sessions)
 	require.NoError(t, tunnel.Close(1000, ""))
 	require.Error(t, <-w.got)
@@ -127,6 +129,9 @@ func TestOpenAndDispatch(t *testing.T) {
 func TestDenied(t *testing.T) {
 	w := newWorld(t, Config{Record: func(context.Context, *Pair) (Recorder, error) { return new(recording).recorder(), nil }})
 	w.device.Handlers[ProtocolDesktop] = func(ctx context.Context, s *Session) error {
+		if err := s.SendControl(ctx, &ControlConsole{Msg: "Waiting", ID: new(ConsoleWaiting)}); err != nil {
+			return err
+		}
 		return s.SendControl(ctx, &ControlConsole{Msg: "Denied\x1b", ID: new(ConsoleDenied)})
 	}
 	tunnel, err := Open(t.Context(), w, testNode, w.options(ProtocolDesktop))
@@ -135,6 +140,7 @@ func TestDenied(t *testing.T) {
 	_, _, err = tunnel.ReadMessage(t.Context())
 	require.ErrorIs(t, err, ErrDenied)
 	require.ErrorContains(t, err, `"Denied\x1b"`)
+	require.Equal(t, ConsentRefused, tunnel.Consent())
 	require.ErrorIs(t, err, net.ErrClosed)
 	require.NoError(t, <-w.got)
 }
@@ -243,12 +249,18 @@ func TestForwardTCP(t *testing.T) {
 	require.NoError(t, err)
 	l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
+	begun := time.Now()
 	conn, err := DialTCP(t.Context(), w, testNode, port, w.options(0))
-	require.NoError(t, err)
-	require.Equal(t, "127.0.0.1:"+port, conn.RemoteAddr().String())
-	_, err = conn.Read(make([]byte, 1))
-	require.ErrorIs(t, err, io.EOF)
-	conn.Close()
+	if err == nil { // the operator was there before the device knew
+		require.Equal(t, "127.0.0.1:"+port, conn.RemoteAddr().String())
+		_, err = conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		conn.Close()
+	} else {
+		require.ErrorIs(t, err, ErrNoDevice)
+		require.ErrorContains(t, err, "the other end has left")
+	}
+	t.Logf("a closed port is known after %v", time.Since(begun))
 	_, err = DialTCP(t.Context(), w, testNode, "http", w.options(0))
 	require.ErrorContains(t, err, "no address with a port")
 }

@@ -99,7 +99,7 @@ func publicReason(err error) (code int, reason string) {
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrPeerGone):
-		return msgconn.CloseNormal, ""
+		return msgconn.CloseNormal, "the other end has left"
 	case errors.Is(err, ErrBusy):
 		return msgconn.CloseTryAgain, "too many tunnels are waiting"
 	case errors.Is(err, ErrNobodyCame):
@@ -114,6 +114,8 @@ func publicReason(err error) (code int, reason string) {
 		return msgconn.CloseTooLarge, ""
 	case errors.Is(err, msgconn.ErrFrame):
 		return msgconn.CloseProtocolError, ""
+	case errors.Is(err, ErrHook):
+		return msgconn.CloseInternal, "internal error"
 	case errors.Is(err, ErrRecording):
 		return msgconn.ClosePolicy, "recording failed"
 	case errors.As(err, &refusal):

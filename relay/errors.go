@@ -29,6 +29,8 @@ var (
 	ErrTooLarge = errors.New("relay: message is too large")
 	// ErrShutdown is the end of the server.
 	ErrShutdown = errors.New("relay: server is shutting down")
+	// ErrHook is a panic in one of the embedder's functions.
+	ErrHook = errors.New("relay: a hook panicked")
 	// ErrRecording is a tunnel that had to be recorded and could not be.
 	ErrRecording = errors.New("relay: recording failed")
 )

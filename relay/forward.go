@@ -12,7 +12,7 @@ import (
 type Forward struct {
 	User   string // who asks
 	Node   string // for which device: node/DOMAIN/ID
-	Domain string // of both
+	Domain string // of both, as it stands in paths; a URL without it gets it
 	Rights Rights // of the account on the device
 	// A port that the device is to connect to, if the request names one. The members of the message are the caller's to
 	// pass on once Check has returned.
@@ -63,7 +63,7 @@ func (f *Forward) Check(value URL) (TunnelRequest, URL, error) {
 			return fail("cookie: %w", err)
 		}
 	}
-	u.Query = *q
+	u.Domain, u.Query = f.Domain, *q
 	return req, u.Secret(), nil
 }
 

@@ -23,8 +23,8 @@ func TestForward(t *testing.T) {
 		err               error
 	}{
 		{"as it is", "*/dom/meshrelay.ashx?p=2&nodeid=node//machine&id=x&rauth=user//ann", "*/dom/meshrelay.ashx?p=2&nodeid=node//machine&id=x&rauth=user//ann", nil, nil},
-		{"more is dropped", "*/meshrelay.ashx?browser=1&p=5&id=x&rauth=user//ann&tcpport=22&auth=z&y=1", "*/meshrelay.ashx?p=5&nodeid=node//machine&id=x&rauth=user//ann", nil, nil},
-		{"bound", "*/meshrelay.ashx?p=1&id=x&rauth=user//ann", "*/meshrelay.ashx?p=1&nodeid=node//machine&id=x&rauth=new", func(f *Forward) {
+		{"more is dropped", "*/meshrelay.ashx?browser=1&p=5&id=x&rauth=user//ann&tcpport=22&auth=z&y=1", "*/dom/meshrelay.ashx?p=5&nodeid=node//machine&id=x&rauth=user//ann", nil, nil},
+		{"bound", "*/meshrelay.ashx?p=1&id=x&rauth=user//ann", "*/dom/meshrelay.ashx?p=1&nodeid=node//machine&id=x&rauth=new", func(f *Forward) {
 			f.NewCookie = func(r TunnelRequest) (Secret, error) {
 				if r != (TunnelRequest{"x", testUser, testNode}) {
 					return Secret{}, errors.New("another tunnel")
@@ -41,10 +41,10 @@ func TestForward(t *testing.T) {
 		{"no id", "*/meshrelay.ashx?p=2&rauth=user//ann", "", nil, ErrID},
 		{"no terminal", "*/meshrelay.ashx?p=1&id=x&rauth=user//ann", "", func(f *Forward) { f.Rights |= RightNoTerminal }, ErrRights},
 		{"no files", "*/meshrelay.ashx?p=4&id=x&rauth=user//ann", "", func(f *Forward) { f.Rights |= RightNoFiles }, ErrRights},
-		{"view", "*/meshrelay.ashx?p=2&id=x&rauth=user//ann", "*/meshrelay.ashx?p=2&nodeid=node//machine&id=x&rauth=user//ann", func(f *Forward) { f.Rights = RightViewOnly }, nil},
+		{"view", "*/meshrelay.ashx?p=2&id=x&rauth=user//ann", "*/dom/meshrelay.ashx?p=2&nodeid=node//machine&id=x&rauth=user//ann", func(f *Forward) { f.Rights = RightViewOnly }, nil},
 		{"view and a port", "*/meshrelay.ashx?p=2&id=x&rauth=user//ann", "", func(f *Forward) { f.Rights, f.TCPPort = RightViewOnly, 22 }, ErrRights},
 		{"nothing at all", "*/meshrelay.ashx?id=x&rauth=user//ann", "", func(f *Forward) { f.Rights = 0 }, ErrRights},
-		{"whatever it is", "*/meshrelay.ashx?id=x&rauth=user//ann", "*/meshrelay.ashx?nodeid=node//machine&id=x&rauth=user//ann", nil, nil},
+		{"whatever it is", "*/meshrelay.ashx?id=x&rauth=user//ann", "*/dom/meshrelay.ashx?nodeid=node//machine&id=x&rauth=user//ann", nil, nil},
 		{"no URL", "x", "", nil, ErrURL},
 	} {
 		f := f

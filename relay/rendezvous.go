@@ -170,6 +170,7 @@ type Ended struct {
 //   - Nobody comes unasked: a device's end needs a cookie that is bound to the tunnel and the device, or a request that was
 //     noted seconds ago for this id and account (Announce). A request is good for one device's end.
 //   - Both ends, and the request, must be about the same device.
+//   - An end whose other one has come, waited and left does not wait for it.
 //   - In chats both parties have proved who they are, the device's page too.
 //   - The number of ends that wait is bounded, per account too.
 type Rendezvous struct {
@@ -191,6 +192,7 @@ type requestKey struct {
 type request struct {
 	node    string
 	expires time.Time
+	left    Role // of an end that came, waited and left
 }
 
 // userCount is what one account holds.
@@ -262,6 +264,9 @@ func (r *Rendezvous) Arrive(now time.Time, e End) (Arrival, error) {
 	m := r.tunnels[e.ID]
 	switch {
 	case m == nil:
+		if err := r.otherLeft(&e); err != nil {
+			return Arrival{}, err
+		}
 		return r.wait(now, e)
 	case m.paired:
 		return Arrival{}, ErrTaken
@@ -270,6 +275,20 @@ func (r *Rendezvous) Arrive(now time.Time, e End) (Arrival, error) {
 		return Arrival{}, err
 	}
 	return r.meet(now, m, e), nil
+}
+
+// otherLeft says whether the end that would have met this one has been here and left, so that there is nothing to wait for.
+func (r *Rendezvous) otherLeft(e *End) error {
+	req := r.requests[requestKey{e.ID, e.User}]
+	if req == nil || req.left == 0 {
+		return nil
+	}
+	if req.left == e.Role { // it comes again
+		req.left = 0
+		return nil
+	}
+	r.forget(requestKey{e.ID, e.User})
+	return ErrPeerGone
 }
 
 // permit checks an end by itself and learns the device from the request.
@@ -391,6 +410,9 @@ func (r *Rendezvous) Leave(k Key) *Pair {
 	}
 	r.remove(m)
 	if !m.paired {
+		if req := r.requests[requestKey{m.pair.ID, m.pair.FirstEnd.User}]; req != nil {
+			req.left = m.pair.FirstEnd.Role
+		}
 		return nil
 	}
 	return &m.pair

@@ -317,3 +317,40 @@ func FuzzRendezvous(f *testing.F) {
 	f.Add([]byte("\x01\x13\x40\x01\x23\x40\x04\x80\x00\x05\x10\x00"))
 	f.Fuzz(drive)
 }
+
+// Who comes when the other one has been here and left is told so at once, unless that one comes again.
+func TestRendezvousLeft(t *testing.T) {
+	for _, bound := range []bool{true, false} {
+		r, now := NewRendezvous(Limits{}), time.Unix(1000, 0)
+		agent := End{ID: "x", Role: RoleAgent, User: testUser, Node: testNode, Bound: bound}
+		operator := End{ID: "x", Role: RoleOperator, User: testUser, Node: testNode, Bound: bound}
+		for _, ends := range [][2]End{{agent, operator}, {operator, agent}} {
+			require.NoError(t, r.Announce(now, TunnelRequest{ID: "x", User: testUser, Node: testNode}))
+			a, err := r.Arrive(now, ends[0])
+			require.NoError(t, err)
+			require.Nil(t, r.Leave(a.Key))
+			_, err = r.Arrive(now, ends[1])
+			require.ErrorIs(t, err, ErrPeerGone)
+			_, _, requests := r.Len()
+			require.Zero(t, requests)
+
+			require.NoError(t, r.Announce(now, TunnelRequest{ID: "x", User: testUser, Node: testNode}))
+			a, err = r.Arrive(now, ends[0])
+			require.NoError(t, err)
+			require.Nil(t, r.Leave(a.Key))
+			a, err = r.Arrive(now, ends[0]) // again
+			require.NoError(t, err)
+			b, err := r.Arrive(now, ends[1])
+			require.NoError(t, err)
+			require.NotNil(t, b.Pair)
+			require.NotNil(t, r.Leave(a.Key))
+		}
+		require.NoError(t, r.Announce(now, TunnelRequest{ID: "x", User: testUser, Node: testNode}))
+		a, err := r.Arrive(now, agent)
+		require.NoError(t, err)
+		require.Nil(t, r.Leave(a.Key))
+		require.NoError(t, r.Announce(now, TunnelRequest{ID: "x", User: testUser, Node: testNode}), "asked again")
+		_, err = r.Arrive(now, operator)
+		require.NoError(t, err)
+	}
+}

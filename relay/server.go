@@ -26,7 +26,7 @@ const (
 )
 
 // Relay is the http.Handler of /meshrelay.ashx: a [Rendezvous] with connections. Idle, a tunnel holds two goroutines per
-// end and no buffers; an end that waits holds none.
+// end and no buffers; an end that waits holds one goroutine and half a KiB.
 type Relay struct {
 	cfg   Config
 	trace *Trace
@@ -45,12 +45,6 @@ type Relay struct {
 	armed   time.Time
 	pinger  *time.Timer
 	closed  bool
-}
-
-// waiter is an end that came first.
-type waiter struct {
-	nc  net.Conn
-	end End
 }
 
 // New returns a relay. It is to be closed.
@@ -160,8 +154,14 @@ func (r *Relay) arrive(nc net.Conn, e End) {
 		return
 	}
 	if a.Pair == nil {
-		r.waiting[a.Key] = &waiter{nc: nc, end: e}
+		w := &waiter{nc: nc, end: e, done: make(chan struct{})}
+		r.waiting[a.Key] = w
 		r.arm()
+		r.wg.Go(func() {
+			if w.watch() {
+				r.left(a.Key, w)
+			}
+		})
 		r.mu.Unlock()
 		r.trace.Waiting(e)
 		return
@@ -169,6 +169,7 @@ func (r *Relay) arrive(nc net.Conn, e End) {
 	first := r.waiting[a.Pair.First]
 	delete(r.waiting, a.Pair.First)
 	t := newTunnel(r, *a.Pair, first.nc, nc)
+	t.ends[0].early = first.stop()
 	r.tunnels[a.Key] = t
 	r.arm()
 	r.mu.Unlock()
@@ -249,6 +250,7 @@ func (r *Relay) expire() {
 }
 
 func (r *Relay) unmet(w *waiter, err error) {
+	w.stop()
 	r.trace.Unmet(w.end, err)
 	r.log.Info("tunnel end waited in vain", "role", w.end.Role, "user", w.end.User, "node", w.end.Node, "reason", err)
 	r.dismiss(w.nc, err)

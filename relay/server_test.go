@@ -160,8 +160,10 @@ func TestTunnel(t *testing.T) {
 
 // Ends that are not let in are closed at once, and told why if there is something to tell.
 func TestRefused(t *testing.T) {
-	refused := make(chan error, 10)
-	s := newTestServer(t, Config{Trace: &Trace{Refused: func(_ End, err error) { refused <- err }}}, false)
+	refused, waiting := make(chan error, 10), make(chan End, 10)
+	s := newTestServer(t, Config{Trace: &Trace{
+		Refused: func(_ End, err error) { refused <- err }, Waiting: func(e End) { waiting <- e },
+	}}, false)
 	for _, c := range []struct {
 		query, text string
 		want        error
@@ -186,6 +188,7 @@ func TestRefused(t *testing.T) {
 	// A third end, and one that does not fit while another waits.
 	require.NoError(t, s.Announce(TunnelRequest{ID: "x", User: testUser, Node: testNode}))
 	operator := s.dial(t, "id=x&nodeid="+testNode+"&auth="+testUser)
+	<-waiting // a client is answered before it has arrived
 	mismatch := s.dial(t, "id=x&nodeid="+testNode+"&auth=user//bob")
 	recvClose(t, mismatch)
 	require.ErrorIs(t, <-refused, ErrMismatch)

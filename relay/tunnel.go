@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Tunnel struct {
 	answers   []Control // that wait to be sent
 	answering bool
 	denied    string // what the device said when it refused
+	consent   ConsentState
 }
 
 var _ Conn = (*Tunnel)(nil)
@@ -50,6 +52,39 @@ type Event struct {
 	Text     string          // the device's words, not to be trusted
 	Console  *ControlConsole // what it came from, if it came from the device
 	Recorded bool
+}
+
+// ConsentState is whether the device's user was asked for a tunnel, and has agreed. Devices say nothing where nobody is asked.
+type ConsentState uint8
+
+// The states.
+const (
+	ConsentNotAsked ConsentState = iota
+	ConsentAsked                 // and has not answered yet
+	ConsentGiven
+	ConsentRefused // or nobody answered in time
+)
+
+// String names the state.
+func (s ConsentState) String() string {
+	switch s {
+	case ConsentNotAsked:
+		return "not asked"
+	case ConsentAsked:
+		return "asked"
+	case ConsentGiven:
+		return "given"
+	case ConsentRefused:
+		return "refused"
+	}
+	return fmt.Sprintf("ConsentState(%d)", uint8(s))
+}
+
+// Consent returns how far the device's user has agreed, as far as it was read.
+func (t *Tunnel) Consent() ConsentState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.consent
 }
 
 // ErrDenied is a tunnel that the device ended because its user, or it itself, refused. The text of the error has its words.
@@ -192,18 +227,23 @@ func (t *Tunnel) sendAnswers() {
 // console turns a line of the device into an event.
 func (t *Tunnel) console(c *ControlConsole) {
 	e := Event{Kind: EventConsole, Text: c.Msg, Console: c}
+	t.mu.Lock()
 	switch {
 	case c.Msg == "":
 		e.Kind = EventGranted
+		if t.consent == ConsentAsked {
+			t.consent = ConsentGiven
+		}
 	case c.ID == nil:
 	case *c.ID == ConsoleWaiting:
-		e.Kind = EventConsent
+		e.Kind, t.consent = EventConsent, ConsentAsked
 	case *c.ID == ConsoleDenied, *c.ID == ConsoleTimeout, *c.ID == ConsoleStartFailed:
-		e.Kind = EventDenied
-		t.mu.Lock()
-		t.denied = c.Msg
-		t.mu.Unlock()
+		e.Kind, t.denied = EventDenied, c.Msg
+		if t.consent == ConsentAsked {
+			t.consent = ConsentRefused
+		}
 	}
+	t.mu.Unlock()
 	if t.onEvent != nil {
 		t.onEvent(e)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type endConn struct {
 	typ          msgconn.Type
 	size, offset uint64
 
+	early           []byte // came before the other end did
 	bytes, messages atomic.Int64
 	closedByPeer    atomic.Bool // a close frame came
 	discard         bool        // the tunnel has ended, what still comes is for nobody; the reader's
@@ -75,20 +77,9 @@ func newTunnel(r *Relay, p Pair, first, second net.Conn) *tunnel {
 // start opens the recording, tells both ends that they have met, and lets messages pass.
 func (t *tunnel) start() {
 	r := t.relay
-	var failed error
-	if r.cfg.Record != nil {
-		rec, err := r.cfg.Record(r.ctx, &t.pair)
-		if err != nil {
-			failed = fmt.Errorf("%w: %w", ErrRecording, err)
-		}
-		t.recorder = rec
-	}
-	recorded := t.recorder != nil
-	t.recorded.Store(recorded)
-	r.trace.Started(&t.pair, recorded)
-	r.log.Info("tunnel open", "user", t.pair.User, "node", t.pair.Node, "protocol", t.pair.Protocol, "recorded", recorded)
+	failed := t.open()
 	if failed == nil {
-		failed = t.hello(recorded)
+		failed = t.hello(t.recorded.Load())
 	}
 	var both sync.WaitGroup
 	for _, c := range []*endConn{t.ends[1], t.ends[0]} {
@@ -111,6 +102,50 @@ func (t *tunnel) start() {
 		stop()
 		t.finish()
 	}()
+}
+
+// open asks the embedder whether the tunnel is recorded, and tells him of it. A panic of his ends the tunnel: this goroutine
+// is that of a request, and net/http would survive it, with two connections that nobody closes.
+func (t *tunnel) open() (err error) {
+	r := t.relay
+	defer r.guard(&err)
+	if r.cfg.Record != nil {
+		rec, recErr := r.cfg.Record(r.ctx, &t.pair)
+		if recErr != nil {
+			err = fmt.Errorf("%w: %w", ErrRecording, recErr)
+		}
+		t.recorder = rec
+	}
+	recorded := t.recorder != nil
+	t.recorded.Store(recorded)
+	r.trace.Started(&t.pair, recorded)
+	r.log.Info("tunnel open", "user", t.pair.User, "node", t.pair.Node, "protocol", t.pair.Protocol, "recorded", recorded)
+	return err
+}
+
+// guard turns a panic of the embedder's into an error.
+func (r *Relay) guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", ErrHook, p)
+		r.log.Error("a hook of the relay panicked", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+// record gives a piece to the recorder.
+func (t *tunnel) record(p Piece) (err error) {
+	t.recordMu.Lock()
+	defer t.recordMu.Unlock()
+	defer t.relay.guard(&err)
+	if err := t.recorder.Record(p); err != nil {
+		return fmt.Errorf("%w: %w", ErrRecording, err)
+	}
+	return nil
+}
+
+// closeRecorder ends the recording.
+func (t *tunnel) closeRecorder() (err error) {
+	defer t.relay.guard(&err)
+	return t.recorder.Close(t.cause)
 }
 
 // hello tells both ends that they have met, in order.
@@ -174,7 +209,7 @@ func (t *tunnel) end(by *endConn, cause error) {
 func (t *tunnel) finish() {
 	r := t.relay
 	if t.recorder != nil {
-		if err := t.recorder.Close(t.cause); err != nil {
+		if err := t.closeRecorder(); err != nil {
 			r.log.Error("recording of a tunnel failed at its end", "user", t.pair.User, "node", t.pair.Node, "error", err)
 		}
 	}
@@ -257,6 +292,10 @@ func (c *endConn) read() {
 }
 
 func (c *endConn) readAll() error {
+	if err := c.took(c.early); err != nil {
+		return err
+	}
+	c.early = nil
 	small := make([]byte, smallRead)
 	var large *[largeRead]byte
 	defer func() {
@@ -270,18 +309,8 @@ func (c *endConn) readAll() error {
 			b = large[:]
 		}
 		n, err := c.nc.Read(b)
-		if n > 0 {
-			if err := c.in.feed(b[:n]); err != nil {
-				return err
-			}
-			c.bytes.Store(c.in.bytes)
-			c.messages.Store(c.in.messages)
-			c.t.moved.Store(true)
-			c.peer.out.flush()
-			if c.in.ended {
-				c.closedByPeer.Store(true)
-				return ErrPeerGone
-			}
+		if err := c.took(b[:n]); err != nil {
+			return err
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
@@ -300,6 +329,25 @@ func (c *endConn) readAll() error {
 			large = nil
 		}
 	}
+}
+
+// took passes on what was read.
+func (c *endConn) took(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if err := c.in.feed(b); err != nil {
+		return err
+	}
+	c.bytes.Store(c.in.bytes)
+	c.messages.Store(c.in.messages)
+	c.t.moved.Store(true)
+	c.peer.out.flush()
+	if c.in.ended {
+		c.closedByPeer.Store(true)
+		return ErrPeerGone
+	}
+	return nil
 }
 
 // begin implements sink.
@@ -324,11 +372,8 @@ func (c *endConn) payload(p []byte, m *msgconn.Masker, last bool) error {
 			m.XOR(p, p)
 			m = nil
 		}
-		c.t.recordMu.Lock()
-		err := c.t.recorder.Record(Piece{From: c.key, Type: c.typ, Size: c.size, Offset: c.offset, Data: p})
-		c.t.recordMu.Unlock()
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRecording, err)
+		if err := c.t.record(Piece{From: c.key, Type: c.typ, Size: c.size, Offset: c.offset, Data: p}); err != nil {
+			return err
 		}
 		c.offset += uint64(len(p))
 	}

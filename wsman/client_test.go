@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +130,17 @@ func TestHTTPErrors(t *testing.T) {
 		_, err := Get[generalSettings](t.Context(), c)
 		require.ErrorIs(t, err, c2.want, "%s", answer)
 	}
+	// Errors of the web server that look like XML, and a refusal that is no fault.
+	for _, answer = range []string{
+		"HTTP/1.1 500 Error\r\nContent-Length: 14\r\n\r\n<?xml nonsense", "HTTP/1.1 404 None\r\nContent-Length: 6\r\n\r\n<html>",
+		chunked(400, soap("ID", "x", "AMT_X", generalBody)),
+	} {
+		_, err = Get[generalSettings](t.Context(), c)
+		require.ErrorAs(t, err, &h)
+	}
+	answer = chunked(200, soap("77", "x", "AMT_X", generalBody))
+	_, err = invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrNoAnswer, "something else was answered")
 	answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + soap("ID", "x", "AMT_GeneralSettings", generalBody)
 	p.mu.Lock()
 	handle := p.handle
@@ -384,6 +396,39 @@ func TestTimeout(t *testing.T) {
 		require.ErrorIs(t, err, ErrNoAnswer)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
+}
+
+// halfDeaf is a connection whose other end refuses after some bytes, and reads no more.
+type halfDeaf struct {
+	net.Conn
+	answer io.Reader
+}
+
+func (c *halfDeaf) Write(b []byte) (int, error)     { return min(len(b), 100), io.ErrClosedPipe }
+func (c *halfDeaf) Read(b []byte) (int, error)      { return c.answer.Read(b) }
+func (c *halfDeaf) SetReadDeadline(time.Time) error { return nil }
+
+// A device refuses by the header alone. That is seen, and what it refused is not said to have been carried out.
+func TestRefusedBeforeItWasWritten(t *testing.T) {
+	p := newPeer(t, powerState)
+	dials := 0
+	answer := unauthorized(p.digest.Challenge(false).String())
+	c := p.client(func(cfg *Config) {
+		cfg.IdleTimeout = -1
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := p.dial(ctx, network, addr)
+			if dials++; dials == 2 {
+				return &halfDeaf{conn, strings.NewReader(answer)}, nil
+			}
+			return conn, err
+		}
+	})
+	_, err := invokePower(t.Context(), c) // greets, logs in
+	require.NoError(t, err)
+	require.Equal(t, 3, dials)
+	dials, answer = 1, "HTTP/1.1 200 OK\r\n\r\n"
+	_, err = invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrNoAnswer)
 }
 
 func TestRetries(t *testing.T) {

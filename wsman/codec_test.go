@@ -198,3 +198,80 @@ func TestPTStatus(t *testing.T) {
 		require.Equal(t, want, PTStatus(value), "%#x", value)
 	}
 }
+
+func TestReturnNames(t *testing.T) {
+	for _, c := range []struct {
+		names ReturnNames
+		value uint32
+		want  string
+	}{
+		{StateChange, 0, "COMPLETED"}, {StateChange, 4, "FAILED"}, {StateChange, 4098, "TIMEOUT_PARAMETER_NOT_SUPPORTED"}, {StateChange, 4099, "BUSY"},
+		{StateChange, 4100, ""}, {PowerStateChange, 4097, "INVALID_STATE_TRANSITION"}, {PowerStateChange, 4099, ""}, {PowerStateChange, 7, ""},
+		{WiFiPortConfiguration, 4, "INVALID_REFERENCE"}, {WiFiPortConfiguration, 5, ""}, {HostBasedSetup, 5, "AUTH_FAILED"},
+		{AddNextCertInChain, 5, "CERT_CHAIN_TOO_LONG"}, {OptIn, 3, "BLOCKED"}, {OptIn, 5, ""},
+	} {
+		require.Equal(t, c.want, c.names(c.value), "%d", c.value)
+	}
+}
+
+// Values that Go cannot address, and the less usual types.
+func TestValueTypes(t *testing.T) {
+	type odd struct {
+		Raw     Element         `wsman:"Raw"`
+		Raws    []Element       `wsman:"Raws"`
+		Times   []time.Time     `wsman:"Times"`
+		Secrets []Secret        `wsman:"Secrets"`
+		Ref     *Ref            `wsman:"Ref"`
+		Waits   []time.Duration `wsman:"Waits,omitempty"`
+		Flags   []bool          `wsman:"Flags"`
+		Float   float32         `wsman:"Float"`
+		Small   []testNested    `wsman:"Small"`
+		Pass    Secret          `wsman:"Pass,omitempty"`
+		Bin     []byte          `wsman:"Bin,omitempty"`
+		Extra   []Element
+	}
+	ref := NewRef("CIM_X")
+	ref.Address = "/wsman"
+	in := odd{
+		Raw: Element{Name: "Raw", Space: "urn:r", Text: "1"}, Raws: []Element{{Name: "Raws", Space: "urn:r"}, {}},
+		Times: []time.Time{time.Unix(1e9, 0).UTC(), {}}, Secrets: []Secret{NewSecret("a"), NewSecret("b")}, Ref: &ref,
+		Waits: []time.Duration{time.Hour, 0}, Flags: []bool{true, false}, Float: 0.1, Small: []testNested{{SSID: "x"}},
+		Extra: []Element{{Name: "E", Space: "urn:r"}},
+	}
+	b, err := AppendValue(nil, "urn:o", "Odd", in)
+	require.NoError(t, err)
+	for _, leaf := range []string{"Pass", "Bin"} {
+		require.NotContains(t, string(b), leaf)
+	}
+	el, err := ParseElement(b, Limits{})
+	require.NoError(t, err)
+	var out odd
+	require.NoError(t, Decode(el, &out))
+	require.Equal(t, "1", out.Raw.Text)
+	require.Len(t, out.Raws, 1)
+	require.Equal(t, in.Times[:1], out.Times)
+	require.Equal(t, "b", out.Secrets[1].Reveal())
+	require.Equal(t, ref, *out.Ref)
+	require.Equal(t, in.Waits, out.Waits)
+	require.Equal(t, in.Flags, out.Flags)
+	require.Equal(t, in.Float, out.Float)
+	require.Equal(t, "x", out.Small[0].SSID)
+	require.Equal(t, in.Extra, out.Extra)
+
+	var text string
+	require.NoError(t, Decode(&Element{Text: "x"}, &text))
+	require.Equal(t, "x", text)
+	b, err = AppendValue(nil, "urn:o", "X", "x")
+	require.NoError(t, err)
+	require.Equal(t, `<r:X xmlns:r="urn:o">x</r:X>`, string(b))
+	_, err = DecodeRef(nil)
+	require.ErrorIs(t, err, ErrMalformed)
+	require.Equal(t, "\n\n\uFFFD", mustParse(t, "<a><![CDATA[\r\n\r\x02]]></a>").Text)
+}
+
+func mustParse(t *testing.T, s string) *Element {
+	t.Helper()
+	el, err := ParseElement([]byte(s), Limits{})
+	require.NoError(t, err)
+	return el
+}

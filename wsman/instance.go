@@ -29,7 +29,7 @@ func Get[T any, P Instance[T]](ctx context.Context, c *Client, selectors ...Sele
 	return v, nil
 }
 
-// Put replaces an instance and returns it as the device stored it. Devices take a property that is missing for one that
+// Put replaces an instance and returns it as the device stored it, or v if the device does not say. Devices take a property that is missing for one that
 // shall be unset: read, change, write.
 func Put[T any, P Instance[T]](ctx context.Context, c *Client, v P, selectors ...Selector) (*T, error) {
 	uri := ResourceURI(v.Class())
@@ -37,10 +37,10 @@ func Put[T any, P Instance[T]](ctx context.Context, c *Client, v P, selectors ..
 	if err != nil {
 		return nil, err
 	}
-	stored := new(T)
 	if el == nil {
-		return stored, nil
+		return v, nil
 	}
+	stored := new(T)
 	if err := Decode(el, stored); err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func TestReadModifyWrite(t *testing.T) {
 		if r.Action == ActionPut {
 			return r.reply("")
 		}
-		return r.reply(`<g:AMT_GeneralSettings><g:DigestRealm></g:DigestRealm><g:OEM x="1"><g:A>1</g:A></g:OEM><g:AMTNetworkEnabled>0</g:AMTNetworkEnabled></g:AMT_GeneralSettings>`)
+		return r.reply(`<g:AMT_GeneralSettings><g:DigestRealm></g:DigestRealm><g:OEM x="1"><g:A>1</g:A></g:OEM><Bare><B>2</B></Bare><g:AMTNetworkEnabled>0</g:AMTNetworkEnabled></g:AMT_GeneralSettings>`)
 	})
 	c := p.client(nil)
 	gs, err := Get[generalSettings](t.Context(), c)
@@ -51,8 +51,8 @@ func TestReadModifyWrite(t *testing.T) {
 	gs.InstanceID = "new"
 	stored, err := Put(t.Context(), c, gs)
 	require.NoError(t, err)
-	require.NotNil(t, stored)
-	require.Contains(t, p.requests[1].raw, `<r:DigestRealm></r:DigestRealm><r:InstanceID>new</r:InstanceID><r:AMTNetworkEnabled>0</r:AMTNetworkEnabled><r:OEM x="1"><r:A>1</r:A></r:OEM></r:AMT_GeneralSettings>`)
+	require.Same(t, gs, stored, "the device does not say what it stored")
+	require.Contains(t, p.requests[1].raw, `<r:DigestRealm></r:DigestRealm><r:InstanceID>new</r:InstanceID><r:AMTNetworkEnabled>0</r:AMTNetworkEnabled><r:OEM x="1"><r:A>1</r:A></r:OEM><r:Bare><r:B>2</r:B></r:Bare></r:AMT_GeneralSettings>`)
 	require.NotContains(t, p.requests[1].raw, "HostName")
 	// One that was not read is written as it is.
 	_, err = Put(t.Context(), c, &generalSettings{})

@@ -45,3 +45,67 @@ var ptStatus1000 = [...]string{
 	"APP_INTERNAL_ERROR", "NOT_INITIALIZED", "LIB_VERSION_UNSUPPORTED", "INVALID_PARAM", "RESOURCES", "HARDWARE_ACCESS_ERROR",
 	"REQUESTOR_NOT_REGISTERED", "NETWORK_ERROR", "PARAM_BUFFER_TOO_SHORT", "COM_NOT_INITIALIZED_IN_THREAD", "URL_REQUIRED",
 }
+
+// StateChange names the return values of RequestStateChange of classes CIM_, and of those that inherit it.
+func StateChange(value uint32) string {
+	switch value {
+	case 4098:
+		return "TIMEOUT_PARAMETER_NOT_SUPPORTED"
+	case 4099:
+		return "BUSY"
+	}
+	return PowerStateChange(value)
+}
+
+// PowerStateChange names the return values of RequestPowerStateChange, ChangeBootOrder and SetBootConfigRole.
+func PowerStateChange(value uint32) string {
+	switch value {
+	case 0:
+		return "COMPLETED"
+	case 1:
+		return "NOT_SUPPORTED"
+	case 2:
+		return "UNKNOWN_ERROR"
+	case 3:
+		return "TIMEOUT"
+	case 4:
+		return "FAILED"
+	case 5:
+		return "INVALID_PARAMETER"
+	case 6:
+		return "IN_USE"
+	case 4096:
+		return "JOB_STARTED"
+	case 4097:
+		return "INVALID_STATE_TRANSITION"
+	}
+	return ""
+}
+
+// WiFiPortConfiguration names the return values of AMT_WiFiPortConfigurationService.
+func WiFiPortConfiguration(value uint32) string {
+	return nameAt(value, "COMPLETED", "NOT_SUPPORTED", "FAILED", "INVALID_PARAMETER", "INVALID_REFERENCE")
+}
+
+// HostBasedSetup names the return values of Setup, AdminSetup and UpgradeClientToAdmin of IPS_HostBasedSetupService.
+func HostBasedSetup(value uint32) string {
+	return nameAt(value, "SUCCESS", "INTERNAL_ERROR", "INVALID_STATE", "INVALID_PARAM", "METHOD_DISABLED", "AUTH_FAILED",
+		"FLASH_WRITE_LIMIT_EXCEEDED")
+}
+
+// AddNextCertInChain names the return values of that method of IPS_HostBasedSetupService.
+func AddNextCertInChain(value uint32) string {
+	return nameAt(value, "SUCCESS", "INVALID_PARAM", "INTERNAL_ERROR", "INVALID_STATE", "CERT_VERIFY_FAILED", "CERT_CHAIN_TOO_LONG")
+}
+
+// OptIn names the return values of IPS_OptInService.
+func OptIn(value uint32) string {
+	return nameAt(value, "SUCCESS", "INTERNAL_ERROR", "INVALID_STATE", "BLOCKED", "FAILED")
+}
+
+func nameAt(value uint32, names ...string) string {
+	if value < uint32(len(names)) { //nolint:gosec // a handful
+		return names[value]
+	}
+	return ""
+}

@@ -7,7 +7,7 @@ import (
 )
 
 // ReturnNames names the return values of a method; "" for those it does not know. The same number means different things
-// in different methods: [PTStatus] is for those of classes AMT_, the class packages have the others.
+// in different methods: see [PTStatus] and the others of its kind.
 type ReturnNames func(value uint32) string
 
 // ReturnValueError is a method that was called and failed.

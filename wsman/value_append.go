@@ -47,7 +47,7 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 		return
 	case kindElement:
 		if e := at[Element](v); e.Name != "" {
-			w.Element(e)
+			w.element(e, space)
 		}
 		return
 	case kindTime:
@@ -153,7 +153,7 @@ func (w *Writer) fields(space string, t *typeInfo, v reflect.Value) {
 	if t.extra >= 0 {
 		extra := *at[[]Element](v.Field(t.extra))
 		for i := range extra {
-			w.Element(&extra[i])
+			w.element(&extra[i], space)
 		}
 	}
 }

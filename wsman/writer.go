@@ -203,18 +203,21 @@ func (w *Writer) Leaf(space, name, text string, attrs ...Attr) {
 }
 
 // Element writes an element as it was read. Prefixes may be others.
-func (w *Writer) Element(e *Element) {
-	if len(w.open) >= maxWriteDepth {
-		w.fail(fmt.Errorf("%w: elements nested deeper than %d", ErrTooLarge, maxWriteDepth))
-		return
+func (w *Writer) Element(e *Element) { w.element(e, "") }
+
+// element writes an element. One without a namespace, which some firmware forgets to declare, goes to that of what is around
+// it where a default namespace leaves no other choice.
+func (w *Writer) element(e *Element, space string) {
+	if e.Space != "" || !w.hidden("", -1) {
+		space = e.Space
 	}
-	w.start(e.Space, e.Name, nil, e.Attrs)
+	w.start(space, e.Name, nil, e.Attrs)
 	if w.err != nil {
 		return
 	}
 	w.escape(e.Text, false)
 	for i := range e.Children {
-		w.Element(&e.Children[i])
+		w.element(&e.Children[i], space)
 	}
 	w.End()
 }

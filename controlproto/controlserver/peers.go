@@ -108,7 +108,7 @@ func (s *Server) readLocked(keys []RecordKey) error {
 	err := s.cfg.Store.View(context.Background(), func(store StoreTx) error {
 		for _, k := range keys {
 			switch k.Kind {
-			case KindAccount, KindUserGroup, KindDeviceGroup, KindDevice, KindLoginToken:
+			case KindAccount, KindUserGroup, KindDeviceGroup, KindDevice, KindLoginToken, KindShare:
 			default:
 				continue // not in memory
 			}

@@ -154,6 +154,7 @@ func (s *Server) targetsOf(a *Account) map[string]struct{} {
 
 // refreshSessions gives sessions the accounts and targets that they have after a change.
 func (s *Server) refreshSessions(written []Record) {
+	s.tellTunnels(written)
 	whole := false // who hears of what may have changed for everyone
 	accounts := map[controlproto.ID]bool{}
 	for _, r := range written {

@@ -23,6 +23,7 @@ type TunnelLog struct {
 	Ended         bool          // what follows is known at the end only
 	Bytes         int64         // that both ends sent
 	Duration      time.Duration // counts as whole seconds
+	Guest         string        // the name of the guest, if it is a guest's
 }
 
 // tunnelNumbers are the numbers of the texts about tunnels, at their start and end.
@@ -62,6 +63,9 @@ func (t *Tx) LogTunnel(l TunnelLog) error {
 	}
 	targets := []string{toAdmins, string(u.ID)}
 	var details []detail
+	if l.Guest != "" {
+		details = append(details, detail{"guestname", l.Guest})
+	}
 	if l.Protocol != 0 {
 		details = append(details, detail{"protocol", l.Protocol})
 	}

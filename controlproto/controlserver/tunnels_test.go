@@ -15,8 +15,9 @@ import (
 
 // fakeTunnels notes what it is told.
 type fakeTunnels struct {
-	refuse error
-	log    []string
+	refuse  error
+	log     []string
+	changed []RecordKey
 }
 
 func (f *fakeTunnels) Announce(r *TunnelRequest) error {
@@ -25,6 +26,8 @@ func (f *fakeTunnels) Announce(r *TunnelRequest) error {
 }
 
 func (f *fakeTunnels) Withdraw(r *TunnelRequest) { f.log = append(f.log, "withdraw "+r.URL.Reveal()) }
+
+func (f *fakeTunnels) RightsChanged(changed []RecordKey) { f.changed = append(f.changed, changed...) }
 
 func (f *fakeTunnels) take() []string {
 	l := f.log
@@ -146,4 +149,57 @@ func TestTunnelLog(t *testing.T) {
 		require.Error(t, w.s.TellSessions(t.Context(), d, json.RawMessage(`{`)))
 		require.ErrorIs(t, w.s.TellSessions(t.Context(), "node//gone", nil), ErrNotFound)
 	})
+}
+
+// Tunnels are told of what may take rights away, when memory knows of it.
+func TestTunnelsHearOfRights(t *testing.T) {
+	tunnels := &fakeTunnels{}
+	inWorld(t, func(w *world) {
+		bob := w.account("bob", 0)
+		g := w.group("lab", map[controlproto.ID]controlproto.Rights{bob: controlproto.RemoteControl})
+		d := w.device("pc1", g)
+		tunnels.changed = nil
+		w.update(func(tx *Tx) error { return tx.Unlink(bob, g) })
+		require.ElementsMatch(t, []RecordKey{{KindAccount, string(bob)}, {KindDeviceGroup, string(g)}}, tunnels.changed)
+		tunnels.changed = nil
+		w.update(func(tx *Tx) error { return tx.Remove(KindDevice, d) })
+		require.Equal(t, []RecordKey{{KindDevice, string(d)}}, tunnels.changed)
+		tunnels.changed = nil
+		require.NoError(t, w.s.Dispatch(t.Context(), &controlproto.Event{Action: "x"}, toAll))
+		require.Empty(t, tunnels.changed)
+	}, func(c *Config) { c.Tunnels = tunnels })
+}
+
+func TestTunnelHolds(t *testing.T) {
+	const (
+		control, view = controlproto.RemoteControl, controlproto.RemoteViewOnly
+		full          = controlproto.FullRights
+	)
+	for name, c := range map[string]struct {
+		protocol    int
+		opened, now controlproto.Rights
+		want        bool
+	}{
+		"the same":                  {1, control, control, true},
+		"all":                       {2, full, full, true},
+		"nothing":                   {1, control, 0, false},
+		"more":                      {2, view, full, true},
+		"not all any more":          {2, full, control, true},
+		"other rights":              {1, control | 1, control, true},
+		"no terminal":               {1, control, control | controlproto.NoTerminal, false},
+		"no files, and a terminal":  {8, control, control | controlproto.NoFiles, true},
+		"no files":                  {5, control, control | controlproto.NoFiles, false},
+		"no files, and who knows":   {0, control, control | controlproto.NoFiles, false},
+		"viewers may see":           {2, view, view, true},
+		"only see":                  {2, full, view, false},
+		"only see, with control":    {2, control, control | view, false},
+		"less input":                {2, control, control | controlproto.LimitedInput, false},
+		"no desktop":                {2, view, view | controlproto.NoDesktop, false},
+		"ports":                     {14, control, controlproto.RelayRight, true},
+		"a port":                    {0, controlproto.RelayRight, controlproto.RelayRight, true},
+		"not a port any more":       {0, controlproto.RelayRight, view, false},
+		"never more than by rights": {5, 0, 0, false},
+	} {
+		require.Equal(t, c.want, TunnelHolds(c.protocol, c.opened, c.now), name)
+	}
 }

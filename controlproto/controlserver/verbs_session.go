@@ -23,19 +23,33 @@ func (s *Server) loginCodec() *controlproto.CookieCodec {
 	return &controlproto.CookieCodec{Key: *s.cfg.LoginKey, Encoding: s.cfg.CookieEncoding, Now: s.cfg.Now, Rand: s.cfg.Rand}
 }
 
-// authCookie gives the cookies for tunnels: one for the operator's end, bound to its address, and one for the device's.
-func (s *Server) authCookie(ctx context.Context, c *controlproto.Call, _ *controlproto.AuthCookie) error {
+// maxTunnelID bounds ids of tunnels in cookies.
+const maxTunnelID = 512
+
+// authCookie gives the cookies for tunnels: one for the operator's end, bound to its address, and one for the device's. Both
+// are bound to a tunnel and a device if these are named. What the account may do with the device is not asked here: it is when
+// the cookies are used.
+func (s *Server) authCookie(ctx context.Context, c *controlproto.Call, req *controlproto.AuthCookie) error {
 	login := controlproto.LoginCookie(c.Session.UserID())
 	login.Address = c.Session.Login().RemoteAddr
 	if c.Session.Login().TokenName != "" {
 		// A login token's session must not turn itself into one without its limits: with this the cookie opens tunnels only.
 		login.RelayUserID = c.Session.UserID()
 	}
+	device := controlproto.RelayCookie(c.Session.UserID())
+	if req.TunnelID != "" {
+		node := req.DeviceID.In(controlproto.KindDevice, c.Session.Domain())
+		if !node.Valid() || node.Kind() != controlproto.KindDevice || node.Domain() != c.Session.Domain() || len(req.TunnelID) > maxTunnelID {
+			return refused("Invalid nodeid")
+		}
+		login = login.ForTunnel(node, req.TunnelID)
+		device.NodeID, device.Tunnel, device.Expire = node, req.TunnelID, controlproto.CookieAgeTunnel
+	}
 	cookie, err := s.plainCookie(login)
 	if err != nil {
 		return err
 	}
-	relay, err := s.loginCodec().Encode(controlproto.RelayCookie(c.Session.UserID()))
+	relay, err := s.loginCodec().Encode(device)
 	if err != nil {
 		return err
 	}

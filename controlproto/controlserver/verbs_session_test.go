@@ -34,6 +34,23 @@ func TestCookies(t *testing.T) {
 		for range 300 { // meshctrl would garble every 30th
 			require.NotContains(t, o.asked(`{"action":"authcookie"}`)["cookie"], "$$")
 		}
+		// With a tunnel named they are for it alone.
+		reply = o.asked(`{"action":"authcookie","nodeid":%q,"tunnelid":"abc"}`, d.Name())
+		codec := w.s.loginCodec()
+		codec.Once = new(controlproto.OnceGuard)
+		c, err = codec.Decode(reply["cookie"].(string), controlproto.CookieAgeLogin)
+		require.NoError(t, err)
+		require.Equal(t, []any{bob, d, "abc", controlproto.CookieAgeTunnel}, []any{c.UserID, c.NodeID, c.Tunnel, c.Expire})
+		_, err = c.LoginUser("")
+		require.ErrorIs(t, err, controlproto.ErrCookiePurpose)
+		_, err = codec.Decode(reply["cookie"].(string), controlproto.CookieAgeLogin)
+		require.ErrorIs(t, err, controlproto.ErrCookieReplayed)
+		c, err = codec.Decode(reply["rcookie"].(string), controlproto.CookieAgeRelay)
+		require.NoError(t, err)
+		require.Equal(t, []any{bob, d, "abc", ""}, []any{c.RelayUserID, c.NodeID, c.Tunnel, c.Once})
+		for _, bad := range []string{`"tunnelid":"abc"`, `"tunnelid":"abc","nodeid":"mesh//x"`, `"tunnelid":"abc","nodeid":"node/other/x"`} {
+			require.Equal(t, "Invalid nodeid", o.asked(`{"action":"authcookie","responseid":"r",%s}`, bad)["result"])
+		}
 		o.wants(`{"action":"logincookie"}`) // the domain does not say so
 
 		reply = o.asked(`{"action":"getcookie","nodeid":%q,"tcpport":3389,"tag":"novnc","name":"n","more":1}`, l)

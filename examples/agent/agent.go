@@ -27,6 +27,7 @@ type agent struct {
 	terminal bool
 	files    *os.Root // nil: no files
 	desktop  bool     // a test pattern
+	ports    ports
 }
 
 func newAgent(tag string, log *slog.Logger) *agent {

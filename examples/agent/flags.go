@@ -22,6 +22,7 @@ type flags struct {
 	terminal bool
 	files    string
 	desktop  string
+	ports    ports
 }
 
 // maxName is what native agents send at most.
@@ -40,6 +41,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.BoolVar(&f.terminal, "terminal", false, "offer operators a shell of this account, which can do all that it can; Linux and macOS")
 	set.StringVar(&f.files, "files", "", "offer operators the files in a `FOLDER`, to read and to write, and nothing outside of it")
 	set.StringVar(&f.desktop, "desktop", "", "offer operators a desktop: `pattern` is a test pattern, which is nothing of this machine")
+	set.Var(&f.ports, "ports", "let operators reach TCP and UDP `PORTS`: a list of PORT of this machine, HOST:PORT, *:PORT, HOST:*, or any")
 	err := set.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -13,10 +13,11 @@
 //
 // It runs no JavaScript and says so: a server pushes no core to it.
 //
-// Operators get a shell or files of the machine only if it is started for that:
+// Operators get a shell, files or ports of the machine only if it is started for that:
 //
 //	-terminal        a shell of the account that the agent runs as
 //	-files FOLDER    the files in a folder, which is "/" to operators; nothing leads out of it
+//	-ports LIST      TCP and UDP ports, of this machine and of others that it reaches
 //
 // and with -desktop pattern a screen that shows a test pattern.
 
@@ -66,6 +67,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err := os.MkdirAll(flags.data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
+	if flags.files != "" {
+		if err := keepsApart(flags.files, flags.data); err != nil {
+			return fmt.Errorf("-files: %w", err)
+		}
+	}
 	cache := filepath.Join(flags.data, "agent.msh")
 	settings, err := openSettings(ctx, flags.msh, flags.insecure, cache)
 	if err != nil && flags.msh != "" && !errors.Is(err, certs.ErrMSH) {
@@ -87,7 +93,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	system := hostinfo.ReadSystem()
 	device := newAgent(settings.tag, log)
 	device.proxy = settings.proxy
-	device.terminal, device.desktop = flags.terminal, flags.desktop != ""
+	device.terminal, device.desktop, device.ports = flags.terminal, flags.desktop != "", flags.ports
 	if flags.files != "" {
 		if device.files, err = os.OpenRoot(flags.files); err != nil {
 			return fmt.Errorf("-files: %w", err)

@@ -107,7 +107,7 @@ func (p *place) test(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		tunnel, err := relay.Open(ctx, &requester{client, p.address + "/meshrelay.ashx"}, p.device, relay.Options{
+		tunnel, err := relay.Open(ctx, client, p.device, relay.Options{
 			Protocol: protocol, Options: options, Net: relay.NetOptions{TLS: p.tls},
 		})
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,6 +48,8 @@ func TestRefusals(t *testing.T) {
 	options := func(consent int) string {
 		return `{"ctrlChannel":"102938","type":"options","consent":` + strconv.Itoa(consent) + `}`
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // what is not refused says nothing
+	defer cancel()
 	for name, tt := range map[string]struct {
 		request  relay.Request
 		messages []string // of the operator
@@ -70,17 +73,18 @@ func TestRefusals(t *testing.T) {
 			defer d.Close()
 			defer operator.Close(msgconn.CloseNormal, "")
 			tt.request.URL = relay.NewURL("*/meshrelay.ashx?p=1&id=abcdefghijkl")
-			require.NoError(t, d.Dispatch(t.Context(), &tt.request))
+			require.NoError(t, d.Dispatch(ctx, &tt.request))
 			for _, m := range append([]string{relay.Connected}, tt.messages...) {
-				require.NoError(t, operator.WriteMessage(t.Context(), relay.Text, []byte(m)))
+				require.NoError(t, operator.WriteMessage(ctx, relay.Text, []byte(m)))
 			}
 			if tt.want != "" {
-				_, b, err := operator.ReadMessage(t.Context())
+				_, b, err := operator.ReadMessage(ctx)
 				require.NoError(t, err)
 				require.JSONEq(t, tt.want, string(b))
 			}
-			_, b, err := operator.ReadMessage(t.Context())
+			_, b, err := operator.ReadMessage(ctx)
 			require.Error(t, err, "%s", b)
+			require.NoError(t, ctx.Err(), "the tunnel has not ended")
 		})
 	}
 	require.Nil(t, a.desktopConfig(true).Input, "who may only look moves nothing")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -16,12 +15,11 @@ import (
 // dialTime bounds how long connecting to a port may take.
 const dialTime = 20 * time.Second
 
-// openTunnels makes what opens tunnels in a session: to what this agent offers, and to TCP and UDP ports of this machine and of
-// others that it reaches. They end with the session.
+// openTunnels makes what opens tunnels in a session: to what this agent offers. They end with the session.
 func (a *agent) openTunnels(ctx context.Context, s *agentproto.ClientSession) *relay.Dispatcher {
 	d := &relay.Dispatcher{
 		Handlers: a.handlers(),
-		DialTCP:  dialPort("tcp"), DialUDP: dialPort("udp"),
+		DialTCP:  a.ports.dial("tcp"), DialUDP: a.ports.dial("udp"),
 		Net: relay.NetOptions{Proxy: a.proxy},
 		OnSessions: func(kind string, counts map[string]int) {
 			m := &agentproto.AgentSessions{Type: agentproto.AgentString(kind), Value: map[agentproto.AgentString]json.RawMessage{}}
@@ -42,13 +40,6 @@ func (a *agent) openTunnels(ctx context.Context, s *agentproto.ClientSession) *r
 		d.Net.Proxy = http.ProxyFromEnvironment
 	}
 	return d
-}
-
-func dialPort(network string) func(context.Context, *relay.Request, string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialTime}
-	return func(ctx context.Context, _ *relay.Request, address string) (net.Conn, error) {
-		return dialer.DialContext(ctx, network, address)
-	}
 }
 
 // tunnel opens a tunnel that an operator asks for.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,33 +19,6 @@ import (
 	"github.com/meshcentral-go/sdk/relay"
 )
 
-// requester asks for tunnels on the control channel of a server.
-type requester struct {
-	client *controlproto.Client
-	url    string
-}
-
-// TunnelCookies implements [relay.Requester].
-func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (operator, device relay.Secret, err error) {
-	c, err := controlproto.Do(ctx, r.client, &controlproto.AuthCookie{})
-	if err != nil {
-		return operator, device, err
-	}
-	return relay.NewSecret(c.Cookie.Reveal()), relay.NewSecret(c.RelayCookie.Reveal()), nil
-}
-
-// RequestTunnel implements [relay.Requester].
-func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
-	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
-		DeviceID: controlproto.ID(a.Node), Usage: int(a.Protocol), URL: controlproto.NewSecretURL(a.URL.Reveal()),
-		TCPPort: a.TCPPort, TCPAddr: a.TCPAddr,
-	})
-	return err
-}
-
-// RelayURL implements [relay.Requester].
-func (r *requester) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), nil }
-
 // A port of this machine is reached through a stock server, which lists the tunnel while it is open.
 func TestStockServerTunnels(t *testing.T) {
 	interop.Require(t, interop.PeerMeshCentral)
@@ -52,17 +26,19 @@ func TestStockServerTunnels(t *testing.T) {
 	server := interop.StartServer(t, interop.ServerOptions{})
 	group := server.CreateGroup(t, "lab")
 	settings := server.URL() + "/meshsettings?id=" + url.QueryEscape(strings.TrimPrefix(group, "mesh//"))
-	startProgram(t, name, "-msh", settings, "-insecure-msh", "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug")
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
+	defer site.Close()
+	_, port, err := net.SplitHostPort(site.Listener.Addr().String())
+	require.NoError(t, err)
+	startProgram(t, name, "-ports", port, "-msh", settings, "-insecure-msh", "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug")
 	device := server.WaitDevice(t, interop.Online)
 
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
 	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, controlproto.ClientConfig{TLSConfig: server.TLSConfig(t)})
 	require.NoError(t, err)
 	defer client.Close()
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
-	defer site.Close()
 	dialer := &relay.Dialer{
-		Requester: &requester{client, "wss://" + server.Addr() + "/meshrelay.ashx"}, Node: device.ID,
+		Requester: client, Node: device.ID,
 		Options: relay.Options{Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
 	}
 	transport := &http.Transport{DialContext: dialer.DialContext}
@@ -77,6 +53,12 @@ func TestStockServerTunnels(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, "path /page", string(text))
 
+	other, err := dialer.DialContext(ctx, "tcp", server.Addr()) // that is not among -ports: "c" comes, and then the end
+	if err == nil {
+		_, err = other.Read(make([]byte, 1))
+	}
+	require.Error(t, err)
+	require.NoError(t, ctx.Err())
 	sessions := func() string {
 		devices, err := client.Devices(ctx, controlproto.DeviceFilter{})
 		require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshcentral-go/sdk/apf"
 	"github.com/meshcentral-go/sdk/mps/mpstest"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
 // flags are the command line's.
@@ -27,6 +28,10 @@ type flags struct {
 	tlsVersion      string
 
 	ports, serve       string
+	amtVersion         string
+	amtUser, amtPass   string
+	amtMode            string
+	amtTLS             bool
 	connType, meiState string
 	firmware           bool
 	quirks             mpstest.Quirks
@@ -78,8 +83,13 @@ func (f *flags) register(set *flag.FlagSet) {
 	set.BoolVar(&f.insecure, "insecure", false, "take every server certificate, also another one at the next connection")
 	set.StringVar(&f.tlsVersion, "tls", "", "speak this `VERSION` of TLS alone: 1.0, 1.1, 1.2 or 1.3, up to 1.2 with the ciphers of old firmware")
 
-	set.StringVar(&f.ports, "ports", "16993,16992,664,623,16995,16994,5900", "`PORTS` that are forwarded")
-	set.StringVar(&f.serve, "serve", "echo", "`WHAT` is behind the ports: echo, http or discard")
+	set.StringVar(&f.ports, "ports", "", "`PORTS` that are forwarded, with commas between; by default all that such a device has")
+	set.StringVar(&f.serve, "serve", "amt", "`WHAT` is behind the ports: amt is a simulated machine; echo, http or discard")
+	set.StringVar(&f.amtVersion, "amt-version", "16.1", "`VERSION` of the machine's firmware, from 11 to 19: there are no ports without TLS from 19 on")
+	set.StringVar(&f.amtUser, "amt-user", "admin", "`NAME` of the administrator of the machine")
+	set.StringVar(&f.amtPass, "amt-pass", wsmantest.DefaultPassword, "`PASSWORD` of the administrator of the machine")
+	set.StringVar(&f.amtMode, "amt-mode", "admin", "control `MODE` of the machine: admin or client, or none if it was not set up")
+	set.BoolVar(&f.amtTLS, "amt-tls", false, "the machine has its ports with TLS too")
 	set.StringVar(&f.connType, "conn-type", "cira", "`TYPE` of the connection: cira as firmware, or relay or lms as MeshCentral's agents")
 	set.StringVar(&f.meiState, "mei-state", "", "`FILE` with the JSON that is sent as the state of the management engine, with relay and lms")
 
@@ -148,23 +158,33 @@ func (f *flags) check() error {
 	return nil
 }
 
-// handlers are what is behind the ports.
-func (f *flags) handlers() (map[uint16]mpstest.Handler, error) {
-	handler, ok := map[string]mpstest.Handler{
-		"echo": mpstest.Echo, "http": mpstest.HTTP(page{}), "discard": mpstest.Discard,
-	}[f.serve]
+// machine is the configuration of the machines behind the ports.
+func (f *flags) machine() (wsmantest.Config, error) {
+	mode, ok := map[string]wsmantest.ControlMode{
+		"admin": wsmantest.ModeAdmin, "client": wsmantest.ModeClient, "none": wsmantest.ModeNone,
+	}[f.amtMode]
 	if !ok {
-		return nil, fmt.Errorf("-serve can be echo, http or discard, and not %.40q", f.serve)
+		return wsmantest.Config{}, fmt.Errorf("-amt-mode can be admin, client or none, and not %.40q", f.amtMode)
 	}
-	handlers := make(map[uint16]mpstest.Handler)
+	return wsmantest.Config{
+		Version: f.amtVersion, User: f.amtUser, Password: wsmantest.NewSecret(f.amtPass), Mode: mode, TLS: f.amtTLS,
+	}, nil
+}
+
+// portList reads -ports.
+func (f *flags) portList() ([]uint16, error) {
+	var ports []uint16
+	if f.ports == "" {
+		return nil, nil
+	}
 	for text := range strings.SplitSeq(f.ports, ",") {
 		port, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16)
 		if err != nil || port == 0 {
 			return nil, fmt.Errorf("-ports: %.40q is no port", text)
 		}
-		handlers[uint16(port)] = handler
+		ports = append(ports, uint16(port))
 	}
-	return handlers, nil
+	return ports, nil
 }
 
 // connectionType reads -conn-type.

@@ -17,8 +17,16 @@ import (
 	"github.com/meshcentral-go/sdk/mps/mpstest"
 )
 
-// fleet makes the devices' configuration of the flags.
-func (f *flags) fleet(out *printer) (mpstest.FleetConfig, error) {
+// fleet makes the devices' configuration of the flags. The machines are closed after the devices.
+func (f *flags) fleet(out *printer) (mpstest.FleetConfig, *machines, error) {
+	cfg, behind, err := f.devices(out)
+	if err == nil {
+		err = f.certificates(&cfg, out)
+	}
+	return cfg, behind, err
+}
+
+func (f *flags) devices(out *printer) (mpstest.FleetConfig, *machines, error) {
 	cfg := mpstest.FleetConfig{N: f.n, Calls: f.connections}
 	cfg.Server, cfg.User, cfg.Password = f.mps, f.user, mpstest.NewSecret(f.pass)
 	cfg.Quirks, cfg.Backoff = f.quirks, f.backoff
@@ -36,28 +44,63 @@ func (f *flags) fleet(out *printer) (mpstest.FleetConfig, error) {
 	if f.frameSize > 0 {
 		cfg.Quirks.FrameSize = uint32(f.frameSize)
 	}
-	var err error
-	if cfg.Ports, err = f.handlers(); err != nil {
-		return cfg, err
+	behind, err := f.serving(&cfg, out)
+	if err != nil {
+		return cfg, nil, err
 	}
 	if cfg.ConnType, err = f.connectionType(); err != nil {
-		return cfg, err
+		return cfg, nil, err
 	}
 	if f.meiState != "" {
 		if cfg.MEIState, err = os.ReadFile(f.meiState); err != nil {
-			return cfg, fmt.Errorf("-mei-state: %w", err)
+			return cfg, nil, fmt.Errorf("-mei-state: %w", err)
 		}
 	}
 	if cfg.UUID, err = f.first(); err != nil {
-		return cfg, err
+		return cfg, nil, err
 	}
 	if cfg.Trust, err = f.trust(out); err != nil {
-		return cfg, err
+		return cfg, nil, err
 	}
-	if cfg.TLS, err = f.tls(); err != nil {
-		return cfg, err
+	cfg.TLS, err = f.tls()
+	return cfg, behind, err
+}
+
+// serving sets what is behind the ports.
+func (f *flags) serving(cfg *mpstest.FleetConfig, out *printer) (*machines, error) {
+	ports, err := f.portList()
+	if err != nil {
+		return nil, err
 	}
-	return cfg, f.certificates(&cfg, out)
+	if f.serve == "amt" {
+		machine, err := f.machine()
+		if err != nil {
+			return nil, err
+		}
+		behind, err := newMachines(machine, ports, out)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Each = func(_ int, c *mpstest.Config) error {
+			c.Ports = behind.handlers(c.UUID)
+			return nil
+		}
+		return behind, nil
+	}
+	handler, ok := map[string]mpstest.Handler{
+		"echo": mpstest.Echo, "http": mpstest.HTTP(page{}), "discard": mpstest.Discard,
+	}[f.serve]
+	if !ok {
+		return nil, fmt.Errorf("-serve can be amt, echo, http or discard, and not %.40q", f.serve)
+	}
+	if ports == nil {
+		ports = mpstest.AMTPorts()
+	}
+	cfg.Ports = make(map[uint16]mpstest.Handler)
+	for _, port := range ports {
+		cfg.Ports[port] = handler
+	}
+	return &machines{}, nil
 }
 
 // first returns the identifier of the first device.
@@ -164,7 +207,13 @@ func (f *flags) certificates(cfg *mpstest.FleetConfig, out *printer) error {
 		if err := os.MkdirAll(f.certs, 0o700); err != nil {
 			return fmt.Errorf("-certs: %w", err)
 		}
+		each := cfg.Each
 		cfg.Each = func(i int, c *mpstest.Config) error {
+			if each != nil {
+				if err := each(i, c); err != nil {
+					return err
+				}
+			}
 			cert, err := f.certificate(i, c.UUID)
 			c.Certificate = cert
 			return err

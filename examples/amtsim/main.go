@@ -1,5 +1,6 @@
 // Command amtsim puts simulated Intel AMT devices online at a management presence server (MPS): a stock MeshCentral, a
-// server built with package mps, or another one.
+// server built with package mps, or another one. Behind each is a simulated machine that can be managed, of package
+// wsman/wsmantest.
 //
 //	go run ./examples/amtsim -mps mesh.example.com:4433 -user AbCdEfGhIjKlMnOp -pass P@ssw0rd -n 10
 //	go run ./examples/amtsim -mps wss://mesh.example.com/apf.ashx -user AbCdEfGhIjKlMnOp -pass P@ssw0rd -conn-type relay
@@ -48,10 +49,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	out := &printer{w: stdout}
-	cfg, err := flags.fleet(out)
+	cfg, behind, err := flags.fleet(out)
 	if err != nil {
 		return err
 	}
+	defer behind.close()
 	cfg.Changed = out.changed
 	cfg.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: flags.level}))
 	fleet, err := mpstest.NewFleet(cfg)
@@ -59,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer fleet.Close()
+	behind.attach(fleet)
 	out.line("%d devices, the first is %s", len(fleet), fleet[0].UUID())
 	if flags.period > 0 {
 		var cancel context.CancelFunc

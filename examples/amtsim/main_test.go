@@ -8,21 +8,32 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/apf"
 	"github.com/meshcentral-go/sdk/internal/leakcheck"
 	"github.com/meshcentral-go/sdk/mps/mpstest"
+	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 // startServer is an MPS that takes everybody, and shows its own certificate. It hands over who is online.
 func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
+	t.Helper()
+	return startServerThat(t, nil)
+}
+
+// startServerThat also calls a function when a device changes its ports.
+func startServerThat(t *testing.T, changed func(*apf.Conn)) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
 	t.Helper()
 	cert, err := mpstest.NewCertificate("mps.example", "", nil)
 	require.NoError(t, err)
@@ -33,6 +44,7 @@ func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-cha
 		Authenticate:     func(context.Context, *apf.Login) error { return nil },
 		AllowSkippedAuth: true,
 		Ready:            func(c *apf.Conn) { ready <- c },
+		PortsChanged:     changed,
 	}
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
@@ -49,53 +61,73 @@ func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-cha
 	return ln.Addr().String(), cert, ready
 }
 
-// simulation is a running program.
+// simulation is a running program, with all that it has printed.
 type simulation struct {
-	out  *io.PipeReader
 	stop context.CancelFunc
 	done chan error
-	all  strings.Builder
+
+	mu      sync.Mutex
+	printed strings.Builder
+	changed chan struct{} // closed and replaced by every line
 }
 
 func simulate(t *testing.T, args ...string) *simulation {
 	t.Helper()
-	r, w := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &simulation{out: r, stop: cancel, done: make(chan error, 1)}
+	s := &simulation{stop: cancel, done: make(chan error, 1), changed: make(chan struct{})}
+	ended := make(chan struct{})
 	go func() {
-		err := run(ctx, args, w, t.Output())
-		w.Close()
-		s.done <- err
+		defer close(ended)
+		s.done <- run(ctx, args, s, t.Output())
 	}()
-	t.Cleanup(func() { cancel(); r.Close() })
+	t.Cleanup(func() { cancel(); <-ended })
 	return s
 }
 
-// end stops the program, which has been read from as far as the test cares, and returns all that it has printed.
+// Write implements [io.Writer].
+func (s *simulation) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return s.printed.Write(b)
+}
+
+func (s *simulation) all() (string, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.printed.String(), s.changed
+}
+
+// end stops the program and returns all that it has printed.
 func (s *simulation) end(t *testing.T) string {
 	t.Helper()
 	s.stop()
-	b, err := io.ReadAll(s.out)
-	require.NoError(t, err)
 	require.NoError(t, <-s.done)
-	return s.all.String() + string(b)
+	out, _ := s.all()
+	return out
 }
 
-// until reads what is printed until there was a text so many times.
-func (s *simulation) until(t *testing.T, text string, times int) {
+// until waits until a text was printed so many times, and returns all that was.
+func (s *simulation) until(t *testing.T, text string, times int) string {
 	t.Helper()
-	buf := make([]byte, 4096)
-	for strings.Count(s.all.String(), text) < times {
-		n, err := s.out.Read(buf)
-		s.all.Write(buf[:n])
-		require.NoError(t, err, "it has printed %s", &s.all)
+	for {
+		out, changed := s.all()
+		if strings.Count(out, text) >= times {
+			return out
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Minute):
+			t.Fatalf("it has not printed %q, but %s", text, out)
+		}
 	}
 }
 
 func TestSimulation(t *testing.T) {
 	addr, cert, online := startServer(t)
-	sim := simulate(t, "-mps", addr, "-user", "u", "-pass", "P@ssw0rd", "-n", "3", "-uuid", "00112233-4455-6677-8899-AABBCCDDEEFF")
-	sim.until(t, "online in", 3)
+	sim := simulate(t, "-mps", addr, "-user", "u", "-pass", "P@ssw0rd", "-n", "3", "-serve", "echo", "-uuid", "00112233-4455-6677-8899-AABBCCDDEEFF")
+	out := sim.until(t, "online in", 3)
 	seen := make(map[string]*apf.Conn)
 	for range 3 {
 		c := <-online
@@ -103,8 +135,8 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, uuid := range []string{"00112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddef00", "00112233-4455-6677-8899-aabbccddef01"} {
 		require.Contains(t, seen, uuid)
-		require.Contains(t, sim.all.String(), uuid+" connecting\n")
-		require.Contains(t, sim.all.String(), uuid+" login\n")
+		require.Contains(t, out, uuid+" connecting\n")
+		require.Contains(t, out, uuid+" login\n")
 	}
 	for _, c := range seen {
 		ch, err := c.Dial(t.Context(), "", 5900)
@@ -117,7 +149,7 @@ func TestSimulation(t *testing.T) {
 		require.Equal(t, "hello", string(b))
 		ch.Close()
 	}
-	out := sim.end(t)
+	out = sim.end(t)
 	pin := mpstest.PinOf(parse(t, cert))
 	require.Equal(t, 1, strings.Count(out, "-pin "+pin.String()), out)
 	require.Equal(t, 3, strings.Count(out, " stopped: "), out)
@@ -196,6 +228,9 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"above zero":              append(base, "-n", "0"),
 		"is no port":              append(base, "-ports", "16992,x"),
 		"-serve":                  append(base, "-serve", "x"),
+		"-amt-mode":               append(base, "-amt-mode", "x"),
+		"-amt-version":            append(base, "-amt-version", "x"),
+		"WS-Management begins":    append(base, "-amt-version", "5"),
 		"-conn-type":              append(base, "-conn-type", "x"),
 		"-mei-state goes with":    append(base, "-mei-state", file),
 		"not JSON":                append(base, "-conn-type", "lms", "-mei-state", file),
@@ -230,4 +265,92 @@ func TestHTTP(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(b), "A simulated Intel AMT device.")
 	sim.end(t)
+}
+
+// generalSettings is a part of a class.
+type generalSettings struct {
+	HostName string `wsman:"HostName"`
+}
+
+// Class implements [wsman.Instance].
+func (*generalSettings) Class() string { return "AMT_GeneralSettings" }
+
+// client is one for the machine behind a connection.
+func client(t *testing.T, c *apf.Conn, password string, useTLS bool) *wsman.Client {
+	t.Helper()
+	cfg := wsman.Config{
+		Address: "amt:16992", Username: "admin", Password: wsman.NewSecret(password),
+		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			n, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				return nil, err
+			}
+			return c.Dial(ctx, "", uint16(n))
+		},
+	}
+	if useTLS {
+		cfg.Address, cfg.TLS = "amt:16993", &wsman.TLSConfig{AcceptAny: true}
+	}
+	client, err := wsman.NewClient(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// TestMachine manages the machine behind the ports.
+func TestMachine(t *testing.T) {
+	addr, _, online := startServer(t)
+	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-pass", "Secr3t!x", "-amt-tls")
+	sim.until(t, "online in", 1)
+	c := <-online
+	require.Equal(t, mpstest.AMTPorts(), c.Ports())
+	for _, useTLS := range []bool{false, true} {
+		settings, err := wsman.Get[generalSettings](t.Context(), client(t, c, "Secr3t!x", useTLS))
+		require.NoError(t, err)
+		require.Contains(t, settings.HostName, "amt-")
+	}
+	out := sim.end(t)
+	require.NotContains(t, out, "Secr3t!x")
+}
+
+// tlsSettings is a part of a class.
+type tlsSettings struct {
+	Enabled bool `wsman:"Enabled"`
+	Extra   []wsman.Element
+}
+
+// Class implements [wsman.Instance].
+func (*tlsSettings) Class() string { return "AMT_TLSSettingData" }
+
+// TestPortsOfMachine switches the machine's TLS off: its ports go.
+func TestPortsOfMachine(t *testing.T) {
+	changed := make(chan []uint16, 10)
+	addr, _, online := startServerThat(t, func(c *apf.Conn) { changed <- c.Ports() })
+	simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-tls")
+	operator := client(t, <-online, wsmantest.DefaultPassword, false)
+	remote := wsman.Selector{Name: "InstanceID", Value: "Intel(r) AMT 802.3 TLS Settings"}
+	settings, err := wsman.Get[tlsSettings](t.Context(), operator, remote)
+	require.NoError(t, err)
+	require.True(t, settings.Enabled)
+	settings.Enabled = false
+	_, err = wsman.Put(t.Context(), operator, settings, remote)
+	require.NoError(t, err)
+	service := wsman.Ref{ResourceURI: wsman.ResourceURI("AMT_SetupAndConfigurationService")}
+	_, err = wsman.Invoke[struct{}](t.Context(), operator, service, "CommitChanges", nil, wsman.PTStatus)
+	require.NoError(t, err)
+	for {
+		select {
+		case ports := <-changed:
+			if !slices.Contains(ports, 16993) && !slices.Contains(ports, 16995) && !slices.Contains(ports, 664) {
+				require.ElementsMatch(t, []uint16{16992, 623, 16994, 5900}, ports)
+				return
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the ports are forwarded still")
+		}
+	}
 }

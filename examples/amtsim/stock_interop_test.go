@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,9 +22,7 @@ import (
 func TestStockServer(t *testing.T) {
 	t.Parallel()
 	interop.Require(t, interop.PeerMeshCentral)
-	name := filepath.Join(t.TempDir(), "amtsim")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", name, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	name := buildProgram(t)
 	stock := interop.StartServer(t, interop.ServerOptions{})
 	group := strings.TrimPrefix(stock.CreateAMTGroup(t, "amt"), "mesh//")
 	certs := filepath.Join(t.TempDir(), "certs")
@@ -62,4 +61,48 @@ func TestStockServer(t *testing.T) {
 func nodeID(u apf.UUID) string {
 	text := base64.StdEncoding.EncodeToString(bytes.Repeat(u[:], 3))
 	return "node//" + strings.NewReplacer("+", "@", "/", "$").Replace(text)
+}
+
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "amtsim")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", name, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return name
+}
+
+// TestStockManager lets a stock server manage the machines of a fleet: it logs in to each, reads what it is, and switches
+// one off.
+func TestStockManager(t *testing.T) {
+	t.Parallel()
+	interop.Require(t, interop.PeerMeshCentral)
+	name := buildProgram(t)
+	stock := interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{
+		"amtManager": map[string]any{"adminAccounts": []map[string]any{{"user": "admin", "pass": "Secr3t!x"}}},
+	}})
+	group := strings.TrimPrefix(stock.CreateAMTGroup(t, "amt"), "mesh//")
+	const n = 3
+	first := apf.UUID{0: 7}
+	p := interop.StartProgram(t, exec.Command(name, "-mps", stock.MPSAddr(), "-user", group[:16], "-n", strconv.Itoa(n),
+		"-uuid", first.String(), "-amt-version", "12", "-amt-pass", "Secr3t!x"))
+	deadline := time.Now().Add(2 * time.Minute)
+	for managed := 0; managed < n; {
+		var listed []struct {
+			Conn int
+			AMT  struct {
+				Version string `json:"ver"`
+				State   int
+			} `json:"intelamt"`
+		}
+		stock.MeshctrlJSON(t, &listed, "listdevices")
+		managed = 0
+		for _, d := range listed {
+			if d.Conn == interop.ConnCIRA && d.AMT.State == 2 && d.AMT.Version == "12.0.45" {
+				managed++
+			}
+		}
+		require.False(t, managed < n && time.Now().After(deadline), "%+v", listed)
+	}
+	stock.Meshctrl(t, "devicepower", "--id", nodeID(mpstest.Add(first, 2)), "--amtoff")
+	p.WaitLog(t, mpstest.Add(first, 2).String()+" power: ")
 }

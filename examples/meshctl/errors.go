@@ -54,7 +54,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused), errors.As(err, &here), errors.As(err, &closed),
 		errors.Is(err, controlproto.ErrNotFound), errors.Is(err, controlproto.ErrAgentBusy),
-		errors.Is(err, controlproto.ErrBadCredentials), errors.Is(err, controlproto.ErrTokenRequired):
+		errors.Is(err, controlproto.ErrBadCredentials), errors.Is(err, controlproto.ErrTokenRequired),
+		errors.Is(err, relay.ErrDenied), errors.Is(err, fs.ErrNotExist):
 		return exitRefused
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

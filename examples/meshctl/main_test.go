@@ -91,3 +91,10 @@ func write(t *testing.T, name, content string, mode os.FileMode) string {
 	require.NoError(t, os.WriteFile(path, []byte(content), mode))
 	return path
 }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

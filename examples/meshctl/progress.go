@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -11,32 +12,54 @@ type progress struct {
 	total int64 // zero: not known
 	begun time.Time
 	last  time.Time
+	done  int64
+	from  int64 // what was there before
 	shown bool
 }
 
-// progressTime is how often the line changes.
-const progressTime = 200 * time.Millisecond
+const (
+	// progressTime is how often the line changes.
+	progressTime = 200 * time.Millisecond
+	// progressWidth is that of the bar.
+	progressWidth = 30
+)
 
-func (a *app) progress(total int64) *progress { return &progress{a: a, total: total, begun: a.now()} }
+func (a *app) progress(total int64) *progress {
+	return &progress{a: a, total: total, begun: a.now(), from: -1}
+}
 
 // at tells that so many bytes are through.
 func (p *progress) at(done int64) {
+	if p.from < 0 {
+		p.from = done
+	}
+	p.done = done
 	now := p.a.now()
 	if !p.a.errTerminal || now.Sub(p.last) < progressTime {
 		return
 	}
-	p.last, p.shown = now, true
-	rate := float64(done) / max(now.Sub(p.begun).Seconds(), 0.001)
-	if p.total > 0 {
-		fmt.Fprintf(p.a.err, "\r%3d%%  %d of %d bytes, %.0f KB/s ", 100*done/p.total, done, p.total, rate/1000)
-	} else {
-		fmt.Fprintf(p.a.err, "\r%d bytes, %.0f KB/s ", done, rate/1000)
-	}
+	p.last = now
+	p.show(now)
 }
 
-// end leaves the line.
+func (p *progress) show(now time.Time) {
+	p.shown = true
+	rate := float64(p.done-p.from) / max(now.Sub(p.begun).Seconds(), 0.001)
+	if p.total <= 0 {
+		fmt.Fprintf(p.a.err, "\r%d bytes, %.0f KB/s ", p.done, rate/1000)
+		return
+	}
+	part := min(float64(p.done)/float64(p.total), 1)
+	bar := int(part * progressWidth)
+	fmt.Fprintf(p.a.err, "\r[%s%s] %3.0f%%  %d of %d bytes, %.0f KB/s ",
+		strings.Repeat("=", bar), strings.Repeat(" ", progressWidth-bar), 100*part, p.done, p.total, rate/1000)
+}
+
+// end leaves the line, which says how it ended.
 func (p *progress) end() {
 	if p.shown {
+		p.show(p.a.now())
 		fmt.Fprintln(p.a.err)
+		p.shown = false
 	}
 }

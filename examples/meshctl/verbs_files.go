@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,19 +13,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
-	"github.com/meshcentral-go/sdk/internal/msgconn"
-)
-
-const (
-	uploadBlock  = 65536 - 64 // what stock agents take at once is a little more
-	uploadWindow = 16         // blocks that may be under way
+	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/files"
 )
 
 // fileCommands are the verbs that copy files from and to devices.
 func (a *app) fileCommands() []*cobra.Command { return []*cobra.Command{a.upload(), a.download()} }
 
+// onFiles opens the files of a device.
+func (s *session) onFiles(ctx context.Context, device controlproto.ID, do func(*files.Client) error) error {
+	t, err := relay.Open(ctx, s.client, string(device), s.tunnelOptions(relay.ProtocolFiles))
+	if err != nil {
+		return err
+	}
+	c := files.New(t, files.Config{})
+	defer c.Close()
+	return do(c)
+}
+
 func (a *app) upload() *cobra.Command {
 	var file, target string
+	var resume bool
 	c := a.onDevice("upload", "Copy a file to a device", func(ctx context.Context, s *session, device controlproto.ID) error {
 		f, err := os.Open(file)
 		if err != nil {
@@ -40,106 +47,43 @@ func (a *app) upload() *cobra.Command {
 		if !info.Mode().IsRegular() {
 			return usageError("%s is no file", file)
 		}
-		t, err := s.openTunnel(ctx, device, controlproto.TunnelFiles, nil)
-		if err != nil {
-			return err
-		}
-		defer t.close()
-		if err := s.sendFile(ctx, t, f, filepath.Base(file), target, info.Size()); err != nil {
-			return fmt.Errorf("upload: %w", err)
-		}
-		return s.done("Upload done.", field{"bytes", fmt.Sprint(info.Size())})
+		return s.onFiles(ctx, device, func(c *files.Client) error {
+			return s.sendFile(ctx, c, f, info.Size(), remotePath(target, filepath.Base(file)), resume)
+		})
 	})
+	c.Long = c.Short + ".\n\nIts SHA-384 is compared with that of the file on the device in the end."
 	c.Flags().StringVar(&file, "file", "", "local `FILE`")
 	c.Flags().StringVar(&target, "target", "", "`FOLDER` on the device")
+	c.Flags().BoolVar(&resume, "resume", false, "go on where an upload was cut off, and leave it for the next time if that happens again")
 	need(c, "file", "target")
 	return c
 }
 
-// fileMessage is what agents say and are told about files.
-type fileMessage struct {
-	Action    string `json:"action"`
-	Sub       string `json:"sub,omitempty"`
-	RequestID string `json:"reqid,omitempty"`
-	ID        string `json:"id,omitempty"`
-	Path      string `json:"path,omitempty"`
-	Name      string `json:"name,omitempty"`
-	Size      *int64 `json:"size,omitempty"`
+// remotePath is a file in a folder of a device of whatever system.
+func remotePath(folder, name string) string {
+	separator := "/"
+	if strings.Contains(folder, `\`) && !strings.Contains(folder, "/") {
+		separator = `\`
+	}
+	return strings.TrimSuffix(folder, separator) + separator + name
 }
 
-// sendFile uploads: the agent begins, then says of every block that it has it.
-func (s *session) sendFile(ctx context.Context, t *tunnel, from io.Reader, name, target string, size int64) error {
-	begin := fileMessage{Action: "upload", RequestID: "up", Path: target, Name: name, Size: &size}
-	if err := t.sendJSON(ctx, begin); err != nil {
-		return err
-	}
+// sendFile uploads.
+func (s *session) sendFile(ctx context.Context, c *files.Client, from io.ReadSeeker, size int64, path string, resume bool) error {
 	p := s.progress(size)
 	defer p.end()
-	buf := make([]byte, uploadBlock+1)
-	var sent int64
-	underWay, ended := 0, false
-	for {
-		m, err := t.nextFileMessage(ctx)
-		if err != nil {
-			return err
-		}
-		room := 1
-		switch m.Action {
-		case "uploadstart":
-			room = uploadWindow
-		case "uploadack":
-			underWay--
-		case "uploaderror":
-			return errRefused("the device refused it: is the folder right?")
-		default:
-			continue
-		}
-		for ; room > 0 && !ended; room-- {
-			n, err := io.ReadFull(from, buf[1:])
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				ended, err = true, nil
-			}
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				break
-			}
-			if err := t.conn.WriteMessage(ctx, msgconn.Binary, escapedBlock(buf[:n+1])); err != nil {
-				return err
-			}
-			underWay++
-			sent += int64(n)
-			p.at(sent)
-		}
-		if ended && underWay <= 0 {
-			return nil
-		}
+	r, err := c.Upload(ctx, from, path, files.UploadOptions{
+		Size: size, Resume: resume, Progress: func(at files.Progress) { p.at(at.Done) },
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// escapedBlock is a block as it is sent: one that begins like a message, or with a zero, has a zero before it. The first byte
-// of b is room for that.
-func escapedBlock(b []byte) []byte {
-	if b[1] != 0 && b[1] != '{' {
-		return b[1:]
+	p.end()
+	text := "Upload done."
+	if r.Resumed > 0 {
+		text = fmt.Sprintf("Upload done: %d bytes were there already.", r.Resumed)
 	}
-	b[0] = 0
-	return b
-}
-
-// nextFileMessage reads a message of the agent, dropping what is none.
-func (t *tunnel) nextFileMessage(ctx context.Context) (fileMessage, error) {
-	for {
-		b, err := t.next(ctx)
-		if err != nil {
-			return fileMessage{}, err
-		}
-		var m fileMessage
-		if len(b) > 0 && b[0] == '{' && json.Unmarshal(b, &m) == nil {
-			return m, nil
-		}
-	}
+	return s.done(text, field{"bytes", fmt.Sprint(r.Size)}, field{"resumed", fmt.Sprint(r.Resumed)}, field{"sha384", r.Hash})
 }
 
 func (a *app) download() *cobra.Command {
@@ -149,33 +93,34 @@ func (a *app) download() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		f, err := os.CreateTemp(filepath.Dir(to), ".meshctl-*")
-		if err != nil {
-			return err
-		}
-		defer os.Remove(f.Name()) // is gone if all went well
-		defer f.Close()
-		t, err := s.openTunnel(ctx, device, controlproto.TunnelFiles, nil)
-		if err != nil {
-			return err
-		}
-		defer t.close()
-		size, err := s.receiveFile(ctx, t, f, file)
-		if err != nil {
-			return fmt.Errorf("download: %w", err)
-		}
-		if err := f.Close(); err != nil {
-			return err
-		}
-		if err := os.Rename(f.Name(), to); err != nil {
-			return err
-		}
-		return s.done(fmt.Sprintf("Download done: %d bytes to %q.", size, to), field{"file", to}, field{"bytes", fmt.Sprint(size)})
+		return s.onFiles(ctx, device, func(c *files.Client) error { return s.receiveFile(ctx, c, file, to) })
 	})
+	c.Long = c.Short + ".\n\nIts SHA-384 is compared with that of the file on the device in the end; a file that breaks off is not kept."
 	c.Flags().StringVar(&file, "file", "", "`FILE` on the device")
 	c.Flags().StringVar(&target, "target", "", "local `FILE` or folder; the current folder")
 	need(c, "file")
 	return c
+}
+
+// receiveFile downloads.
+func (s *session) receiveFile(ctx context.Context, c *files.Client, file, to string) error {
+	e, err := c.Stat(ctx, file)
+	if err != nil {
+		return err
+	}
+	p := s.progress(e.Size)
+	defer p.end()
+	var r *files.Result
+	err = writeWhole(to, func(w io.Writer) (err error) {
+		r, err = c.Download(ctx, file, w, files.DownloadOptions{Size: e.Size, Progress: func(at files.Progress) { p.at(at.Done) }})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.end()
+	return s.done(fmt.Sprintf("Download done: %d bytes to %q.", r.Size, to),
+		field{"file", to}, field{"bytes", fmt.Sprint(r.Size)}, field{"sha384", r.Hash})
 }
 
 // downloadTarget is the local file of a download: a folder gets the file under its own name.
@@ -204,59 +149,4 @@ func localName(path string) string {
 		return ""
 	}
 	return name
-}
-
-// receiveFile downloads. Blocks have four bytes of flags before them, of which the lowest bit says that it is the last.
-func (s *session) receiveFile(ctx context.Context, t *tunnel, to io.Writer, file string) (size int64, err error) {
-	const blockHeader = 4
-	say := func(sub string) error {
-		return t.sendJSON(ctx, fileMessage{Action: "download", Sub: sub, ID: file, Path: pathFor(sub, file)})
-	}
-	if err := say("start"); err != nil {
-		return 0, err
-	}
-	p := s.progress(0)
-	defer p.end()
-	for {
-		b, err := t.next(ctx)
-		if err != nil {
-			return size, err
-		}
-		if len(b) > 0 && b[0] == '{' {
-			var m fileMessage
-			if json.Unmarshal(b, &m) != nil || m.Action != "download" {
-				continue
-			}
-			switch m.Sub {
-			case "start":
-				if err := say("startack"); err != nil {
-					return size, err
-				}
-			case "cancel":
-				return size, errRefused("the device has no such file, or cannot read it")
-			}
-			continue
-		}
-		if len(b) < blockHeader {
-			return size, errors.New("the device sent a block without a header")
-		}
-		last := b[blockHeader-1]&1 != 0
-		n, err := to.Write(b[blockHeader:])
-		size += int64(n)
-		if err != nil || last {
-			return size, err
-		}
-		p.at(size)
-		if err := say("ack"); err != nil {
-			return size, err
-		}
-	}
-}
-
-// pathFor is the path, which is told at the start only.
-func pathFor(sub, file string) string {
-	if sub == "start" {
-		return file
-	}
-	return ""
 }

@@ -8,11 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
-	"github.com/meshcentral-go/sdk/internal/msgconn"
+	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/relay/terminal"
 )
-
-// tunnelPowerShell is the kind of tunnel with a PowerShell in place of the usual shell.
-const tunnelPowerShell controlproto.TunnelKind = 6
 
 // shellCommands is the verb that opens a shell on a device.
 func (a *app) shellCommands() []*cobra.Command {
@@ -21,9 +19,9 @@ func (a *app) shellCommands() []*cobra.Command {
 		if !s.inTerminal || !s.outTerminal {
 			return usageError("shell needs a terminal: runcommand does without")
 		}
-		kind := controlproto.TunnelTerminal
+		kind := relay.ProtocolTerminal
 		if powershell {
-			kind = tunnelPowerShell
+			kind = relay.ProtocolPowerShell
 		}
 		return s.shell(ctx, device, kind)
 	})
@@ -33,19 +31,19 @@ func (a *app) shellCommands() []*cobra.Command {
 }
 
 // shell joins the terminal with a shell until the device ends it.
-func (s *session) shell(ctx context.Context, device controlproto.ID, kind controlproto.TunnelKind) error {
+func (s *session) shell(ctx context.Context, device controlproto.ID, kind relay.Protocol) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	size := func(typ string) controlFrame {
-		columns, rows := s.terminalSize()
-		return controlFrame{Channel: controlChannel, Type: typ, Columns: columns, Rows: rows}
-	}
-	options := size("options")
-	t, err := s.openTunnel(ctx, device, kind, &options)
+	columns, rows := s.terminalSize()
+	o := s.tunnelOptions(kind)
+	o.Options = &relay.ControlOptions{Cols: &columns, Rows: &rows}
+	tunnel, err := relay.Open(ctx, s.client, string(device), o)
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	t := terminal.New(tunnel, terminal.Config{})
+	defer t.Close()
+	defer context.AfterFunc(ctx, func() { t.Close() })()
 	restore, err := s.rawTerminal()
 	if err != nil {
 		return err
@@ -55,20 +53,15 @@ func (s *session) shell(ctx context.Context, device controlproto.ID, kind contro
 	// Keystrokes are read by a goroutine that may be left waiting for one more: nothing ends the reading of a terminal.
 	go func() {
 		defer cancel()
-		buf := make([]byte, 4096)
-		for {
-			n, err := s.in.Read(buf)
-			if n > 0 && t.conn.WriteMessage(ctx, msgconn.Binary, buf[:n]) != nil || err != nil {
-				return
-			}
-		}
+		_, _ = io.Copy(t, s.in) // either end is the end
 	}()
 	go func() {
 		changes := s.resized(ctx)
 		for {
 			select {
 			case <-changes:
-				if t.sendJSON(ctx, size("termsize")) != nil {
+				columns, rows := s.terminalSize()
+				if t.Resize(terminal.Size{Cols: columns, Rows: rows}) != nil {
 					return
 				}
 			case <-ctx.Done():
@@ -76,22 +69,8 @@ func (s *session) shell(ctx context.Context, device controlproto.ID, kind contro
 			}
 		}
 	}()
-	for {
-		b, err := t.next(ctx)
-		if err != nil {
-			return shellEnd(err)
-		}
-		if _, err := s.out.Write(b); err != nil {
-			return err
-		}
-	}
-}
-
-// shellEnd is nil for the ends that a shell usually has.
-func shellEnd(err error) error {
-	var closed *msgconn.CloseError
-	if errors.As(err, &closed) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
-		return nil
+	if _, err = io.Copy(s.out, t); ctx.Err() != nil || errors.Is(err, relay.ErrPeerGone) {
+		err = nil
 	}
 	return err
 }

@@ -46,6 +46,7 @@ func (s *server) handler(files *settings) http.Handler {
 	links := &guests{settings: files, records: s.records, programs: agents, pages: s.pages}
 	mux.HandleFunc("GET /agentinvite", links.invite)
 	mux.HandleFunc("GET /sharing", links.share)
+	mux.Handle("GET /recordings.ashx", recordingFiles{s})
 	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.Handle("/", s.pages)
 

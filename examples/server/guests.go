@@ -11,6 +11,7 @@ import (
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controlserver"
 	"github.com/meshcentral-go/sdk/examples/server/web"
+	"github.com/meshcentral-go/sdk/internal/realip"
 )
 
 // guests serves those who were sent a link: an invitation to install an agent, or to use a device.
@@ -118,8 +119,8 @@ func unixCommands(program, file string, kind controlproto.InviteKind) string {
 	return "curl -o meshagent '" + program + "'\ncurl -o meshagent.msh '" + file + "'\nchmod +x meshagent\n" + then
 }
 
-// share answers GET /sharing?c=COOKIE (webserver.js, handleSharingRequest). It tells what is shared; sessions with devices
-// do not open yet: their tunnels are not let in.
+// share answers GET /sharing?c=COOKIE (webserver.js, handleSharingRequest). It tells what is shared, and has the cookie with which
+// a guest's program opens tunnels to the device, as the pages of the stock server have.
 func (g *guests) share(w http.ResponseWriter, r *http.Request) {
 	t, ok := tenantOf(r)
 	if !ok || t.NoGuestSharing {
@@ -142,13 +143,40 @@ func (g *guests) share(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		g.programs.failed(w, r, err)
 	default:
+		cookie, err := g.guestCookie(r, share)
+		if err != nil && !errors.Is(err, controlserver.ErrNotFound) {
+			g.programs.failed(w, r, err)
+			return
+		}
 		g.pages.Render(w, r, http.StatusOK, "share.html", struct {
 			Device, Guest, Kind string
 			Online, ViewOnly    bool
-			Early               bool
+			Usable              bool
 			Start, End          time.Time
-		}{d.Name, share.GuestName, share.Kind.String(), d.Online(), share.ViewOnly, time.Now().Before(share.Start), share.Start, share.Expires})
+			Node, Cookie        string
+			Protocols           int
+		}{
+			d.Name, share.GuestName, share.Kind.String(), d.Online(), share.ViewOnly, err == nil, share.Start, share.Expires,
+			string(d.ID), cookie.Reveal(), int(share.Kind),
+		})
 	}
+}
+
+// guestCookie makes the cookie for a guest's tunnels, bound to his address. It is controlserver.ErrNotFound when the link does not
+// count now. What it says is asked again when a tunnel is opened.
+func (g *guests) guestCookie(r *http.Request, share *controlproto.Share) (controlproto.Secret, error) {
+	share, until, err := g.records.Guest(r.Context(), share.PublicID)
+	if err != nil {
+		return controlproto.Secret{}, err
+	}
+	c := controlproto.LoginCookie(share.UserID)
+	c.SharedNode, c.PublicID, c.GuestName, c.GuestRights = share.DeviceID, share.PublicID, share.GuestName, int(controlproto.RemoteControl)
+	c.Protocol, c.Consent, c.ViewOnly = int(share.Kind), share.Consent, share.ViewOnly
+	c.Address, c.Expire = realip.From(r, g.cfg.TrustedProxies), controlproto.CookieAgeLogin
+	if left := time.Until(until); !until.IsZero() && left < c.Expire {
+		c.Expire = max(left, time.Second)
+	}
+	return g.cookies().Encode(c)
 }
 
 func number(id agentproto.AgentID) string { return strconv.FormatUint(uint64(id), 10) }

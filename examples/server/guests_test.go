@@ -133,7 +133,7 @@ func TestSharedDevice(t *testing.T) {
 	address := made.URL.Reveal()
 	w := ask(h.http.Handler, address)
 	require.Equal(t, http.StatusOK, w.Code, address)
-	for _, text := range []string{"&lt;b&gt;desk&lt;/b&gt;", "For Ann", "(desktop)", "It is not online", "does not open sessions"} {
+	for _, text := range []string{"&lt;b&gt;desk&lt;/b&gt;", "For Ann", "(desktop)", "It is not online", `data-protocols="2" data-cookie="`} {
 		require.Contains(t, w.Body.String(), text)
 	}
 	u := must(url.Parse(address))

@@ -189,6 +189,7 @@ func (s *server) serve() error {
 func (s *server) abandon() (err error) {
 	if s.tunnels != nil && s.tunnels.relay != nil {
 		err = s.tunnels.relay.Close()
+		s.tunnels.suspects.done.Wait()
 	}
 	if s.records != nil {
 		s.records.Close()
@@ -242,7 +243,7 @@ func (s *server) close() error {
 	var pages, operators, tunnels, agents, amt error
 	parts.Go(func() { pages = s.closePages() })
 	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
-	parts.Go(func() { tunnels = s.tunnels.relay.Shutdown(ctx) })
+	parts.Go(func() { tunnels = s.tunnels.close(ctx) })
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
 	parts.Go(func() {
 		amt = s.amt.server.Shutdown(ctx)

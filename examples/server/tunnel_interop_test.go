@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +26,7 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/relay"
 	mcrec "github.com/meshcentral-go/sdk/relay/record"
+	"github.com/meshcentral-go/sdk/relay/terminal"
 )
 
 // tunnelWorld is this server with a stock native agent.
@@ -145,33 +148,6 @@ func TestStockTunnels(t *testing.T) {
 	require.Equal(t, 6, strings.Count(out, "Ended file management session"), out)
 }
 
-// requester asks for tunnels on the control channel.
-type requester struct {
-	client *controlproto.Client
-	url    string
-}
-
-// TunnelCookies implements [relay.Requester].
-func (r *requester) TunnelCookies(ctx context.Context, _ relay.AskTunnel) (operator, device relay.Secret, err error) {
-	c, err := controlproto.Do(ctx, r.client, &controlproto.AuthCookie{})
-	if err != nil {
-		return operator, device, err
-	}
-	return relay.NewSecret(c.Cookie.Reveal()), relay.NewSecret(c.RelayCookie.Reveal()), nil
-}
-
-// RequestTunnel implements [relay.Requester].
-func (r *requester) RequestTunnel(ctx context.Context, a relay.AskTunnel) error {
-	_, err := controlproto.Do(ctx, r.client, &controlproto.MsgTunnel{
-		DeviceID: controlproto.ID(a.Node), Usage: int(a.Protocol), URL: controlproto.NewSecretURL(a.URL.Reveal()),
-		TCPPort: a.TCPPort, TCPAddr: a.TCPAddr, UDPPort: a.UDPPort, UDPAddr: a.UDPAddr,
-	})
-	return err
-}
-
-// RelayURL implements [relay.Requester].
-func (r *requester) RelayURL() (relay.URL, error) { return relay.NewURL(r.url), nil }
-
 // Ports of a device: asked for on the control channel, in the URL of the relay, and with a cookie for one port.
 func TestTunnelsToPorts(t *testing.T) {
 	w := newTunnelWorld(t)
@@ -180,7 +156,6 @@ func TestTunnelsToPorts(t *testing.T) {
 	client, err := controlproto.Dial(t.Context(), address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: insecure()})
 	require.NoError(t, err)
 	defer client.Close()
-	r := &requester{client, address + "/meshrelay.ashx"}
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "path "+r.URL.Path) }))
 	defer site.Close()
 	at, err := url.Parse(site.URL)
@@ -221,7 +196,7 @@ func TestTunnelsToPorts(t *testing.T) {
 	port := uint16(site.Listener.Addr().(*net.TCPAddr).Port)
 
 	t.Run("control channel", func(t *testing.T) {
-		get(t, (&relay.Dialer{Requester: r, Node: w.device, Options: relay.Options{Net: relay.NetOptions{TLS: insecure()}}}).DialContext)
+		get(t, (&relay.Dialer{Requester: client, Node: w.device, Options: relay.Options{Net: relay.NetOptions{TLS: insecure()}}}).DialContext)
 	})
 	cookies, err := controlproto.Do(ctx, client, &controlproto.AuthCookie{})
 	require.NoError(t, err)
@@ -305,4 +280,55 @@ func TestRecordings(t *testing.T) {
 	require.True(t, rec.Complete())
 	require.Equal(t, 5, rec.Metadata().Protocol)
 	require.Greater(t, info.Size(), int64(70_001), "what was uploaded is in it")
+}
+
+// A guest with a link opens a shell of a stock agent, which takes nothing else from him.
+func TestStockAgentAndGuests(t *testing.T) {
+	w := newTunnelWorld(t)
+	c, err := controlproto.Dial(t.Context(), w.client.URL, controlproto.PasswordLogin{User: "admin", Password: controlproto.NewSecret(w.password)},
+		controlproto.ClientConfig{TLSConfig: insecure()})
+	require.NoError(t, err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	link, err := c.ShareDevice(ctx, &controlproto.CreateDeviceShareLink{
+		DeviceID: controlproto.ID(w.device), GuestName: "Eve", Kind: controlproto.ShareTerminal, Expire: new(time.Hour),
+	})
+	require.NoError(t, err)
+	transport := &http.Transport{TLSClientConfig: insecure()}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get(link.URL.Reveal())
+	require.NoError(t, err)
+	page, err := io.ReadAll(res.Body)
+	require.NoError(t, errors.Join(err, res.Body.Close()))
+	cookie := cookieInPage.FindStringSubmatch(string(page))
+	require.NotNil(t, cookie, string(page))
+
+	open := func() *msgconn.WebSocket {
+		conn, err := msgconn.Dial(ctx, w.client.URL+"/meshrelay.ashx?browser=1&p=1&auth="+html.UnescapeString(cookie[1]),
+			msgconn.DialOptions{TLSConfig: insecure(), ReadLimit: 1 << 20})
+		require.NoError(t, err)
+		_, b, err := conn.ReadMessage(ctx)
+		require.NoError(t, err)
+		require.Equal(t, relay.Connected, string(b))
+		return conn
+	}
+	shell, err := terminal.Open(ctx, open(), terminal.System, nil, terminal.Config{})
+	require.NoError(t, err)
+	defer shell.Close()
+	_, err = shell.Write([]byte("echo guest$((6*7)); exit\r"))
+	require.NoError(t, err)
+	out, err := io.ReadAll(shell)
+	require.NoError(t, err)
+	require.Contains(t, string(out), "guest42")
+
+	// Another protocol in the tunnel than in its URL: the stock agent goes on waiting for one that it may start.
+	conn := open()
+	defer conn.Close(msgconn.CloseNormal, "")
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte("5")))
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte(`{"action":"ls","reqid":1,"path":"/"}`)))
+	require.NoError(t, conn.WriteMessage(ctx, msgconn.Text, []byte(`{"ctrlChannel":"102938","type":"rtt","time":1}`)))
+	_, b, err := conn.ReadMessage(ctx)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"rtt"`, "and not the files")
 }

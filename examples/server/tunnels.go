@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
@@ -21,10 +19,12 @@ import (
 // server: who an end is, what he may do with the device, and how the device is called.
 type tunnels struct {
 	*site
-	records *controlserver.Server
-	channel *controlproto.Server
-	rec     *recorder
-	relay   *relay.Relay
+	records  *controlserver.Server
+	channel  *controlproto.Server
+	rec      *recorder
+	relay    *relay.Relay
+	once     controlproto.OnceGuard // of devices' cookies
+	suspects suspects
 	// recordings is the folder of recorded tunnels; nil: there are none.
 	recordings *os.Root
 }
@@ -40,62 +40,70 @@ func (t *tunnels) open(s *server) (err error) {
 		CheckOrigin:  func(*http.Request) bool { return true }, // the login does, if it is one of a page
 		PingInterval: t.cfg.File.KeepAlive.Interval, Pong: t.cfg.File.KeepAlive.Form == agentproto.JSONPong,
 		Trace: &relay.Trace{
-			Started: func(p *relay.Pair, _ bool) { t.log(&relay.Stats{Pair: *p}, false) },
-			Ended:   func(st relay.Stats, _ error) { t.log(&st, true) },
+			Started: func(p *relay.Pair, _ bool) {
+				t.log(&relay.Stats{Pair: *p}, false)
+				t.suspect(p.Node) // rights may have gone while the ends came
+			},
+			Ended: func(st relay.Stats, _ error) { t.log(&st, true) },
 		},
 		Logger: t.site.log,
 	})
 	return err
 }
 
-// Announce implements [controlserver.Tunnels]. Devices are sent to this server alone, and to the domain that they are in.
+// Announce implements [controlserver.Tunnels]. Devices are sent to this server alone, and to the domain that they are in, with
+// a cookie that is good for this tunnel and this device, once: what the operator has is good for asking only.
 func (t *tunnels) Announce(r *controlserver.TunnelRequest) error {
-	u, err := t.agentURL(r)
+	domain := t.tenants[r.Device.Domain()]
+	if domain == nil {
+		return errNoDomain
+	}
+	f := relay.Forward{
+		User: string(r.User), Node: string(r.Device), Domain: strings.Trim(domain.base(), "/"),
+		Rights: relay.RightsFull, // controlserver has checked them
+		CookieUser: func(rauth relay.Secret) (string, error) {
+			c, err := t.cookies().Decode(rauth.Reveal(), controlproto.CookieAgeRelay)
+			if err == nil && !asksFor(&c, r) {
+				err = relay.ErrMismatch
+			}
+			return string(c.RelayUserID), err
+		},
+		NewCookie: func(q relay.TunnelRequest) (relay.Secret, error) {
+			return t.cookies().Encode(controlproto.RelayCookie(r.User).ForTunnel(r.Device, string(q.ID)))
+		},
+	}
+	note, u, err := f.Check(r.URL)
 	if err != nil {
 		return err
 	}
-	if q := &u.Query; q.Node != "" && q.Node != string(r.Device) {
-		return fmt.Errorf("%w: the URL is for another device", relay.ErrURL)
-	}
-	return t.relay.Announce(relay.TunnelRequest{ID: u.Query.ID, User: string(r.User), Node: string(r.Device)})
+	r.URL = u
+	return t.relay.Announce(note)
+}
+
+// asksFor says whether an operator's cookie for a device's end is for this request: for all of the account's, or for this one.
+func asksFor(c *controlproto.Cookie, r *controlserver.TunnelRequest) bool {
+	u, err := relay.ParseAgentURL(r.URL.Reveal())
+	return err == nil && !c.NoUser && c.UserID == "" && (c.NodeID == "" || c.NodeID == r.Device) && (c.Tunnel == "" || c.Tunnel == string(u.Query.ID))
 }
 
 // Withdraw implements [controlserver.Tunnels].
 func (t *tunnels) Withdraw(r *controlserver.TunnelRequest) {
-	if u, err := t.agentURL(r); err == nil {
+	if u, err := relay.ParseAgentURL(r.URL.Reveal()); err == nil {
 		t.relay.Withdraw(u.Query.ID, string(r.User))
 	}
 }
 
-func (t *tunnels) agentURL(r *controlserver.TunnelRequest) (*relay.AgentURL, error) {
-	u, err := relay.ParseAgentURL(r.URL.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	domain := t.tenants[r.Device.Domain()]
-	if !u.Own() || u.Endpoint != relay.RelayEndpoint || domain == nil {
-		return nil, fmt.Errorf("%w: not this server's relay", relay.ErrURL)
-	}
-	path := strings.Trim(domain.base(), "/")
-	if u.Domain == "" && path != "" { // meshctrl leaves it out
-		u.Domain = path
-		r.URL = controlproto.NewSecretURL(u.Secret().Reveal())
-	}
-	if u.Domain != path {
-		return nil, fmt.Errorf("%w: the relay of another domain", relay.ErrURL)
-	}
-	return u, nil
+// remote is what is kept with an end: where it came from, and of an operator's what he might do with the device, if it was known
+// which.
+type remote struct {
+	addr   netip.Addr
+	rights controlproto.Rights
+	guest  *controlproto.Share // the link of a guest
 }
-
-// remote is what is kept with an end: where it came from.
-type remote struct{ addr netip.Addr }
-
-// errNoGuests says that links for guests do not open tunnels yet.
-var errNoGuests = fmt.Errorf("%w: guests are not served", relay.ErrUnauthorized)
 
 // authenticate says who an end is. A device has nothing but the cookie that the operator, or this server, gave it.
 func (t *tunnels) authenticate(r *http.Request, q *relay.Query) (relay.End, error) {
-	e := relay.End{ID: q.ID, Protocol: q.Protocol, Value: remote{realip.From(r, t.cfg.TrustedProxies)}}
+	e := relay.End{ID: q.ID, Protocol: q.Protocol, Value: remote{addr: realip.From(r, t.cfg.TrustedProxies)}}
 	at, ok := tenantOf(r)
 	if !ok {
 		return e, refusal(controlproto.CloseMsgNoDomain, errNoDomain)
@@ -116,22 +124,25 @@ func refusal(msg string, err error) error {
 	return &relay.Refusal{Cause: controlproto.CloseNoAuth, Msg: msg, Err: err}
 }
 
-func (t *tunnels) cookies() *controlproto.CookieCodec {
-	return &controlproto.CookieCodec{Key: t.loginKey, Encoding: t.cfg.File.CookieEncoding}
+// cookies makes and reads cookies of logins and tunnels.
+func (s *site) cookies() *controlproto.CookieCodec {
+	return &controlproto.CookieCodec{Key: s.loginKey, Encoding: s.cfg.File.CookieEncoding}
 }
 
-// tunnelMember is the member of a device's cookie that names the tunnel, in those that this server makes.
-const tunnelMember = "tunnel"
-
-// device checks a device's end: for whom it comes, and if its cookie says so for what.
+// device checks a device's end: its cookie is one that Announce has made, for this tunnel and this device.
 func (t *tunnels) device(ctx context.Context, e *relay.End, q *relay.Query, domain string) error {
 	e.Role = relay.RoleAgent
-	c, err := t.cookies().Decode(q.RelayAuth.Reveal(), controlproto.CookieAgeRelay)
+	codec := t.cookies()
+	codec.Once = &t.once
+	c, err := codec.Decode(q.RelayAuth.Reveal(), controlproto.CookieAgeTunnel)
 	if err != nil {
 		return refusal(controlproto.CloseMsgNoAuthOther, err)
 	}
-	if c.NoUser || c.UserID != "" || c.RelayUserID.Domain() != domain {
+	switch {
+	case c.NoUser || c.UserID != "" || c.RelayUserID.Domain() != domain || c.NodeID == "" || c.Tunnel == "" || c.Once == "":
 		return relay.ErrUnauthorized
+	case c.Tunnel != string(e.ID) || e.Node != "" && e.Node != string(c.NodeID):
+		return relay.ErrMismatch
 	}
 	u, err := t.records.User(ctx, c.RelayUserID)
 	if err != nil {
@@ -140,20 +151,7 @@ func (t *tunnels) device(ctx context.Context, e *relay.End, q *relay.Query, doma
 	if u.SiteRights.Restricted(controlproto.SiteLocked) {
 		return relay.ErrUnauthorized
 	}
-	e.User = string(u.ID)
-	var id string
-	if raw, ok := c.Extra[tunnelMember]; ok {
-		if json.Unmarshal(raw, &id) != nil || id != string(e.ID) || c.NodeID == "" {
-			return relay.ErrMismatch
-		}
-		e.Bound = true
-	}
-	if c.NodeID != "" {
-		if e.Node != "" && e.Node != string(c.NodeID) {
-			return relay.ErrMismatch
-		}
-		e.Node = string(c.NodeID)
-	}
+	e.User, e.Node, e.Bound = string(u.ID), string(c.NodeID), true
 	return nil
 }
 
@@ -176,7 +174,9 @@ func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain
 	to := controlserver.TunnelRequest{
 		User: login.User.ID, TCPPort: q.TCPPort, TCPAddr: q.TCPAddr, UDPPort: q.UDPPort, UDPAddr: q.UDPAddr,
 	}
-	if c := login.Cookie; c != nil {
+	if c := login.Cookie; c != nil && c.SharedNode != "" {
+		return t.guest(r.Context(), e, c, login.Login.RemoteAddr, domain)
+	} else if c != nil {
 		if err := narrow(e, &to, c); err != nil {
 			return err
 		}
@@ -193,6 +193,7 @@ func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain
 		if !visible || rights&tunnelRights == 0 {
 			return relay.ErrUnauthorized
 		}
+		e.Value = remote{addr: e.Value.(remote).addr, rights: rights}
 	}
 	if to.TCPPort != 0 || to.UDPPort != 0 {
 		return t.call(r.Context(), e, to, login.Login.RemoteAddr, domain)
@@ -202,10 +203,7 @@ func (t *tunnels) operator(r *http.Request, e *relay.End, q *relay.Query, domain
 
 // narrow applies what a cookie limits its tunnel to.
 func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cookie) error {
-	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly {
-		return errNoGuests
-	}
-	if c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer {
+	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly || c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer {
 		return relay.ErrUnauthorized
 	}
 	if c.NodeID != "" {
@@ -213,6 +211,12 @@ func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cooki
 			return relay.ErrMismatch
 		}
 		e.Node = string(c.NodeID)
+	}
+	if c.Tunnel != "" {
+		if c.Tunnel != string(e.ID) || c.NodeID == "" {
+			return relay.ErrMismatch
+		}
+		e.Bound = true
 	}
 	if c.TCPPort != 0 {
 		if c.TCPPort < 0 || c.TCPPort > 65535 || c.NodeID == "" {
@@ -226,7 +230,27 @@ func narrow(e *relay.End, to *controlserver.TunnelRequest, c *controlproto.Cooki
 	return nil
 }
 
-// call has the device come, to a port (meshrelay.js, CreateMeshRelayEx). Its cookie is good for this tunnel alone.
+// guest checks the end of a guest, and calls the device. What he may do is what his link says now, not what his cookie says; the
+// tunnel's id is not his to choose.
+func (t *tunnels) guest(ctx context.Context, e *relay.End, c *controlproto.Cookie, from netip.Addr, domain string) error {
+	if c.NoUser || c.ShareKey.Reveal() != "" {
+		return relay.ErrUnauthorized
+	}
+	share, until, err := t.records.Guest(ctx, c.PublicID)
+	if err != nil {
+		return errors.Join(relay.ErrUnauthorized, err)
+	}
+	if share.DeviceID != c.SharedNode || string(share.UserID) != e.User || e.Node != "" && e.Node != string(share.DeviceID) {
+		return relay.ErrMismatch
+	}
+	e.ID, e.Node, e.Expires = relay.NewID(), string(share.DeviceID), until
+	e.Value = remote{addr: e.Value.(remote).addr, guest: share}
+	return t.call(ctx, e, controlserver.TunnelRequest{
+		User: share.UserID, Device: share.DeviceID, Guest: share, Protocol: int(e.Protocol),
+	}, from, domain)
+}
+
+// call has the device come, to a port (meshrelay.js, CreateMeshRelayEx).
 func (t *tunnels) call(ctx context.Context, e *relay.End, to controlserver.TunnelRequest, from netip.Addr, domain string) error {
 	if to.Device == "" {
 		return relay.ErrUnauthorized
@@ -240,22 +264,15 @@ func (t *tunnels) call(ctx context.Context, e *relay.End, to controlserver.Tunne
 	if to.UDPPort != 0 && to.UDPAddr == "" {
 		to.UDPAddr = "127.0.0.1"
 	}
-	cookie := controlproto.RelayCookie(to.User)
-	cookie.NodeID = to.Device
-	id, err := json.Marshal(e.ID)
-	if err != nil {
-		return err
-	}
-	cookie.Extra = map[string]json.RawMessage{tunnelMember: id}
-	rauth, err := t.cookies().Encode(cookie)
+	rauth, err := t.cookies().Encode(controlproto.RelayCookie(to.User))
 	if err != nil {
 		return err
 	}
 	u := relay.AgentURL{
 		Domain: strings.Trim(t.tenants[domain].base(), "/"), Endpoint: relay.RelayEndpoint,
-		Query: relay.Query{ID: e.ID, Protocol: e.Protocol, Node: e.Node, RelayAuth: relay.NewSecret(rauth.Reveal())},
+		Query: relay.Query{ID: e.ID, Protocol: e.Protocol, Node: e.Node, RelayAuth: rauth},
 	}
-	to.URL = controlproto.NewSecretURL(u.Secret().Reveal())
+	to.URL = u.Secret()
 	return t.records.RequestTunnel(ctx, to, from)
 }
 
@@ -265,8 +282,18 @@ func (t *tunnels) log(st *relay.Stats, ended bool) {
 	l := controlserver.TunnelLog{
 		ID: string(p.ID), User: controlproto.ID(p.User), Device: controlproto.ID(p.Node), Protocol: int(p.Protocol),
 		First: p.FirstEnd.Value.(remote).addr, Second: p.SecondEnd.Value.(remote).addr,
-		Ended: ended, Bytes: st.FirstBytes + st.SecondBytes, Duration: st.Duration,
+		Guest: guestOf(p), Ended: ended, Bytes: st.FirstBytes + st.SecondBytes, Duration: st.Duration,
 	}
 	key, _ := l.Device.DeviceKey() // none in chats, whose event changes no device either
 	t.rec.queue <- change{key: key, apply: func(tx *controlserver.Tx) error { return tx.LogTunnel(l) }}
+}
+
+// guestOf is the name of the guest whose tunnel it is.
+func guestOf(p *relay.Pair) string {
+	for _, e := range []*relay.End{&p.FirstEnd, &p.SecondEnd} {
+		if r, ok := e.Value.(remote); ok && r.guest != nil {
+			return r.guest.GuestName
+		}
+	}
+	return ""
 }

@@ -148,10 +148,13 @@ func (h *webRelay) operator(r *http.Request) (user, device controlproto.ID, stat
 	return login.User.ID, device, 0, nil
 }
 
+// errGuestWebRelay keeps guests' links, which are for tunnels to agents, away from Intel AMT.
+var errGuestWebRelay = errors.New("guests have no Intel AMT")
+
 // webRelayCookie refuses cookies that are for something else than a login, or for another device.
 func webRelayCookie(c *controlproto.Cookie, device controlproto.ID) error {
 	if c.NoUser || c.SharedNode != "" || c.PublicID != "" || c.GuestName != "" || c.GuestRights != 0 || c.ViewOnly {
-		return errNoGuests
+		return errGuestWebRelay
 	}
 	if c.InviteGroup != "" || c.AgentNode != "" || c.AgentGroup != "" || c.PeerServer || c.TCPPort != 0 ||
 		c.NodeID != "" && c.NodeID != device {

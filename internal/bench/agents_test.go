@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 	case "mps":
 		mpsServer()
 		return
+	case "relay":
+		relayServer()
+		return
 	}
 	flag.Parse()
 	os.Exit(m.Run())

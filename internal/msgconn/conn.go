@@ -76,6 +76,7 @@ const (
 	CloseAbnormal      = 1006
 	ClosePolicy        = 1008
 	CloseTooLarge      = 1009
+	CloseInternal      = 1011
 	CloseTryAgain      = 1013
 )
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -55,7 +56,8 @@ type Config struct {
 	// MEIState is told to the server on those connections, when it asks too. It is a JSON object.
 	MEIState json.RawMessage
 
-	// Ports has what is behind each forwarded port. Nil is [Echo] behind the seven of Intel AMT, [AMTPorts].
+	// Ports has what is behind each forwarded port. Nil is [Echo] behind the seven of Intel AMT ([AMTPorts]), or behind
+	// 16992 and 16993, which are all that MeshCentral's agents have.
 	Ports map[uint16]Handler
 
 	// Quirks are what this firmware does differently. The zero value is a well-behaved device.
@@ -84,8 +86,11 @@ type Config struct {
 // the same for DASH, redirection with and without TLS, and VNC.
 func AMTPorts() []uint16 { return []uint16{16993, 16992, 664, 623, 16995, 16994, 5900} }
 
-// ports returns the ports in firmware's order, those it does not know before the last.
+// ports returns the ports in firmware's order, those it does not know before the last, or in that of agents.
 func (c *Config) ports() []uint16 {
+	if c.ConnType != apf.ConnCIRA {
+		return slices.Sorted(maps.Keys(c.Ports))
+	}
 	var known, others []uint16
 	for _, p := range AMTPorts() {
 		if c.Ports[p] != nil {
@@ -156,14 +161,16 @@ func (c *Config) check() error {
 	}
 	if c.Ports == nil {
 		c.Ports = make(map[uint16]Handler)
-		for _, p := range AMTPorts() {
+		ports := AMTPorts()
+		if c.ConnType != apf.ConnCIRA {
+			ports = []uint16{16992, 16993}
+		}
+		for _, p := range ports {
 			c.Ports[p] = Echo
 		}
 	}
-	for p, h := range c.Ports {
-		if p == 0 || h == nil {
-			return fmt.Errorf("mpstest: port %d: a port has a number above zero and a handler", p)
-		}
+	if err := c.checkPorts(); err != nil {
+		return err
 	}
 	if c.MEIState != nil && !json.Valid(c.MEIState) {
 		return errors.New("mpstest: the MEI state is not JSON")
@@ -174,6 +181,15 @@ func (c *Config) check() error {
 	def(&c.LoginTime, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func (c *Config) checkPorts() error {
+	for p, h := range c.Ports {
+		if p == 0 || h == nil {
+			return fmt.Errorf("mpstest: port %d: a port has a number above zero and a handler", p)
+		}
 	}
 	return nil
 }

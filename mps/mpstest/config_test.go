@@ -61,7 +61,10 @@ func TestPortOrder(t *testing.T) {
 	require.Empty(t, order())
 	d, err := NewDevice(Config{Server: "a:1"})
 	require.NoError(t, err)
-	require.Equal(t, AMTPorts(), d.ports)
+	require.Equal(t, AMTPorts(), d.ports.order)
+	d, err = NewDevice(Config{Server: "a:1", ConnType: apf.ConnRelay})
+	require.NoError(t, err)
+	require.Equal(t, []uint16{16992, 16993}, d.ports.order)
 }
 
 func TestAdd(t *testing.T) {

@@ -22,7 +22,7 @@ var ErrDismissed = errors.New("mpstest: the server has nothing more to do with t
 // Device is a simulated Intel AMT device.
 type Device struct {
 	cfg   Config
-	ports []uint16 // in the order in which they are forwarded
+	ports ports
 	opens opens
 
 	ctx    context.Context // ends with Close
@@ -46,7 +46,8 @@ func NewDevice(cfg Config) (*Device, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	d := &Device{cfg: cfg, ports: cfg.ports(), since: time.Now()}
+	d := &Device{cfg: cfg, since: time.Now()}
+	d.ports.handlers, d.ports.order = cfg.Ports, cfg.ports()
 	d.cfg.Logger = cfg.Logger.With("uuid", cfg.UUID)
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	return d, nil
@@ -265,8 +266,12 @@ func (d *Device) session(ctx context.Context) error {
 		d.online++
 		d.mu.Unlock()
 		d.change(Event{State: StateOnline, Ports: c.Ports()})
+		if err := d.ports.ready(ctx, c); err != nil {
+			d.cfg.Logger.Warn("changed ports", "reason", err)
+		}
 	}))
 	err = conn.Run(ctx)
+	d.ports.end()
 	d.mu.Lock()
 	dismissed := d.dismissed
 	d.dismissed = false
@@ -331,7 +336,7 @@ func (d *Device) deviceConfig(ready func(*apf.Conn)) *apf.DeviceConfig {
 	return &apf.DeviceConfig{
 		UUID: d.cfg.UUID, User: d.cfg.User, Password: d.cfg.Password,
 		SkipAuth: d.cfg.User == "" && d.cfg.Certificate != nil,
-		Ports:    d.ports, Host: d.cfg.Host,
+		Ports:    d.ports.begin(), Host: d.cfg.Host,
 		ConnType: d.cfg.ConnType, MEIState: d.cfg.MEIState,
 		Window: q.Window, MaxFrame: q.FrameSize, Slots: q.Slots, KeepAlive: q.KeepAlive,
 		LoginTime: d.cfg.LoginTime,

@@ -318,6 +318,39 @@ func TestRefusedAndSilentChannels(t *testing.T) {
 	require.Equal(t, []int{4, 8, 12}, silent)
 }
 
+// TestKeepAlive stays online with firmware that asks as seldom as servers wait, once it was asked for more.
+func TestKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		cfg := s.memory()
+		cfg.Quirks = Quirks{KeepAlive: 90 * time.Second}
+		d := mustDevice(t, cfg)
+		d.Start()
+		c := <-s.ready
+		time.Sleep(time.Hour) // in the bubble
+		require.EqualValues(t, 1, d.Sessions())
+		require.Equal(t, StateOnline, d.State())
+		require.Greater(t, c.Stats().MessagesIn, uint64(100), "about two a minute")
+	})
+}
+
+// TestStubbornKeepAlive comes and goes with firmware that does not do what it was asked for, as with stock servers.
+func TestStubbornKeepAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		cfg := s.memory()
+		cfg.Quirks = Quirks{KeepAlive: 2 * time.Minute, IgnoreKeepAliveOptions: true}
+		d := mustDevice(t, cfg)
+		d.Start()
+		c := <-s.ready
+		<-c.Done()
+		require.ErrorIs(t, c.Err(), apf.ErrIdle)
+		again := <-s.ready
+		require.EqualValues(t, 2, d.Sessions())
+		require.NoError(t, again.Err())
+	})
+}
+
 // TestHandlersEnd closes a device whose handlers are in the middle of something.
 func TestHandlersEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -378,6 +411,44 @@ func TestControl(t *testing.T) {
 		require.NoError(t, c.SendControl(t.Context(), apf.Control(apf.ActionClose)))
 		require.ErrorIs(t, <-ended, ErrDismissed)
 		require.Equal(t, StateStopped, d.State())
+	})
+}
+
+// TestSetPorts changes ports during a session and between two.
+func TestSetPorts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		d := mustDevice(t, s.memory())
+		ports := func(ports ...uint16) map[uint16]Handler {
+			m := make(map[uint16]Handler)
+			for _, p := range ports {
+				m[p] = Echo
+			}
+			return m
+		}
+		require.NoError(t, d.SetPorts(t.Context(), ports(16992, 16994)))
+		d.Start()
+		c := <-s.ready
+		require.Equal(t, []uint16{16992, 16994}, c.Ports())
+		old, err := c.Dial(t.Context(), "", 16994)
+		require.NoError(t, err)
+
+		require.NoError(t, d.SetPorts(t.Context(), ports(16993, 16992, 16995)))
+		synctest.Wait()
+		require.ElementsMatch(t, []uint16{16992, 16993, 16995}, c.Ports())
+		echoOver(t, old, 100)
+		ch, err := c.Dial(t.Context(), "", 16995)
+		require.NoError(t, err)
+		echoOver(t, ch, 100)
+		_, err = c.Dial(t.Context(), "", 16994)
+		require.ErrorIs(t, err, apf.ErrNotForwarded)
+
+		require.ErrorContains(t, d.SetPorts(t.Context(), map[uint16]Handler{16992: nil}), "handler")
+		s.closeAll()
+		require.NoError(t, d.WaitState(t.Context(), StateOffline))
+		require.NoError(t, d.SetPorts(t.Context(), ports(5900)))
+		c = <-s.ready
+		require.Equal(t, []uint16{5900}, c.Ports())
 	})
 }
 

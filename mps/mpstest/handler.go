@@ -43,7 +43,8 @@ func TLS(config *tls.Config, h Handler) Handler {
 	}
 }
 
-// HTTP serves a web site, as on ports 16992 and 623.
+// HTTP serves a web site, as on ports 16992 and 623. Requests of MeshCentral itself are not answered as one may wish: their
+// Host header is none, which package net/http refuses.
 func HTTP(h http.Handler) Handler {
 	return func(c net.Conn) {
 		closed := make(chan struct{})

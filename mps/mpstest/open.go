@@ -33,7 +33,7 @@ func (d *Device) accept(ctx context.Context, req *apf.OpenRequest) (func(net.Con
 	case refuse:
 		return nil, &apf.OpenError{Port: req.Port, Reason: apf.OpenConnectFailed}
 	}
-	if h := d.cfg.Ports[req.Port]; h != nil {
+	if h := d.ports.handler(req.Port); h != nil {
 		return h, nil
 	}
 	return nil, &apf.OpenError{Port: req.Port, Reason: apf.OpenProhibited}

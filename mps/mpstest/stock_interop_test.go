@@ -3,6 +3,7 @@
 package mpstest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -12,9 +13,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func (s *stock) config(t *testing.T) Config {
 	_, _ = rand.Read(uuid[:])
 	return Config{
 		Server: s.MPSAddr(), Trust: Trust{Pin: PinOf(s.MPSCertificate(t))},
-		UUID: uuid, User: strings.TrimPrefix(s.group, "mesh//")[:16], Password: NewSecret("P@ssw0rd"),
+		UUID: uuid, User: strings.TrimPrefix(s.group, "mesh//")[:16], Password: NewSecret(testPassword),
 		Backoff:   Backoff{Interval: 200 * time.Millisecond, Retries: -1},
 		LoginTime: stockTime, Logger: testLogger(t),
 	}
@@ -201,6 +202,9 @@ func TestStockServer(t *testing.T) {
 				s.overWebSocket(t, &cfg)
 			}
 			cfg.ConnType = apf.ConnRelay
+			if !webSocket {
+				cfg.Ports = map[uint16]Handler{16992: Echo, 5900: Echo} // for which the server asks for keep-alives
+			}
 			id := nodeID(cfg.UUID)
 			s.start(t, cfg, id, interop.ConnRelay)
 			s.echo(t, id, 1<<20)
@@ -257,11 +261,13 @@ func testLMS(t *testing.T, s *stock) {
 			})
 			require.NoError(t, err)
 			cfg.MEIState = state
-			asked := make(chan *http.Request, 100)
-			serve := HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked <- r
-				http.Error(w, "no", http.StatusForbidden)
-			}))
+			// Not package net/http, which does not take the Host header that the server sends.
+			asked := make(chan string, 100)
+			serve := func(c net.Conn) {
+				line, _ := bufio.NewReader(c).ReadString('\n')
+				asked <- line
+				_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+			}
 			cfg.Ports = map[uint16]Handler{16992: serve, 16993: func(net.Conn) {}}
 			d, err := NewDevice(cfg)
 			require.NoError(t, err)
@@ -269,8 +275,8 @@ func testLMS(t *testing.T, s *stock) {
 			d.Start()
 			waitOnline(t, d)
 			select {
-			case r := <-asked: // the server has opened a channel
-				require.Equal(t, "/wsman", r.URL.Path)
+			case line := <-asked: // the server has opened a channel
+				require.Equal(t, "POST /wsman HTTP/1.1\r\n", line)
 			case <-time.After(stockTime):
 				t.Fatal("the server does not manage the device")
 			}
@@ -315,7 +321,7 @@ func testQuirks(t *testing.T, s *stock) {
 		})
 	}
 
-	t.Run("refused and unanswered channels", func(t *testing.T) {
+	t.Run("refused channels", func(t *testing.T) {
 		cfg := s.config(t)
 		cfg.Quirks = Quirks{RefuseEvery: 2, ReuseSlots: true}
 		id := nodeID(cfg.UUID)
@@ -335,6 +341,18 @@ func testQuirks(t *testing.T, s *stock) {
 		}
 		require.Positive(t, refused)
 		require.Less(t, refused, 6)
+		require.EqualValues(t, 1, d.Sessions())
+	})
+
+	t.Run("a channel that is not answered", func(t *testing.T) {
+		cfg := s.config(t)
+		cfg.Quirks = Quirks{SilentEvery: 2}
+		id := nodeID(cfg.UUID)
+		d := s.start(t, cfg, id, interop.ConnCIRA)
+		s.echo(t, id, 1)
+		waiting := s.OpenWebRelay(t, s.control, id)
+		require.NoError(t, waiting.WriteMessage(t.Context(), msgconn.Binary, []byte("x")))
+		s.echo(t, id, 64<<10) // the others go on
 		require.EqualValues(t, 1, d.Sessions())
 	})
 }
@@ -371,15 +389,19 @@ func TestStockRestart(t *testing.T) {
 	}
 }
 
-// TestStockOffload connects without TLS, as the proxy in front of such a server does.
+// TestStockOffload connects without TLS, as the proxy in front of such a server does, and with a password that matters.
 func TestStockOffload(t *testing.T) {
 	t.Parallel()
-	s := startStock(t, map[string]any{"mpsTlsOffload": true})
+	s := startStock(t, map[string]any{"mpsTlsOffload": true, "mpsPass": testPassword})
 	cfg := s.config(t)
 	cfg.Server = "tcp://" + s.MPSAddr()
 	id := nodeID(cfg.UUID)
 	s.start(t, cfg, id, interop.ConnCIRA)
 	s.echo(t, id, 1<<20)
+
+	cfg.Password = NewSecret("wrong")
+	_, err := mustDevice(t, cfg).Login(t.Context())
+	require.ErrorIs(t, err, apf.ErrRefused)
 }
 
 // TestStockFleet puts many devices online at once.

@@ -35,7 +35,8 @@ func openSerial(t *testing.T, cfg SOLConfig) (*Serial, *fakeAMT) {
 			if err := NewDevice(DeviceConfig{}).login(f.transport, testServer(nil)); err != nil {
 				return err
 			}
-			for _, answer := range [][]byte{SOLOpenReply{Sequence: 1}.Append(nil), nil} {
+			early := SOLStatus{Lines: LineRTS}.Append(SOLSignal{Command: CommandSOLHeartbeat}.Append(nil)) // may come first
+			for _, answer := range [][]byte{SOLOpenReply{Sequence: 1}.Append(early), nil} {
 				if _, err := f.receive(0); err != nil {
 					return err
 				}

@@ -81,7 +81,10 @@ func (i *HTTPInterceptor) run(dst, src []byte, s *httpStream, request bool, head
 		return dst, i.err
 	}
 	dst, err := s.run(dst, src, request, head)
-	i.err = err
+	if err != nil {
+		i.err = err
+		i.requests, i.answers, i.waiting = httpStream{}, httpStream{}, nil
+	}
 	return dst, err
 }
 

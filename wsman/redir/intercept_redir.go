@@ -76,6 +76,7 @@ func (i *RedirInterceptor) run(dst, src []byte, p *Parser, handle func([]byte, M
 		}
 		if err != nil {
 			i.err = err
+			i.operator, i.device = nil, nil
 			return dst, err
 		}
 	}
@@ -83,18 +84,12 @@ func (i *RedirInterceptor) run(dst, src []byte, p *Parser, handle func([]byte, M
 }
 
 func (i *RedirInterceptor) fromOperator(dst []byte, m Message) ([]byte, error) {
-	switch m.Command() {
-	case CommandStart:
-		var start StartSession
-		if err := start.Parse(m); err != nil {
-			return dst, err
-		}
+	var start StartSession
+	var auth AuthRequest
+	switch {
+	case start.Parse(m) == nil:
 		i.session = start.Type
-	case CommandAuth:
-		var auth AuthRequest
-		if err := auth.Parse(m); err != nil {
-			return dst, err
-		}
+	case auth.Parse(m) == nil:
 		switch auth.Type {
 		case AuthQuery:
 		case AuthDigest:

@@ -1,13 +1,21 @@
 package redir
 
 import (
+	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
+// testResponse is the right one.
+func testResponse(d *DigestResponse) string {
+	return response(&digest.Credentials{Username: "admin", Password: NewSecret(testPassword)}, d)
+}
+
 // exchange runs a client against a server, and returns what each of them ended with and what they said.
-func exchange(client *ClientLogin, server *ServerLogin) (clientDone bool, clientErr, serverErr error, said []Message) {
+func exchange(client *ClientLogin, server *ServerLogin) (said []Message, clientDone bool, clientErr, serverErr error) {
 	toServer := client.Start(nil)
 	for {
 		p := NewParser(Operator)
@@ -19,7 +27,7 @@ func exchange(client *ClientLogin, server *ServerLogin) (clientDone bool, client
 		toClient, _, err := server.Receive(nil, m)
 		serverErr = err
 		if len(toClient) == 0 {
-			return false, nil, serverErr, said
+			return said, false, nil, serverErr
 		}
 		m, _, err = NewParser(AMT).Next(toClient)
 		if err != nil {
@@ -28,7 +36,7 @@ func exchange(client *ClientLogin, server *ServerLogin) (clientDone bool, client
 		said = append(said, append(Message{}, m...))
 		toServer, clientDone, clientErr = client.Receive(nil, m)
 		if clientDone || clientErr != nil || len(toServer) == 0 {
-			return clientDone, clientErr, serverErr, said
+			return said, clientDone, clientErr, serverErr
 		}
 	}
 }
@@ -44,7 +52,7 @@ func testServer(change func(*ServerLoginConfig)) *ServerLogin {
 func TestLogin(t *testing.T) {
 	for _, session := range []SessionType{SOL, KVM, IDER} {
 		server := testServer(func(c *ServerLoginConfig) { c.OEM = []byte("oem") })
-		done, clientErr, serverErr, said := exchange(NewClientLogin(session, testCredentials()), server)
+		said, done, clientErr, serverErr := exchange(NewClientLogin(session, testCredentials()), server)
 		require.NoError(t, clientErr)
 		require.NoError(t, serverErr)
 		require.True(t, done)
@@ -75,6 +83,22 @@ func appendHex(b, src []byte) []byte {
 	return b
 }
 
+// TestLoginHash: a device that has hashes of passwords alone.
+func TestLoginHash(t *testing.T) {
+	hash := NewSecret(hex.EncodeToString(digest.HA1(digest.MD5, "admin", testRealm, testPassword)))
+	for user, want := range map[string]error{"admin": nil, "nobody": ErrCredentials} {
+		server := testServer(func(c *ServerLoginConfig) {
+			c.HA1 = func(username string) (Secret, bool) { return hash, username == "admin" }
+		})
+		c := testCredentials()
+		c.Username = user
+		_, done, clientErr, serverErr := exchange(NewClientLogin(SOL, c), server)
+		require.Equal(t, want == nil, done)
+		require.ErrorIs(t, clientErr, want)
+		require.ErrorIs(t, serverErr, want)
+	}
+}
+
 func TestLoginRefused(t *testing.T) {
 	wrong := testCredentials()
 	wrong.Password = NewSecret("wrong")
@@ -83,7 +107,7 @@ func TestLoginRefused(t *testing.T) {
 	for name, c := range map[string]Credentials{"password": wrong, "user": nobody} {
 		t.Run(name, func(t *testing.T) {
 			client, server := NewClientLogin(SOL, c), testServer(nil)
-			done, clientErr, serverErr, said := exchange(client, server)
+			said, done, clientErr, serverErr := exchange(client, server)
 			require.False(t, done)
 			require.ErrorIs(t, clientErr, ErrCredentials) // and not a second try
 			require.ErrorIs(t, serverErr, ErrCredentials) // which ends the session
@@ -102,7 +126,7 @@ func TestLoginStatuses(t *testing.T) {
 	for status, want := range map[StartStatus]error{
 		StartBusy: ErrBusy, StartUnknownType: ErrUnknownType, StartUnsupported: ErrUnsupported, StartFailed: nil,
 	} {
-		done, clientErr, serverErr, said := exchange(NewClientLogin(SOL, testCredentials()), testServer(func(c *ServerLoginConfig) {
+		said, done, clientErr, serverErr := exchange(NewClientLogin(SOL, testCredentials()), testServer(func(c *ServerLoginConfig) {
 			c.Start = func(SessionType) StartStatus { return status }
 		}))
 		require.False(t, done)
@@ -116,7 +140,7 @@ func TestLoginStatuses(t *testing.T) {
 		}
 		require.Len(t, said[1], 4) // nothing after the status
 	}
-	_, clientErr, _, _ := exchange(NewClientLogin(0x44434241, testCredentials()), testServer(nil))
+	_, _, clientErr, _ := exchange(NewClientLogin(0x44434241, testCredentials()), testServer(nil))
 	require.ErrorIs(t, clientErr, ErrUnknownType)
 }
 
@@ -124,12 +148,12 @@ func TestLoginStatuses(t *testing.T) {
 func TestLoginRealmPin(t *testing.T) {
 	c := testCredentials()
 	c.Realm = "Digest:FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
-	_, clientErr, serverErr, said := exchange(NewClientLogin(SOL, c), testServer(nil))
+	said, _, clientErr, serverErr := exchange(NewClientLogin(SOL, c), testServer(nil))
 	require.ErrorIs(t, clientErr, ErrRealm)
 	require.NoError(t, serverErr)
 	require.Len(t, said, 6)
 	c.Realm = ""
-	done, _, _, _ := exchange(NewClientLogin(SOL, c), testServer(nil))
+	_, done, _, _ := exchange(NewClientLogin(SOL, c), testServer(nil))
 	require.True(t, done)
 }
 
@@ -176,7 +200,7 @@ func TestLoginForgeries(t *testing.T) {
 		return err
 	}
 	d := good()
-	d.Response = response(NewSecret(testPassword), &d)
+	d.Response = testResponse(&d)
 	require.NoError(t, try(d))
 	for name, change := range map[string]func(*DigestResponse){
 		"realm":  func(d *DigestResponse) { d.Realm = "Digest:" },
@@ -188,14 +212,14 @@ func TestLoginForgeries(t *testing.T) {
 	} {
 		d := good()
 		change(&d)
-		d.Response = response(NewSecret(testPassword), &d)
+		d.Response = testResponse(&d)
 		require.ErrorIs(t, try(d), ErrCredentials, name)
 	}
 	// Counts in all the forms that clients have.
 	for _, nc := range []string{"1", "00000002", "6", "00000001"} {
 		d := good()
 		d.NC = nc
-		d.Response = response(NewSecret(testPassword), &d)
+		d.Response = testResponse(&d)
 		require.NoError(t, try(d), nc)
 	}
 }

@@ -26,38 +26,46 @@ const (
 )
 
 func iderSize(from Side, b []byte) int {
-	c := Command(b[0])
-	switch c {
-	case CommandIDERPing, CommandIDERPong, CommandIDERHeartbeat:
+	switch c := Command(b[0]); {
+	case c == CommandIDERPing || c == CommandIDERPong || c == CommandIDERHeartbeat:
 		return signalLen
+	case from == Operator:
+		return iderOperatorSize(b)
+	default:
+		return iderDeviceSize(b)
 	}
-	if from == Operator {
-		switch c {
-		case CommandEnd:
-			return endLen
-		case CommandIDEROpen:
-			return iderOpenLen
-		case CommandIDERClose, CommandIDERResetDone:
-			return signalLen
-		case CommandIDERFeatures:
-			switch {
-			case len(b) < iderFeaturesLen:
-				return 0
-			case FeaturesType(b[8]) == FeaturesToggle:
-				return iderFeaturesLen + 4
-			default:
-				return iderFeaturesLen
-			}
-		case CommandIDEREnd:
-			return iderEndLen
-		case CommandIDERGetData:
-			return iderGetLen
-		case CommandIDERToHost:
-			return withLength16(b, 9, toHostLen)
+}
+
+func iderOperatorSize(b []byte) int {
+	switch Command(b[0]) {
+	case CommandEnd:
+		return endLen
+	case CommandIDEROpen:
+		return iderOpenLen
+	case CommandIDERClose, CommandIDERResetDone:
+		return signalLen
+	case CommandIDERFeatures:
+		switch {
+		case len(b) < iderFeaturesLen:
+			return 0
+		case FeaturesType(b[8]) == FeaturesToggle:
+			return iderFeaturesLen + 4
+		default:
+			return iderFeaturesLen
 		}
+	case CommandIDEREnd:
+		return iderEndLen
+	case CommandIDERGetData:
+		return iderGetLen
+	case CommandIDERToHost:
+		return withLength16(b, 9, toHostLen)
+	default:
 		return unknownCommand
 	}
-	switch c {
+}
+
+func iderDeviceSize(b []byte) int {
+	switch Command(b[0]) {
 	case CommandIDEROpened:
 		return withLength8(b, 29, iderOpenedLen)
 	case CommandIDERClosed:
@@ -72,8 +80,9 @@ func iderSize(from Side, b []byte) int {
 		return iderCommandLen
 	case CommandIDERFromHost:
 		return withLength16(b, 9, fromHostLen)
+	default:
+		return unknownCommand
 	}
-	return unknownCommand
 }
 
 // DriveID is one of the two drives that IDE-R gives a host.

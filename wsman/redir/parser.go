@@ -77,9 +77,8 @@ func (p *Parser) Next(src []byte) (m Message, n int, err error) {
 		return nil, len(src), nil
 	}
 	for n < len(src) {
-		size, err := size(p.from, p.session, p.buf)
+		size, err := p.size()
 		if err != nil {
-			p.err = err
 			return nil, n, err
 		}
 		take := 1 // until the length is known
@@ -89,7 +88,7 @@ func (p *Parser) Next(src []byte) (m Message, n int, err error) {
 		p.buf = append(p.buf, src[n:n+take]...)
 		n += take
 		if size == 0 {
-			if size, err = sizeOf(p, p.buf); err != nil {
+			if size, err = p.size(); err != nil {
 				return nil, n, err
 			}
 		}
@@ -101,11 +100,10 @@ func (p *Parser) Next(src []byte) (m Message, n int, err error) {
 	return nil, n, nil
 }
 
-func sizeOf(p *Parser, b []byte) (int, error) {
-	n, err := size(p.from, p.session, b)
-	if err != nil {
-		p.err = err
-	}
+// size is that of the message in the buffer.
+func (p *Parser) size() (n int, err error) {
+	n, err = size(p.from, p.session, p.buf)
+	p.err = err
 	return n, err
 }
 
@@ -144,35 +142,24 @@ func size(from Side, session SessionType, b []byte) (int, error) {
 const unknownCommand = -1
 
 func loginSize(from Side, b []byte) int {
-	switch Command(b[0]) {
-	case CommandStart:
-		if from == Operator {
-			return startLen
+	switch c := Command(b[0]); {
+	case c == CommandStart && from == Operator:
+		return startLen
+	case c == CommandEnd && from == Operator:
+		return endLen
+	case c == CommandAuth && from == Operator, c == CommandAuthReply && from == AMT:
+		return authSize(b)
+	case c == CommandStarted && from == AMT:
+		switch {
+		case len(b) < 2:
+			return 0
+		case StartStatus(b[1]) != StartOK:
+			return refusedLen
 		}
-	case CommandEnd:
-		if from == Operator {
-			return endLen
-		}
-	case CommandAuth:
-		if from == Operator {
-			return authSize(b)
-		}
-	case CommandAuthReply:
-		if from == AMT {
-			return authSize(b)
-		}
-	case CommandStarted:
-		if from == AMT {
-			switch {
-			case len(b) < 2:
-				return 0
-			case StartStatus(b[1]) != StartOK:
-				return refusedLen
-			}
-			return withLength8(b, 12, startReplyLen)
-		}
+		return withLength8(b, 12, startReplyLen)
+	default:
+		return unknownCommand
 	}
-	return unknownCommand
 }
 
 func authSize(b []byte) int {

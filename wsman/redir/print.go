@@ -38,33 +38,33 @@ func (m AuthRequest) Format(f fmt.State, verb rune) { secret.Format(f, verb, m.S
 func (m AuthRequest) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // String names the side.
-func (p *Parser) String() string { return fmt.Sprintf("parser of the %v", p.from) }
+func (p Parser) String() string { return fmt.Sprintf("parser of the %v", p.from) }
 
 // GoString is what %#v prints.
-func (p *Parser) GoString() string { return "redir.Parser{" + p.String() + "}" }
+func (p Parser) GoString() string { return "redir.Parser{" + p.String() + "}" }
 
 // Format makes every verb print the redacted form.
-func (p *Parser) Format(f fmt.State, verb rune) { secret.Format(f, verb, p.String(), p.GoString()) }
+func (p Parser) Format(f fmt.State, verb rune) { secret.Format(f, verb, p.String(), p.GoString()) }
 
 // String names the session.
-func (l *ClientLogin) String() string { return fmt.Sprintf("login for %v: %s", l.session, l.Phase()) }
+func (l ClientLogin) String() string { return fmt.Sprintf("login for %v: %s", l.session, l.Phase()) }
 
 // GoString is what %#v prints.
-func (l *ClientLogin) GoString() string { return "redir.ClientLogin{" + l.String() + "}" }
+func (l ClientLogin) GoString() string { return "redir.ClientLogin{" + l.String() + "}" }
 
 // Format makes every verb print the redacted form.
-func (l *ClientLogin) Format(f fmt.State, verb rune) {
+func (l ClientLogin) Format(f fmt.State, verb rune) {
 	secret.Format(f, verb, l.String(), l.GoString())
 }
 
 // String names the session.
-func (l *ServerLogin) String() string { return fmt.Sprintf("login of an operator for %v", l.session) }
+func (l ServerLogin) String() string { return fmt.Sprintf("login of an operator for %v", l.session) }
 
 // GoString is what %#v prints.
-func (l *ServerLogin) GoString() string { return "redir.ServerLogin{" + l.String() + "}" }
+func (l ServerLogin) GoString() string { return "redir.ServerLogin{" + l.String() + "}" }
 
 // Format makes every verb print the redacted form.
-func (l *ServerLogin) Format(f fmt.State, verb rune) {
+func (l ServerLogin) Format(f fmt.State, verb rune) {
 	secret.Format(f, verb, l.String(), l.GoString())
 }
 

@@ -26,8 +26,7 @@ func (d *Device) buildAlarms() {
 		d.emit(EventClock, "alarm %q was removed", o.get("InstanceID"))
 		return nil
 	}})
-	o := service("AMT_AlarmClockService", "Intel(r) AMT Alarm Clock Service", "EnabledState", 5, "NextAMTAlarmTime", "", "RequestedState", 12)
-	o.set("NextAMTAlarmTime", nil)
+	o := service("AMT_AlarmClockService", "Intel(r) AMT Alarm Clock Service")
 	d.define(&class{name: o.class, keys: serviceKeys, realms: remoteControl, methods: map[string]method{"AddAlarm": d.addAlarm}}, o)
 }
 

@@ -129,7 +129,8 @@ func (d *Device) buildBoot() {
 		capabilities.set(p.name, p.v)
 	}
 	d.fixed(capabilities)
-	d.fixed(service("IPS_HostBootReason", "Host Boot Reason", "PreviousSxState", 5, "Reason", 0))
+	d.fixed(newObject("IPS_HostBootReason", "ElementName", "Intel(r) AMT: Host Boot Reason", "InstanceID", "Intel(r) AMT: Host Boot Reason",
+		"PreviousSxState", 5, "Reason", 0))
 }
 
 // putBoot refuses what firmware refuses: BIOSSetup, BIOSPause and ReflashBIOS while a boot source is set, options that the

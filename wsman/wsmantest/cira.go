@@ -98,7 +98,7 @@ func (d *Device) buildCIRA() {
 		name: "AMT_RemoteAccessPolicyAppliesToMPS", keys: []string{"ManagedElement", "PolicySet"}, remove: func(*object) *fault { return nil },
 		put: func(*request, *object, *object) *fault { return nil },
 	})
-	remote := service("AMT_RemoteAccessService", "Intel(r) AMT:Remote Access Service", "EnabledState", 5, "IsRemoteTunnelConnected", false, "RequestedState", 12)
+	remote := service("AMT_RemoteAccessService", "Intel(r) AMT:Remote Access Service", "IsRemoteTunnelConnected", false)
 	d.define(&class{name: remote.class, keys: serviceKeys, methods: map[string]method{
 		"AddMpServer":               d.addServer,
 		"AddRemoteAccessPolicyRule": d.addPolicy,
@@ -108,7 +108,7 @@ func (d *Device) buildCIRA() {
 		},
 	}}, remote)
 	d.fixed(newObject("AMT_RemoteAccessCapabilities", "ElementName", "Intel(r) AMT: Remote Access Capabilities",
-		"InstanceID", "Intel(r) AMT: Remote Access Capabilities", "MaximumSupportedMPSs", mpsMost, "SupportedEndpoints", []int{formatIPv4, formatIPv6, formatFQDN}))
+		"InstanceID", "Intel(r) AMT: Remote Access Capabilities", "MaxMpsPerPolicy", 2, "MaxTotalMpServers", mpsMost, "MaxTotalPolicies", len(policyNames)))
 	detection := newObject("AMT_EnvironmentDetectionSettingData", "DetectionAlgorithm", 0, "ElementName", "Intel(r) AMT Environment Detection Settings",
 		"InstanceID", "Intel(r) AMT Environment Detection Settings")
 	d.define(&class{

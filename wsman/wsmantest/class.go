@@ -223,6 +223,11 @@ func (d *Device) ref(o *object) wsman.Ref {
 // invoke calls a method.
 func (d *Device) invoke(req *request, k *class) (*result, *fault) {
 	m := k.methods[req.op]
+	for _, name := range k.of { // called through a base class
+		if sub := d.class(name); m == nil && sub != nil {
+			m = sub.methods[req.op]
+		}
+	}
 	if m == nil {
 		return nil, actionNotSupported()
 	}

@@ -14,6 +14,10 @@ func (d *Device) buildClock() {
 			return ok, nil
 		},
 		"SetHighAccuracyTimeSynch": d.setClock,
+		"EnableLocalTimeSync": func(c *call) (int, *fault) {
+			c.object.set("LocalTimeSyncEnabled", map[bool]int{false: 3, true: 2}[c.flag("Enable")])
+			return ok, nil
+		},
 	}}, o)
 }
 

@@ -188,11 +188,11 @@ func (d *Device) buildLogs() {
 		},
 	}}, log)
 	audit := newObject("AMT_AuditLog",
-		"AuditState", 1, "CreationClassName", "AMT_AuditLog", "CurrentNumberOfRecords", 0, "ElementName", "Intel(r) AMT:Audit Log",
-		"EnabledDefault", 2, "EnabledState", 2, "HealthState", 5, "InstanceID", "Intel(r) AMT:Audit Log", "MaxAllowedAuditors", 0,
+		"AuditState", 1, "CurrentNumberOfRecords", 0, "ElementName", "Intel(r) AMT:Audit Log",
+		"EnabledDefault", 2, "EnabledState", 2, "MaxAllowedAuditors", 0,
 		"MaxNumberOfRecords", auditMost, "MinDaysToKeep", 0, "Name", "Intel(r) AMT:Audit Log", "OverwritePolicy", 2,
 		"PercentageFree", 100, "RequestedState", 12, "StoragePolicy", 0, "TimeOfLastRecord", d.clock())
-	d.define(&class{name: audit.class, keys: []string{"InstanceID"}, realms: []int{RealmAuditLog}, methods: map[string]method{
+	d.define(&class{name: audit.class, keys: []string{"Name"}, realms: []int{RealmAuditLog}, methods: map[string]method{
 		"ReadRecords":        d.readAudit,
 		"RequestStateChange": d.requestStateChange(EventLog, 2, 3),
 		"ClearLog": func(c *call) (int, *fault) {

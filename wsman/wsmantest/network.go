@@ -48,10 +48,10 @@ func (d *Device) buildNetwork() {
 				"PortType", 0, "RequestedState", 12, "Speed", 1000000000, "SystemCreationClassName", computer, "SystemName", amtSystem),
 			newObject("IPS_LANEndpoint", "CreationClassName", "IPS_LANEndpoint", "ElementName", "Intel(r) AMT LAN Endpoint",
 				"MACAddress", strings.ReplaceAll(k.objects[i].get("MACAddress"), "-", ""), "Name", "Intel(r) LAN Endpoint "+n,
-				"NameFormat", "MAC", "ProtocolIFType", 6, "SystemCreationClassName", computer, "SystemName", managed),
+				"NameFormat", "MAC", "ProtocolType", 14, "SystemCreationClassName", computer, "SystemName", managed),
 			newObject("IPS_IPv6PortSettings", "CurrentAddressInfo", "", "ElementName", "Intel(r) IPS IPv6 Settings",
-				"IPv6AddressType", 0, "InstanceID", "Intel(r) IPS IPv6 Settings "+n, "InterfaceIDType", 0, "PrimaryDNS", ""),
-			newObject("IPS_HostIPSettings", "DHCPEnabled", true, "ElementName", "Intel(r) AMT Host IP Settings", "IPAddress", k.objects[i].get("IPAddress"),
+				"InstanceID", "Intel(r) IPS IPv6 Settings "+n, "InterfaceIDType", 0, "PrimaryDNS", ""),
+			newObject("IPS_HostIPSettings", "DHCPEnabled", true, "ElementName", "Intel(r) AMT Host IP Settings", "IpAddress", k.objects[i].get("IPAddress"),
 				"InstanceID", "Intel(r) AMT Host IP Settings "+n))
 	}
 	d.buildWired8021x()

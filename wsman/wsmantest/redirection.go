@@ -43,7 +43,7 @@ func (d *Device) buildRedirection() {
 		},
 	}}, sap)
 	data := newObject("IPS_KVMRedirectionSettingData", "BackToBackFbMode", false, "DefaultScreen", 0, "ElementName", "Intel(r) KVM Redirection Settings",
-		"EnabledByMEBx", true, "GreyscalePixelFormatSupported", false, "InitialDecimationModeForLowRes", 0, "InstanceID", "Intel(r) KVM Redirection Settings",
+		"EnabledByMEBx", true, "GrayscalePixelFormatSupported", false, "InitialDecimationModeForLowRes", 0, "InstanceID", "Intel(r) KVM Redirection Settings",
 		"Is5900PortEnabled", false, "OptInPolicy", false, "OptInPolicyTimeout", 120, "SessionTimeout", 3, "ZlibControlSupported", false)
 	d.define(&class{
 		name: data.class, keys: []string{"InstanceID"}, realms: []int{RealmRedirection}, readOnly: []string{"ElementName", "EnabledByMEBx"},

@@ -23,27 +23,30 @@ func (d *Device) buildRest() {
 		d.emit(EventPower, "power scheme %q", c.object.get("Description"))
 		return ok, nil
 	}
-	kerberos := title("AMT_KerberosSettingData", "Intel(r) AMT: Kerberos Settings", "Enabled", false)
+	kerberos := title("AMT_KerberosSettingData", "Intel(r) AMT: Kerberos Settings", "KeyVersion", 0, "KrbEnabled", false, "MaximumClockTolerance", 5,
+		"RealmName", "")
 	d.define(&class{name: kerberos.class, keys: []string{"InstanceID"}, methods: map[string]method{
 		"GetCredentialCacheState": func(c *call) (int, *fault) { c.set("Enabled", d.state.kerberosCache); return ok, nil },
 		"SetCredentialCacheState": func(c *call) (int, *fault) { d.state.kerberosCache = c.flag("Enable"); return ok, nil },
 	}, put: func(*request, *object, *object) *fault { return nil }}, kerberos)
 	web := service("AMT_WebUIService", "Intel(r) AMT Web UI Service", "EnabledState", 2, "RequestedState", 12)
 	d.define(&class{name: web.class, keys: serviceKeys, methods: map[string]method{"RequestStateChange": d.requestStateChange(EventSettings, 2, 3)}}, web)
-	io := service("IPS_SecIOService", "Intel(r) AMT SecIO Service", "DefaultScreen", 0, "EnabledState", 2, "RequestedState", 12, "Language", 0, "Zoom", 0)
+	io := service("IPS_SecIOService", "Intel(r) AMT SecIO Service", "DefaultScreen", 0, "EnabledState", 2, "NumberOfScreens", 1, "RequestedLanguage", 0, "RequestedState", 12,
+		"language", 0, "zoom", 0)
 	d.define(&class{name: io.class, keys: serviceKeys, methods: map[string]method{"RequestStateChange": d.requestStateChange(EventSettings, 2, 3)},
 		put: func(*request, *object, *object) *fault { return nil }}, io)
 	screen := title("IPS_ScreenSettingData", "Intel(r) Screen Settings", "IsActive", []int{1, 0, 0}, "PrimaryIndex", 0, "SecondaryIndex", 1,
 		"ResolutionX", []int{1920, 0, 0}, "ResolutionY", []int{1080, 0, 0}, "UpperLeftX", []int{0, 0, 0}, "UpperLeftY", []int{0, 0, 0})
 	d.define(&class{name: screen.class, keys: []string{"InstanceID"}, methods: map[string]method{"ResetToDefault": func(*call) (int, *fault) { return ok, nil }}}, screen)
 	if d.prof.major >= 12 {
-		blank := service("IPS_ScreenConfigurationService", "Intel(r) AMT Screen Configuration Service", "EnabledState", 2, "CurrentSessionState", 0)
+		blank := service("IPS_ScreenConfigurationService", "Intel(r) AMT Screen Configuration Service", "ActualState", 0, "CurrentState", 0, "EnabledState", 2)
 		d.define(&class{name: blank.class, keys: serviceKeys, methods: map[string]method{"SetSessionState": func(c *call) (int, *fault) {
 			n, given := c.num("SessionState")
 			if !given || n < 0 || n > 1 {
 				return cimInvalidParameter, nil
 			}
-			blank.set("CurrentSessionState", n)
+			blank.set("CurrentState", n)
+			blank.set("ActualState", n)
 			return ok, nil
 		}}}, blank)
 	}

@@ -70,7 +70,7 @@ func (d *Device) buildSetup() {
 	}
 	s.service = service("AMT_SetupAndConfigurationService", "Intel(r) AMT Setup and Configuration Service",
 		"ConfigurationServerFQDN", "", "EnabledState", 5, "PasswordModel", 1, "ProvisioningMode", 1, "ProvisioningServerOTP", "",
-		"ProvisioningState", state, "RequestedState", 12, "Status", "OK", "ZeroTouchConfigurationEnabled", true)
+		"ProvisioningState", state, "RequestedState", 12, "ZeroTouchConfigurationEnabled", true)
 	d.define(&class{name: s.service.class, keys: serviceKeys, realms: generalInfo, methods: map[string]method{
 		"CommitChanges":                    d.commit,
 		"SetMEBxPassword":                  d.setMEBx,
@@ -81,7 +81,7 @@ func (d *Device) buildSetup() {
 		"ResetFlashWearOutProtection":      func(*call) (int, *fault) { d.writes = 0; return ok, nil },
 		"ExtendProvisioningPeriod":         d.extend,
 	}}, s.service)
-	record := newObject("IPS_ProvisioningRecordLog", "CreationClassName", "IPS_ProvisioningRecordLog", "CurrentNumberOfRecords", 0,
+	record := newObject("IPS_ProvisioningRecordLog", "CurrentNumberOfRecords", 0,
 		"ElementName", "Intel(r) AMT Provisioning Record Log", "EnabledState", 2, "InstanceID", "Intel(r) AMT Provisioning Record Log 1",
 		"LogState", 4, "MaxNumberOfRecords", 2, "Name", "Intel(r) AMT Provisioning Record Log", "OverwritePolicy", 2, "RequestedState", 12)
 	d.define(&class{name: record.class, keys: []string{"InstanceID"}, methods: map[string]method{

@@ -1,0 +1,5 @@
+//go:build !race
+
+package redir
+
+const raceDetector = false
