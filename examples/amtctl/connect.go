@@ -79,7 +79,7 @@ func (a *app) connect(ctx context.Context, cmd *cobra.Command) (*session, error)
 		return nil, usageError("%v", err)
 	}
 	s.close = func() { _ = s.client.Close(); before() }
-	s.dev = &flows.Device{Client: s.client, Now: a.now}
+	s.dev = &flows.Device{Client: s.client, Now: a.now, Wait: a.pause}
 	if cmd.Flags().Changed("wait") {
 		s.dev.Settle = g.wait
 	}

@@ -85,6 +85,8 @@ func exitCode(err error) int {
 	var client *controlproto.ClientError
 	var network net.Error
 	var file *fs.PathError
+	var alert tls.AlertError
+	var record tls.RecordHeaderError
 	switch {
 	case err == nil:
 		return exitDone
@@ -100,6 +102,7 @@ func exitCode(err error) int {
 	case errors.As(err, &file): // before net.Error, which the numbers of the operating system's errors are too
 		return exitRefused
 	case isAny(err, unreached), errors.As(err, &handshake), errors.As(err, &network), untrusted(err) != nil,
+		errors.As(err, &alert), errors.As(err, &record),
 		errors.As(err, &client) && client.Phase != controlproto.PhaseRequest:
 		return exitConnection
 	}

@@ -50,6 +50,7 @@ func newWorld() *world {
 		in: bufio.NewReader(strings.NewReader("")), out: &w.stdout, err: &w.stderr,
 		getenv: func(name string) string { return w.env[name] },
 		now:    func() time.Time { return now },
+		pause:  func(context.Context, time.Duration) error { return nil },
 		readSecret: func(ctx context.Context, prompt string) (string, error) {
 			w.asked = append(w.asked, prompt)
 			if len(w.answers) == 0 {

@@ -23,6 +23,7 @@ type system struct {
 	errTerminal bool
 	getenv      func(string) string
 	now         func() time.Time
+	pause       func(ctx context.Context, d time.Duration) error // between questions to a device; nil is for real
 	// readSecret asks for a secret on the terminal, without echo.
 	readSecret func(ctx context.Context, prompt string) (string, error)
 	// rawTerminal hands the terminal over to the host at the other end.

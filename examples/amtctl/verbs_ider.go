@@ -162,8 +162,11 @@ func (s *session) ider(ctx context.Context, f *iderFlags, mode redir.StartMode, 
 	if err := s.printStatistics(session.Stats(), floppy, iso); err != nil {
 		return err
 	}
-	if errors.Is(reason, redir.ErrEnded) {
+	switch {
+	case reason == nil, errors.Is(reason, redir.ErrEnded):
 		return nil
+	case errors.Is(reason, io.EOF):
+		return fmt.Errorf("the device has closed the connection: %w", reason)
 	}
 	return reason
 }
