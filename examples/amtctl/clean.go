@@ -9,12 +9,7 @@ import (
 // clean makes one line of text that devices and other people chose fit for a terminal. Control characters could move the
 // cursor, set the window's title, or make the terminal type something; format characters could turn the order of what
 // is read around. Each is replaced by a mark, line breaks and tabs by a space.
-func clean(s string) string { return cleaned(s, false) }
-
-// cleanLines is clean for several lines: line breaks and tabs stay.
-func cleanLines(s string) string { return cleaned(strings.ReplaceAll(s, "\r\n", "\n"), true) }
-
-func cleaned(s string, lines bool) string {
+func clean(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
 		return s
 	}
@@ -22,8 +17,6 @@ func cleaned(s string, lines bool) string {
 	for _, r := range s {
 		switch {
 		case harmless(r):
-			b.WriteRune(r)
-		case lines && (r == '\n' || r == '\t'):
 			b.WriteRune(r)
 		case r == '\n' || r == '\t' || r == '\r':
 			b.WriteByte(' ')

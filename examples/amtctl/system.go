@@ -60,11 +60,18 @@ func readSecret(ctx context.Context, prompt string) (string, error) {
 		err  error
 	}
 	came := make(chan answer, 1)
-	fmt.Fprint(os.Stderr, prompt)
 	go func() { // is left behind when the user interrupts: nothing ends the reading of a terminal
 		text, err := term.ReadPassword(fd)
 		came <- answer{text, err}
 	}()
+	// Only once there is no echo any more, or what a fast typist answers would stand on the screen.
+	for range 1000 {
+		if now, err := term.GetState(fd); err != nil || *now != *before {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Fprint(os.Stderr, prompt)
 	defer fmt.Fprintln(os.Stderr)
 	select {
 	case a := <-came:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -78,7 +79,7 @@ func (s *session) sol(ctx context.Context, f solFlags, escape int, boot *flows.B
 	if err != nil {
 		return err
 	}
-	serial, err := redir.OpenSOL(ctx, conn, redir.SOLConfig{Config: s.redirection(), DeviceHeartbeat: 10 * time.Second})
+	serial, err := redir.OpenSOL(ctx, conn, redir.SOLConfig{Config: s.redirection()})
 	if err != nil {
 		return err
 	}
@@ -91,14 +92,14 @@ func (s *session) sol(ctx context.Context, f solFlags, escape int, boot *flows.B
 		s.note("the host is %s", powerText(p))
 	}
 	if s.inTerminal {
-		if escape != noEscape {
-			s.note("connected; %s ends the session", strings.ToUpper(f.escape))
-		}
 		restore, err := s.rawTerminal()
 		if err != nil {
 			return err
 		}
 		defer restore()
+		if escape != noEscape { // only now, as keys before would not be the host's
+			fmt.Fprintf(s.err, "connected; %s ends the session\r\n", strings.ToUpper(f.escape))
+		}
 		return console(ctx, serial, s.system, escape, 0)
 	}
 	return console(ctx, serial, s.system, noEscape, f.linger)
