@@ -110,7 +110,7 @@ func exitCode(err error) int {
 }
 
 // explain is the text of an error for a person, in lines that a terminal may see.
-func explain(err error) string {
+func (a *app) explain(err error) string {
 	var b strings.Builder
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimRight(line, "\n")
@@ -119,7 +119,7 @@ func explain(err error) string {
 		}
 		b.WriteString("amtctl: " + clean(line) + "\n")
 	}
-	if hint := hintFor(err); hint != "" {
+	if hint := a.hintFor(err); hint != "" {
 		b.WriteString(hint + "\n")
 	}
 	return b.String()
@@ -145,7 +145,7 @@ func untrusted(err error) *x509.Certificate {
 }
 
 // hintFor says what could be done.
-func hintFor(err error) string {
+func (a *app) hintFor(err error) string {
 	var closed *controlproto.CloseError
 	var client *controlproto.ClientError
 	if cert := untrusted(err); cert != nil {
@@ -163,6 +163,8 @@ func hintFor(err error) string {
 		return "Either there is a new certificate, or somebody is between you and it."
 	case errors.Is(err, wsman.ErrRealm), errors.Is(err, redir.ErrRealm):
 		return "Either the device was activated anew, or somebody is between you and it."
+	case a.flags.stored && (errors.Is(err, wsman.ErrCredentials) || errors.Is(err, redir.ErrCredentials)):
+		return "The server has no credentials of this device stored, or old ones."
 	case errors.Is(err, wsman.ErrCredentials), errors.Is(err, redir.ErrCredentials):
 		return "Do not try again and again: devices lock accounts."
 	case errors.Is(err, redir.ErrBusy):

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, s *system) int {
 		err = usageError("%v", err)
 	}
 	if err != nil {
-		fmt.Fprint(s.err, explain(err))
+		fmt.Fprint(s.err, a.explain(err))
 	}
 	return exitCode(err)
 }

@@ -116,8 +116,11 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	require.Equal(t, "off (S5)\n", do("power", "off"))
 	require.Equal(t, wsmantest.PowerOffSoft, m.Power())
 	require.Equal(t, "on (S0)\n", do("power", "on"))
+	w.in.Reset(strings.NewReader("with my password\n"))
+	require.Equal(t, "login: hello with my password\n", do("sol", "--linger", "0"))
 	w.env["AMTCTL_PASSWORD"] = "Wr0ng-Secret!"
 	w.fails(t, exitRefused, append([]string{"power"}, flags...)...)
+	require.Contains(t, w.fails(t, exitRefused, append([]string{"power", "--stored"}, flags...)...), "no credentials of this device stored")
 
 	// With those that the server has stored.
 	s.store(t, id)

@@ -148,7 +148,7 @@ func joined(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
 }
 
-// controlModes are the modes in words.
+// modeText is a control mode with the name that its documents use.
 func modeText(mode string) string {
 	switch mode {
 	case "client":
@@ -162,7 +162,7 @@ func modeText(mode string) string {
 func (a *app) printReport(r *report) error {
 	t := &table{}
 	for _, row := range [][2]string{
-		{"Host", joined(r.HostName, r.Domain)}, {"UUID", r.UUID}, {"AMT", joined(r.AMT, build(r.Firmware))}, {"Control mode", modeText(r.ControlMode)},
+		{"Host", strings.TrimSuffix(r.HostName+"."+r.Domain, ".")}, {"UUID", r.UUID}, {"AMT", joined(r.AMT, build(r.Firmware))}, {"Control mode", modeText(r.ControlMode)},
 		{"Power", r.Power}, {"Digest realm", r.Realm}, {"Machine", joined(r.Maker, r.Model)}, {"Serial number", r.Serial}, {"Board", r.Board},
 		{"BIOS", r.BIOS}, {"Processor", r.CPU},
 	} {

@@ -154,6 +154,9 @@ func (a *app) userAdmin() *cobra.Command {
 		if err := s.dev.SetAdmin(ctx, name, password); err != nil {
 			return err
 		}
+		if s.flags.stored {
+			s.note("the server still has the old password stored")
+		}
 		return s.done("ok", field{"name", name})
 	})
 	c.Flags().StringVar(&name, "name", flows.Admin, "`NAME` of the administrator from now on")
