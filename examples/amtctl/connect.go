@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -139,6 +140,11 @@ func (s *session) direct(cfg *wsman.Config) error {
 			return usageError("--host: %.40q is no port", p)
 		}
 		host, port = h, int(n)
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+	}
+	if port == portHTTPS && !g.tls {
+		return usageError("port %d speaks TLS: add --tls", port)
 	}
 	if g.redirectionPort != 0 {
 		redirection = int(g.redirectionPort)

@@ -36,6 +36,7 @@ func TestUsage(t *testing.T) {
 		"info --host h --tls --ca " + file:                      "no certificate",
 		"info --host h --tls --ca " + file + "x":                "--ca",
 		"info --host h --tls --client-cert " + file:             "--client-cert",
+		"info --host h:16993":                                   "add --tls",
 		"info --host h:x":                                       "is no port",
 		"info --host h --wait 0s":                               "--wait",
 		"info --host h --pass-file " + file + "x":               "--pass-file",
@@ -127,6 +128,16 @@ func TestExitCodes(t *testing.T) {
 	fails(exitRefused, "lock accounts", m.at("sol")...)
 	for _, secret := range []string{password, "Wr0ng-Secret!"} {
 		require.NotContains(t, all.String(), secret)
+	}
+}
+
+// An address of IPv6 is taken with brackets and without them.
+func TestIPv6(t *testing.T) {
+	w := newWorld()
+	w.env["AMTCTL_PASSWORD"] = password
+	for _, host := range []string{"[::1]:1", "[::1]", "::1"} {
+		_, _, stderr := w.run(t.Context(), "info", "--host", host, "--wait", "5s")
+		require.Contains(t, stderr, "[::1]:")
 	}
 }
 

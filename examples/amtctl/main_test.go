@@ -66,12 +66,50 @@ func newWorld() *world {
 	return w
 }
 
-// run runs the program and returns its exit code and what it printed.
+// run runs the program and returns its exit code and what it printed. A secret in that makes it leaked.
 func (w *world) run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	w.stdout.Reset()
 	w.stderr.Reset()
 	code = run(ctx, args, w.system)
-	return code, w.stdout.String(), w.stderr.String()
+	stdout, stderr = w.stdout.String(), w.stderr.String()
+	for name, value := range w.env {
+		if strings.Contains(name, "PASS") && value != "" && strings.Contains(stdout+stderr, value) {
+			return leaked, stdout, stderr
+		}
+	}
+	return code, stdout, stderr
+}
+
+// leaked is no exit code of the program.
+const leaked = -1
+
+// No command prints a secret, also when it tells each step.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	w, m := furnished(t, wsmantest.Config{})
+	w.env["AMTCTL_CIRA_PASSWORD"], w.env["AMTCTL_IMAGE_PASSWORD"] = "C1ra-Secret!", "im4ge-secret"
+	by, err := (&app{system: w.system}).throwaway()
+	require.NoError(t, err)
+	root, err := by.selfSigned()
+	require.NoError(t, err)
+	for _, args := range [][]string{
+		{"info"},
+		{"cira", "set", "--server", "mps.example.org", "--root", write(t, "root.der", root), "--mps-user", "abcdefgh"},
+		{"boot", "https", "--image", "https://x/boot", "--image-user", "u"},
+		{"wifi", "set", "home", "--ssid", "home"},
+		{"wifi", "show"},
+		{"users", "set", "operator", "--may", "redirection"},
+		{"users", "list"},
+		{"log", "--audit"},
+		{"sol", "--linger", "1ms"},
+		{"users", "admin"},
+	} {
+		for _, form := range []string{"-v", "--json"} {
+			if form == "--json" && (args[0] == "sol" || len(args) > 1 && args[1] == "admin") {
+				continue
+			}
+			w.ok(t, append(m.at(args...), form)...)
+		}
+	}
 }
 
 // ok runs the program, which has to succeed, and returns its output.

@@ -263,7 +263,7 @@ func (c *tunnelConn) Read(b []byte) (int, error) {
 	}
 	c.came = c.came || n > 0
 	if errors.Is(err, io.EOF) && !c.came {
-		err = fmt.Errorf("%w: %w", errNoTunnel, err)
+		err = errNoTunnel // and no EOF, behind which clients would not show it
 	}
 	return n, err
 }

@@ -142,8 +142,10 @@ func (s *site) refuses(t *testing.T) {
 	w := s.operator("nobody", password)
 	require.Contains(t, w.fails(t, exitRefused, append([]string{"power"}, flags...)...), "nobody")
 	w.env["AMTCTL_DEVICE"] = "node//" + strings.Repeat("A", 64)
-	code, _, _ := w.run(t.Context(), append([]string{"power"}, flags...)...)
+	code, _, stderr := w.run(t.Context(), append([]string{"power"}, flags...)...)
 	require.Contains(t, []int{exitRefused, exitConnection}, code)
+	require.NotContains(t, stderr, "auth=")
+	require.Contains(t, stderr, "may not be connected")
 	w.env["AMTCTL_LOGINPASS"] = "Wr0ng-Login!"
 	require.NotContains(t, w.fails(t, exitRefused, append([]string{"power"}, flags...)...), "Wr0ng")
 	require.Contains(t, w.fails(t, exitConnection, "power"), s.pin)
