@@ -5,7 +5,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -146,7 +145,7 @@ func TestPanics(t *testing.T) {
 			require.NoError(t, s.Shutdown(t.Context()), "no goroutine is left")
 		})
 	}
-	s := newTestServer(t, Config{Authenticate: func(*http.Request, *Query) (End, error) { panic(fmt.Sprint("no")) }}, false)
+	s := newTestServer(t, Config{Authenticate: func(*http.Request, *Query) (End, error) { panic("no") }}, false)
 	_, err := msgconn.Dial(t.Context(), s.url+"id=x", msgconn.DialOptions{})
 	require.Error(t, err)
 	require.NoError(t, s.Shutdown(t.Context()))

@@ -66,13 +66,17 @@ func (m *machines) attach(fleet mpstest.Fleet) {
 	}
 }
 
-// handlers are what is behind the ports of a device.
-func (m *machines) handlers(uuid apf.UUID) map[uint16]mpstest.Handler {
-	one := &machine{all: m, uuid: uuid}
+// join puts a machine behind a device.
+func (m *machines) join(c *mpstest.Config) {
+	one := &machine{all: m, uuid: c.UUID}
 	if m.ports != nil {
-		return one.handlers(m.ports)
+		c.Ports = one.handlers(m.ports)
+	} else {
+		c.Ports = one.handlers(m.usual)
 	}
-	return one.handlers(m.usual)
+	if c.ConnType != apf.ConnCIRA && c.MEIState == nil {
+		c.MEIState = one.get().MEIState()
+	}
 }
 
 // close ends the machines.

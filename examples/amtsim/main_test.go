@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"flag"
 	"io"
 	"net"
@@ -32,8 +33,8 @@ func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-cha
 	return startServerThat(t, nil)
 }
 
-// startServerThat also calls a function when a device changes its ports.
-func startServerThat(t *testing.T, changed func(*apf.Conn)) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
+// startServerThat lets a function change its configuration.
+func startServerThat(t *testing.T, change func(*apf.ServerConfig)) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
 	t.Helper()
 	cert, err := mpstest.NewCertificate("mps.example", "", nil)
 	require.NoError(t, err)
@@ -44,7 +45,9 @@ func startServerThat(t *testing.T, changed func(*apf.Conn)) (addr string, cert *
 		Authenticate:     func(context.Context, *apf.Login) error { return nil },
 		AllowSkippedAuth: true,
 		Ready:            func(c *apf.Conn) { ready <- c },
-		PortsChanged:     changed,
+	}
+	if change != nil {
+		change(config)
 	}
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
@@ -203,7 +206,7 @@ func TestEndsByItself(t *testing.T) {
 	addr, _, _ := startServer(t)
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), []string{"-mps", addr, "-user", "u", "-for", "10ms"}, &out, io.Discard))
-	require.Contains(t, out.String(), "in ")
+	require.Contains(t, out.String(), "of 1 devices were online, in ")
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
@@ -329,7 +332,9 @@ func (*tlsSettings) Class() string { return "AMT_TLSSettingData" }
 // TestPortsOfMachine switches the machine's TLS off: its ports go.
 func TestPortsOfMachine(t *testing.T) {
 	changed := make(chan []uint16, 10)
-	addr, _, online := startServerThat(t, func(c *apf.Conn) { changed <- c.Ports() })
+	addr, _, online := startServerThat(t, func(c *apf.ServerConfig) {
+		c.PortsChanged = func(c *apf.Conn) { changed <- c.Ports() }
+	})
 	simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-tls")
 	operator := client(t, <-online, wsmantest.DefaultPassword, false)
 	remote := wsman.Selector{Name: "InstanceID", Value: "Intel(r) AMT 802.3 TLS Settings"}
@@ -353,4 +358,33 @@ func TestPortsOfMachine(t *testing.T) {
 			t.Fatal("the ports are forwarded still")
 		}
 	}
+}
+
+// TestAgentsConnection is one as MeshCentral's agents make it, with the state of the machine.
+func TestAgentsConnection(t *testing.T) {
+	states := make(chan json.RawMessage, 10)
+	addr, _, online := startServerThat(t, func(c *apf.ServerConfig) {
+		c.Control = func(_ *apf.Conn, j apf.JSONControl) {
+			if j.Action() == apf.ActionMEIState {
+				states <- j.Value()
+			}
+		}
+	})
+	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-conn-type", "lms", "-amt-version", "15")
+	c := <-online
+	require.Equal(t, apf.ConnLMS, c.Login().ConnType)
+	require.Equal(t, []uint16{16992, 16993}, c.Ports())
+	var state struct {
+		UUID     string
+		Versions struct{ AMT string }
+	}
+	require.NoError(t, json.Unmarshal(<-states, &state))
+	require.Equal(t, c.Login().UUID.String(), state.UUID)
+	require.Equal(t, "15.0.35", state.Versions.AMT)
+
+	// The server has nothing more to do, and so has the program.
+	require.NoError(t, c.SendControl(t.Context(), apf.Control(apf.ActionClose)))
+	sim.until(t, "stopped: "+mpstest.ErrDismissed.Error(), 1)
+	sim.until(t, "1 of 1 devices were online", 1)
+	require.NoError(t, <-sim.done)
 }

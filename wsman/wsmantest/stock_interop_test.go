@@ -92,12 +92,15 @@ func nodeOf(u apf.UUID) string {
 	return "node//" + strings.NewReplacer("+", "@", "/", "$").Replace(b64([]byte(strings.Repeat(string(u[:]), 3))))
 }
 
-// waitCall waits until the server has made a call.
-func (f *fleet) waitCall(d *wsmantest.Device, class, op string) {
+// lastClass is what the server asks for last when it meets a device.
+const lastClass = "IPS_PowerManagementService"
+
+// waitCall waits until the server has made a call of that class.
+func (f *fleet) waitCall(d *wsmantest.Device, op string) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
 	defer cancel()
-	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(class, op) > 0 }), "%s %s; calls so far: %v", class, op, d.Calls())
+	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(lastClass, op) > 0 }), "%s; calls so far: %v", op, d.Calls())
 }
 
 // waitListed asks for the list of devices until one of them is as it shall be.
@@ -131,8 +134,7 @@ func TestStockManager(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Version: version, HostName: "pc-" + version, Logger: testLog(t)})
 			id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortRedirection)
-			last := "IPS_PowerManagementService"
-			f.waitCall(d, last, wsmantest.OpGet)
+			f.waitCall(d, wsmantest.OpGet)
 			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.Pwr == 1 })
 			assert.Equal(t, interop.ConnCIRA, got.Conn)
 			assert.Equal(t, d.Version()[:strings.LastIndexByte(d.Version(), '.')], got.AMT.Version)
@@ -150,7 +152,7 @@ func TestStockManager(t *testing.T) {
 			f.waitPower(d, wsmantest.PowerOffSoft)
 			f.Meshctrl(t, "devicepower", "--id", id, "--amton")
 			f.waitPower(d, wsmantest.PowerOn)
-			f.waitCall(d, last, "RequestOSPowerSavingStateChange")
+			f.waitCall(d, "RequestOSPowerSavingStateChange")
 			f.Meshctrl(t, "devicepower", "--id", id, "--amtreset")
 			f.waitBoots(d, 2)
 			// 311 is power on into the BIOS, 312 reset into it, 316 reset to PXE.
@@ -199,7 +201,7 @@ func TestStockTLS(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Version: version, TLS: true, Logger: testLog(t)})
 			id := f.join(d, func(cfg *mpstest.Config) { cfg.ConnType = apf.ConnRelay }, wsmantest.PortHTTPS)
-			f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+			f.waitCall(d, wsmantest.OpGet)
 			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.AMT.TLS == 1 && m.Pwr == 1 })
 			assert.Equal(t, d.Realm(), got.AMT.Realm)
 			f.Meshctrl(t, "devicepower", "--id", id, "--amtoff")
@@ -229,7 +231,7 @@ func TestStockQuirks(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Quirks: quirks, Logger: testLog(t)})
 			id := f.join(d, nil, wsmantest.PortHTTP)
-			f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+			f.waitCall(d, wsmantest.OpGet)
 			f.waitListed(id, func(m managed) bool { return m.AMT.Version == "16.1.25" && m.Pwr == 1 })
 			info := f.Meshctrl(t, "deviceinfo", "--id", id)
 			for _, want := range []string{"EB-100", "i5-12500", "EM8G3200"} {
@@ -256,7 +258,7 @@ func TestStockPolicy(t *testing.T) {
 	require.Equal(t, 1, d.Set("CIM_KVMRedirectionSAP", nil, "EnabledState", "3"))
 	require.Equal(t, 1, d.Set("IPS_OptInService", nil, "OptInRequired", "1"))
 	id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortHTTPS, wsmantest.PortRedirection)
-	f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+	f.waitCall(d, wsmantest.OpGet)
 
 	enabled, cert := d.TLS()
 	require.True(t, enabled)
