@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
 	require.NoError(t, err)
 	defer root.Close()
-	a := &agent{log: slog.New(slog.DiscardHandler), terminal: true, files: root, desktop: true}
+	a := &agent{log: slog.New(slog.DiscardHandler), terminal: true, files: root, desktop: desktopPattern}
 	const denied = `{"ctrlChannel":"102938","type":"console","msg":"Denied: the user is to be asked, and this agent can not","msgid":2}`
 	options := func(consent int) string {
 		return `{"ctrlChannel":"102938","type":"options","consent":` + strconv.Itoa(consent) + `}`
@@ -87,6 +87,6 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, ctx.Err(), "the tunnel has not ended")
 		})
 	}
-	require.Nil(t, a.desktopConfig(true).Input, "who may only look moves nothing")
-	require.NotNil(t, a.desktopConfig(false).Input)
+	require.Nil(t, a.desktopConfig(newPattern(), true).Input, "who may only look moves nothing")
+	require.NotNil(t, a.desktopConfig(newPattern(), false).Input)
 }
