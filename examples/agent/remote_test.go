@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -35,6 +36,18 @@ func TestOffers(t *testing.T) {
 	require.Len(t, handlers, 4)
 	require.NotContains(t, handlers, relay.ProtocolFiles)
 	require.NotContains(t, handlers, relay.ProtocolDesktop)
+}
+
+// A display is offered where there is one.
+func TestDesktopFlag(t *testing.T) {
+	for _, tt := range []struct{ flag, display, want string }{
+		{"auto", "", ""}, {"auto", ":7", desktopX11}, {"x11", ":7", desktopX11}, {"pattern", "", desktopPattern}, {"", ":7", ""},
+	} {
+		t.Setenv("DISPLAY", tt.display)
+		f, err := parseFlags([]string{"-data", t.TempDir(), "-desktop", tt.flag}, io.Discard)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, f.desktop, tt)
+	}
 }
 
 // What the device's user is to be asked about is refused with a word to the operator, whoever wants it asked; what the operator has

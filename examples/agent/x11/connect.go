@@ -63,7 +63,8 @@ func parseDisplay(name string) (address, error) {
 // nothing else can end a connection to a server that hangs.
 type wire struct {
 	net.Conn
-	setup []byte // goes out in place of what is written first
+	setup    []byte // goes out in place of what is written first
+	patience time.Duration
 }
 
 // Write implements [io.Writer].
@@ -72,7 +73,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	if w.setup != nil {
 		out, w.setup = w.setup, nil
 	}
-	if err := w.SetWriteDeadline(time.Now().Add(answerTime)); err != nil {
+	if err := w.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
 		return 0, err
 	}
 	if _, err := w.Conn.Write(out); err != nil {

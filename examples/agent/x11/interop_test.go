@@ -3,15 +3,12 @@
 package x11
 
 import (
-	"bufio"
 	"context"
 	"image"
 	"image/color"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,29 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/examples/agent/x11/x11test"
-	"github.com/meshcentral-go/sdk/internal/interop"
 	"github.com/meshcentral-go/sdk/relay/desktop"
 )
-
-// startX starts an X server that lets in who is on this machine, with a screen such as 640x480x24, and makes it the test's display.
-func startX(t *testing.T, screen string) *interop.Program {
-	t.Helper()
-	interop.Require(t, interop.PeerX)
-	number, printed, err := os.Pipe()
-	require.NoError(t, err)
-	defer number.Close()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", screen, "-nolisten", "tcp", "-noreset")
-	cmd.ExtraFiles = []*os.File{printed}
-	server := interop.StartProgram(t, cmd)
-	require.NoError(t, printed.Close())
-	line, err := bufio.NewReader(number).ReadString('\n')
-	require.NoError(t, err, server.Log())
-	n, err := strconv.Atoi(strings.TrimSpace(line))
-	require.NoError(t, err)
-	t.Setenv("DISPLAY", ":"+strconv.Itoa(n))
-	t.Setenv("XAUTHORITY", t.TempDir()+"/none")
-	return server
-}
 
 func open(t *testing.T) *Screen {
 	t.Helper()
@@ -68,7 +44,7 @@ func expect(t *testing.T, w *x11test.Window, events ...string) {
 }
 
 func TestCapture(t *testing.T) {
-	startX(t, "1001x777x24")
+	x11test.StartX(t, "1001x777x24")
 	x11test.Open(t, 300, 500) // more than a strip
 	s := open(t)
 	for range 2 {
@@ -117,7 +93,7 @@ func resize(t *testing.T, width, height uint16) {
 }
 
 func TestInput(t *testing.T) {
-	startX(t, "640x480x24")
+	x11test.StartX(t, "640x480x24")
 	w := x11test.Open(t, 300, 200)
 	s := open(t)
 	do := func(messages ...desktop.Message) {
@@ -199,7 +175,7 @@ func TestInput(t *testing.T) {
 }
 
 func TestServerEnds(t *testing.T) {
-	server := startX(t, "640x480x24")
+	server := x11test.StartX(t, "640x480x24")
 	s := open(t)
 	_, err := s.Capture(t.Context(), 0)
 	require.NoError(t, err)
@@ -215,21 +191,20 @@ func TestServerEnds(t *testing.T) {
 }
 
 func TestServerHangs(t *testing.T) {
-	server := startX(t, "640x480x24")
+	server := x11test.StartX(t, "640x480x24")
 	s := open(t)
 	server.Signal(t, syscall.SIGSTOP)
 	defer server.Signal(t, syscall.SIGCONT)
+	s.wire.patience = 50 * time.Millisecond
 	_, err := s.Capture(t.Context(), 0)
 	require.ErrorIs(t, err, ErrNoAnswer)
 	<-s.Done()
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	_, err = Open(ctx, os.Getenv("DISPLAY")) // connected, and not answered
+	_, err = connect(t.Context(), os.Getenv("DISPLAY"), 50*time.Millisecond) // connected, and not answered
 	require.ErrorContains(t, err, "x11: log in: ")
 }
 
 func TestRefusals(t *testing.T) {
-	startX(t, "640x480x16")
+	x11test.StartX(t, "640x480x16")
 	_, err := Open(t.Context(), os.Getenv("DISPLAY"))
 	require.ErrorIs(t, err, ErrFormat)
 	_, err = Open(t.Context(), os.Getenv("DISPLAY")+".5")

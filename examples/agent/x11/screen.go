@@ -57,16 +57,21 @@ type Screen struct {
 
 // Open connects to a display, named as in $DISPLAY, with the cookie of $XAUTHORITY.
 func Open(ctx context.Context, display string) (*Screen, error) {
+	return connect(ctx, display, answerTime)
+}
+
+func connect(ctx context.Context, display string, patience time.Duration) (*Screen, error) {
 	a, err := parseDisplay(display)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	w, err := dial(ctx, a)
 	if err != nil {
 		return nil, fmt.Errorf("x11: connect: %w", err)
 	}
+	w.patience = patience
 	xgb.Logger.SetOutput(io.Discard) // what it would print is returned as an error, too
 	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
 	defer stop()
@@ -156,7 +161,7 @@ func (s *Screen) failure(err error) error {
 
 // guard ends the connection if the returned function is not called in time.
 func (s *Screen) guard() (done func() bool) {
-	return time.AfterFunc(answerTime, func() {
+	return time.AfterFunc(s.wire.patience, func() {
 		s.hung.Store(true)
 		_ = s.wire.Close()
 	}).Stop

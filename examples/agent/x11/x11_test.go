@@ -1,6 +1,7 @@
 package x11
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"testing"
@@ -169,4 +170,15 @@ func TestCookie(t *testing.T) {
 	}
 	require.Equal(t, "l\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00", string(appendSetup(nil, nil)))
 	require.Equal(t, "l\x00\x0b\x00\x00\x00\x12\x00\x05\x00\x00\x00MIT-MAGIC-COOKIE-1\x00\x0012345\x00\x00\x00", string(appendSetup(nil, []byte("12345"))))
+}
+
+func FuzzCookie(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x04here\x00\x011\x00\x12MIT-MAGIC-COOKIE-1\x00\x03abc"), "1")
+	f.Fuzz(func(t *testing.T, b []byte, number string) {
+		cookie := cookieIn(b, "here", &net.UnixAddr{}, number)
+		require.True(t, bytes.Contains(b, cookie))
+		if len(cookie) > 0 {
+			require.Contains(t, string(b), cookieName)
+		}
+	})
 }

@@ -1,8 +1,9 @@
-// Package x11test has a window on an X display, which tells what is typed and clicked on it, for tests.
+// Package x11test has, for tests, an X server without a monitor and a window that tells what is typed and clicked on it.
 package x11test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"testing"
 
@@ -15,8 +16,8 @@ const events = 1000
 
 // Window is a window at the top left of a display, whose background is red.
 type Window struct {
-	// Events are what happened: "key SYM" with the symbol in hexadecimal and Shift taken into account, "release SYM", "button N at X,Y",
-	// "wheel N" and so on, as [xproto] tells it. It is closed with the connection.
+	// Events are what happened: "key SYM" and "release SYM" with the symbol in hexadecimal, which is that with Shift if it is held,
+	// "button N at X,Y" and "button N released at X,Y". It is closed with the connection.
 	Events chan string
 
 	conn   *xgb.Conn
@@ -27,6 +28,7 @@ type Window struct {
 // to have the display's address and key.
 func Open(t testing.TB, width, height uint16) *Window {
 	t.Helper()
+	xgb.Logger.SetOutput(io.Discard) // that there is no cookie
 	conn, err := xgb.NewConnDisplay(os.Getenv("DISPLAY"))
 	if err != nil {
 		t.Fatal(err)
