@@ -26,7 +26,7 @@ type agent struct {
 	// What operators may use of this machine.
 	terminal bool
 	files    *os.Root // nil: no files
-	desktop  bool     // a test pattern
+	desktop  string   // "", desktopPattern or desktopX11
 	ports    ports
 }
 
@@ -81,7 +81,7 @@ func (a *agent) capabilities() agentproto.Capabilities {
 	if a.files != nil {
 		caps |= agentproto.CapFiles
 	}
-	if a.desktop {
+	if a.desktop != "" {
 		caps |= agentproto.CapDesktop
 	}
 	return caps

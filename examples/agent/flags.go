@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set.TextVar(&f.level, "log-level", slog.LevelInfo, "least `LEVEL` that is logged: debug, info, warn or error")
 	set.BoolVar(&f.terminal, "terminal", false, "offer operators a shell of this account, which can do all that it can; Linux and macOS")
 	set.StringVar(&f.files, "files", "", "offer operators the files in a `FOLDER`, to read and to write, and nothing outside of it")
-	set.StringVar(&f.desktop, "desktop", "", "offer operators a desktop: `pattern` is a test pattern, which is nothing of this machine")
+	set.StringVar(&f.desktop, "desktop", "", "offer operators a desktop: `KIND` is x11 (the X display of $DISPLAY), auto (that if there is one), or pattern, which is nothing of this machine")
 	set.Var(&f.ports, "ports", "let operators reach TCP and UDP `PORTS`: a list of PORT of this machine, HOST:PORT, *:PORT, HOST:*, or any")
 	err := set.Parse(args)
 	switch {
@@ -57,10 +58,18 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 		return f, fmt.Errorf("-name must be one line of at most %d bytes", maxName)
 	case f.insecure && !isURL(f.msh):
 		return f, errors.New("-insecure-msh goes with a -msh that is a URL")
-	case f.desktop != "" && f.desktop != "pattern":
-		return f, fmt.Errorf("-desktop can be pattern, and not %.40q", f.desktop)
+	case !slices.Contains([]string{"", desktopAuto, desktopX11, desktopPattern}, f.desktop):
+		return f, fmt.Errorf("-desktop can be x11, auto or pattern, and not %.40q", f.desktop)
+	case f.desktop == desktopX11 && os.Getenv("DISPLAY") == "":
+		return f, errors.New("-desktop x11 needs an X display: DISPLAY is not set")
 	case f.terminal && runtime.GOOS != "linux" && runtime.GOOS != "darwin":
 		return f, errors.New("-terminal is for Linux and macOS")
+	}
+	if f.desktop == desktopAuto {
+		f.desktop = ""
+		if os.Getenv("DISPLAY") != "" {
+			f.desktop = desktopX11
+		}
 	}
 	if f.data == "" {
 		dir, err := os.UserConfigDir()

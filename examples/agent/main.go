@@ -18,8 +18,7 @@
 //	-terminal        a shell of the account that the agent runs as
 //	-files FOLDER    the files in a folder, which is "/" to operators; nothing leads out of it
 //	-ports LIST      TCP and UDP ports, of this machine and of others that it reaches
-//
-// and with -desktop pattern a screen that shows a test pattern.
+//	-desktop x11     the X display of $DISPLAY; -desktop auto if there is one; -desktop pattern shows a test pattern
 
 // Some stock servers have a certificate with a negative serial number, because of the way they make them, and crypto/tls
 // refuses those. Nothing is lost by taking them: what proves the server is its ServerID, inside the connection.
@@ -93,7 +92,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	system := hostinfo.ReadSystem()
 	device := newAgent(settings.tag, log)
 	device.proxy = settings.proxy
-	device.terminal, device.desktop, device.ports = flags.terminal, flags.desktop != "", flags.ports
+	device.terminal, device.desktop, device.ports = flags.terminal, flags.desktop, flags.ports
 	if flags.files != "" {
 		if device.files, err = os.OpenRoot(flags.files); err != nil {
 			return fmt.Errorf("-files: %w", err)

@@ -170,6 +170,7 @@ func (l logLines) Write(b []byte) (int, error) {
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
+	t.Setenv("DISPLAY", "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, []byte("not settings"), 0o600))
@@ -190,6 +191,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"broken identity":   {[]string{"-data", broken}, "agent.pem"},
 		"name of two lines": {[]string{"-data", dir, "-name", "a\nb"}, "-name"},
 		"desktop of what":   {[]string{"-data", dir, "-desktop", "all"}, "-desktop"},
+		"no display":        {[]string{"-data", dir, "-desktop", "x11"}, "DISPLAY is not set"},
 		"files nowhere":     {[]string{"-data", dataDir(t, server), "-files", filepath.Join(dir, "none")}, "-files"},
 		"insecure what":     {[]string{"-data", dir, "-insecure-msh"}, "-insecure-msh"},
 	} {

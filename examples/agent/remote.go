@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
+	"github.com/meshcentral-go/sdk/examples/agent/x11"
 	"github.com/meshcentral-go/sdk/relay"
 	"github.com/meshcentral-go/sdk/relay/desktop"
 	"github.com/meshcentral-go/sdk/relay/files"
@@ -34,21 +36,57 @@ func (a *agent) handlers() map[relay.Protocol]relay.Handler {
 			return files.Serve(ctx, s, files.ServeConfig{Root: a.files, Logger: a.log})
 		})
 	}
-	if a.desktop {
+	if a.desktop != "" {
 		handlers[relay.ProtocolDesktop] = a.consented(askDesktop, a.serveDesktop)
 	}
 	return handlers
 }
 
-func (a *agent) serveDesktop(ctx context.Context, s *relay.Session) error {
-	return desktop.NewAgent(s, a.desktopConfig(s.ViewOnly())).Run(ctx)
+// What -desktop can be.
+const (
+	desktopAuto    = "auto" // desktopX11 if there is a display, or nothing
+	desktopX11     = "x11"
+	desktopPattern = "pattern"
+)
+
+// screen is a desktop that a viewer looks at and works on.
+type screen interface {
+	desktop.Source
+	desktop.Input
 }
 
-func (a *agent) desktopConfig(viewOnly bool) desktop.AgentConfig {
-	screen := newPattern()
-	cfg := desktop.AgentConfig{Source: screen, Displays: desktop.Displays{IDs: []uint16{0}}, Logger: a.log}
+func (a *agent) serveDesktop(ctx context.Context, s *relay.Session) error {
+	if a.desktop != desktopX11 {
+		return desktop.NewAgent(s, a.desktopConfig(newPattern(), s.ViewOnly())).Run(ctx)
+	}
+	// Each viewer has a connection to the display: what he holds is let go of when he leaves.
+	display, err := x11.Open(ctx, os.Getenv("DISPLAY"))
+	if err != nil {
+		id := relay.ConsoleDenied
+		return errors.Join(err, s.SendControl(ctx, &relay.ControlConsole{Msg: "The display of the device can not be opened.", ID: &id}))
+	}
+	defer display.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	defer func() {
+		cancel(nil)
+		<-ended
+	}()
+	go func() { // a viewer who has paused does not notice that the display has gone
+		defer close(ended)
+		select {
+		case <-display.Done():
+			cancel(display.Err())
+		case <-ctx.Done():
+		}
+	}()
+	return desktop.NewAgent(s, a.desktopConfig(display, s.ViewOnly())).Run(ctx)
+}
+
+func (a *agent) desktopConfig(from screen, viewOnly bool) desktop.AgentConfig {
+	cfg := desktop.AgentConfig{Source: from, Displays: desktop.Displays{IDs: []uint16{0}}, Logger: a.log}
 	if !viewOnly {
-		cfg.Input = screen
+		cfg.Input = from
 	}
 	return cfg
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -37,13 +38,25 @@ func TestOffers(t *testing.T) {
 	require.NotContains(t, handlers, relay.ProtocolDesktop)
 }
 
+// A display is offered where there is one.
+func TestDesktopFlag(t *testing.T) {
+	for _, tt := range []struct{ flag, display, want string }{
+		{"auto", "", ""}, {"auto", ":7", desktopX11}, {"x11", ":7", desktopX11}, {"pattern", "", desktopPattern}, {"", ":7", ""},
+	} {
+		t.Setenv("DISPLAY", tt.display)
+		f, err := parseFlags([]string{"-data", t.TempDir(), "-desktop", tt.flag}, io.Discard)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, f.desktop, tt)
+	}
+}
+
 // What the device's user is to be asked about is refused with a word to the operator, whoever wants it asked; what the operator has
 // no right to is not begun.
 func TestRefusals(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
 	require.NoError(t, err)
 	defer root.Close()
-	a := &agent{log: slog.New(slog.DiscardHandler), terminal: true, files: root, desktop: true}
+	a := &agent{log: slog.New(slog.DiscardHandler), terminal: true, files: root, desktop: desktopPattern}
 	const denied = `{"ctrlChannel":"102938","type":"console","msg":"Denied: the user is to be asked, and this agent can not","msgid":2}`
 	options := func(consent int) string {
 		return `{"ctrlChannel":"102938","type":"options","consent":` + strconv.Itoa(consent) + `}`
@@ -87,6 +100,6 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, ctx.Err(), "the tunnel has not ended")
 		})
 	}
-	require.Nil(t, a.desktopConfig(true).Input, "who may only look moves nothing")
-	require.NotNil(t, a.desktopConfig(false).Input)
+	require.Nil(t, a.desktopConfig(newPattern(), true).Input, "who may only look moves nothing")
+	require.NotNil(t, a.desktopConfig(newPattern(), false).Input)
 }
