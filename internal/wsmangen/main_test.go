@@ -143,6 +143,24 @@ class AMT_User
 	require.Contains(t, string(files["amt/new_gen.go"]), "case \"AMT_User.Use\":\n\t\treturn new(UserUse)\n")
 }
 
+// Words in texts that look like packages import nothing.
+func TestImports(t *testing.T) {
+	files, err := generate(fstest.MapFS{"cim/a.txt": {Data: []byte(`
+enum State uint8
+	| A state of the time. Mind the context.
+	0 Unknown | at any time.
+
+class CIM_Thing
+	| A thing of its time. Mind the context.
+	X string | Some time.
+`)}})
+	require.NoError(t, err)
+	text := string(files["cim/a_gen.go"])
+	require.Contains(t, text, "\t\"strconv\"\n")
+	require.NotContains(t, text, "\"time\"")
+	require.NotContains(t, text, "\"context\"")
+}
+
 func TestGoName(t *testing.T) {
 	for name, want := range map[string]string{
 		"InstanceID": "InstanceID", "OemID": "OEMID", "GetUuid": "GetUUID", "NetworkDnsSuffix": "NetworkDNSSuffix",

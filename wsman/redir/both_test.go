@@ -44,6 +44,12 @@ func serve(t testing.TB, d *Device) (net.Conn, <-chan error) {
 	return operator, ended
 }
 
+// patient are the times of a session over which the load of the machine has no power.
+func patient(c *Config) {
+	c.Credentials = testCredentials()
+	c.LoginTimeout, c.WriteTimeout = time.Hour, time.Hour
+}
+
 func testDevice(change func(*DeviceConfig)) *Device {
 	cfg := DeviceConfig{Realm: testRealm, Password: testPasswords, SOL: Echo}
 	if change != nil {
@@ -135,9 +141,14 @@ func copyMedium(id DriveID, result chan<- copied) func(context.Context, *IDERHos
 func TestIDERCopy(t *testing.T) {
 	result := make(chan copied, 1)
 	medium := randomMedium{100 << 20}
-	conn, ended := serve(t, testDevice(func(c *DeviceConfig) { c.IDER = copyMedium(CD, result) }))
+	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+		c.LoginTimeout, c.WriteTimeout = time.Hour, time.Hour
+		c.IDER = copyMedium(CD, result)
+	}))
+	cfg := IDERConfig{CD: Medium{medium, medium.size}, Mode: StartNow, Silence: time.Hour}
+	patient(&cfg.Config)
 	began := time.Now()
-	s, err := OpenIDER(t.Context(), conn, IDERConfig{Config: Config{Credentials: testCredentials()}, CD: Medium{medium, medium.size}, Mode: StartNow})
+	s, err := OpenIDER(t.Context(), conn, cfg)
 	require.NoError(t, err)
 	c := <-result
 	took := time.Since(began)

@@ -225,9 +225,10 @@ func served(ctx context.Context, done <-chan struct{}, reason func() error, end 
 	return inOrder(ended)
 }
 
-// inOrder is nil for what is no failure.
+// inOrder is nil for what is no failure: the operator has said that it is over, or has gone, which a heartbeat into a pipe
+// may be the first to find out.
 func inOrder(err error) error {
-	if isOneOf(err, ErrEnded, io.EOF, net.ErrClosed) {
+	if isOneOf(err, ErrEnded, io.EOF, io.ErrClosedPipe, net.ErrClosed) {
 		return nil
 	}
 	return err

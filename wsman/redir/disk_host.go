@@ -1,6 +1,9 @@
 package redir
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // DiskHost is the device's end of IDE-R, without I/O: the host that reads the operator's media, with the firmware between
 // them. It has one command at a time.
@@ -123,6 +126,13 @@ func (h *DiskHost) Result() (DiskResult, bool) {
 		return DiskResult{}, false
 	}
 	return *h.result, true
+}
+
+// giveUp lets the data of the command under way go elsewhere.
+func (h *DiskHost) giveUp() {
+	if h.pending {
+		h.into, h.write = make([]byte, len(h.into)), bytes.Clone(h.write)
+	}
 }
 
 // Receive takes a message of the operator and appends what it is answered with. An error is final.

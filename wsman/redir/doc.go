@@ -22,5 +22,6 @@
 // IDE-R, [RedirInterceptor] and [HTTPInterceptor]. Drivers over a connection that the caller has made: [OpenSOL], [OpenIDER]
 // and [OpenKVM] for the operator's end, [Device] for the device's, [Intercept] between both.
 //
-// All integers are little-endian, except those within SCSI commands and their answers.
+// All integers are little-endian, except those within SCSI commands and their answers. PROTOCOL.md beside this file has what is
+// not in the doc comments.
 package redir

@@ -667,3 +667,34 @@ func TestKVMBytes(t *testing.T) {
 	require.Equal(t, "RFB 004.000\n", string(got))
 	require.NoError(t, rfb.Close())
 }
+
+// TestIDERCloseStuck: a device that reads nothing does not hold up Close.
+func TestIDERCloseStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		stuck := make(chan struct{})
+		go func() {
+			tr := newTransport(b, Operator, time.Minute)
+			_ = NewDevice(DeviceConfig{}).login(tr, testServer(nil))
+			h := NewDiskHost(DiskHostConfig{})
+			for h.Mode() == 0 {
+				m, err := tr.receive(0)
+				if err != nil {
+					return
+				}
+				out, _ := h.Receive(nil, m)
+				_ = tr.send(out, time.Time{})
+			}
+			_ = tr.send(h.Ping(nil), time.Time{}) // the answer is not read
+			close(stuck)
+		}()
+		s, err := OpenIDER(t.Context(), a, IDERConfig{Config: testConfig()})
+		require.NoError(t, err)
+		<-stuck
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, s.Close())
+		require.LessOrEqual(t, time.Since(start), 2*closeTimeout)
+		_ = b.Close()
+	})
+}

@@ -21,6 +21,8 @@ var (
 	ErrSequence = errors.New("redir: wrong IDE-R sequence number")
 	// ErrSilent says that the peer sent nothing, heartbeats included, for too long.
 	ErrSilent = errors.New("redir: peer is silent")
+	// ErrReset says that a command did not come to its end, because the host has reset its bus.
+	ErrReset = errors.New("redir: bus was reset")
 	// ErrEnded says that the peer ended the session with a message of its own.
 	ErrEnded = errors.New("redir: peer ended the session")
 

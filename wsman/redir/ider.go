@@ -229,12 +229,15 @@ func (s *IDERSession) Err() error {
 	return s.err
 }
 
-// Close ends the session: the host's drives are gone. It waits until nothing of it runs any more, reads of the media included.
+// Close ends the session: the host's drives are gone. It waits until nothing of it runs any more, reads of the media included;
+// not for a device that takes nothing any more.
 func (s *IDERSession) Close() error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
 		close(s.closing)
+		// A message that is stuck. The next one has a time of its own.
+		_ = s.t.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 	}
 	s.mu.Unlock()
 	s.workers.Wait()

@@ -175,7 +175,7 @@ func (h *IDERHost) WaitDrives(ctx context.Context) (StartMode, error) {
 }
 
 // Command does a command and waits for its end. If ctx ends first the bus is to be reset before there is another one; some
-// operators leave commands without an answer.
+// operators leave commands without an answer. A reset ends it with ErrReset.
 func (h *IDERHost) Command(ctx context.Context, c HostCommand) (DiskResult, error) {
 	select {
 	case h.turn <- struct{}{}:
@@ -187,7 +187,19 @@ func (h *IDERHost) Command(ctx context.Context, c HostCommand) (DiskResult, erro
 		return DiskResult{}, err
 	}
 	var result DiskResult
-	err := h.wait(ctx, func() (ok bool) { result, ok = h.host.Result(); return ok })
+	var ended bool
+	err := h.wait(ctx, func() bool {
+		result, ended = h.host.Result()
+		return ended || !h.host.pending
+	})
+	switch {
+	case err != nil:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.host.giveUp() // what may still come does not go into the caller's memory
+	case !ended:
+		err = ErrReset
+	}
 	return result, err
 }
 
@@ -245,15 +257,18 @@ func (h *IDERHost) Capacity(ctx context.Context, id DriveID) (blocks, size int64
 	}
 	blocks = int64(binary.BigEndian.Uint32(b[:])) + 1
 	size = int64(binary.BigEndian.Uint32(b[4:]))
-	if size == 0 || size > hostRead {
-		return 0, 0, protocolError("blocks of %d bytes", size)
+	if size != id.BlockSize() {
+		return 0, 0, protocolError("blocks of %d bytes on %v", size, id)
 	}
 	return blocks, size, nil
 }
 
-// ReadBlocks fills b from a block on. It is a multiple of the drive's blocks.
+// ReadBlocks fills b from a block on. It is a multiple of the drive's blocks, of at most 65535.
 func (h *IDERHost) ReadBlocks(ctx context.Context, id DriveID, lba uint32, b []byte) error {
 	count := int64(len(b)) / id.BlockSize()
+	if count > 0xFFFF || count*id.BlockSize() != int64(len(b)) {
+		return fmt.Errorf("redir: a read of %d bytes from %v", len(b), id)
+	}
 	n, err := h.Do(ctx, id, SCSICommand{Op: OpRead10, LBA: lba, Blocks: uint32(count)}, b) //nolint:gosec // of a buffer in memory
 	if err == nil && n < len(b) {
 		err = io.ErrUnexpectedEOF // a stock operator's answer to what is beyond the end

@@ -31,6 +31,7 @@ type Challenges struct {
 
 type deviceChallenge struct {
 	challenge *digest.Challenge
+	proven    string // the nonce that the credentials were accepted with last
 	refusals  int
 	until     time.Time // no attempts before
 }
@@ -69,8 +70,10 @@ func (c *Challenges) get(key string) (*digest.Challenge, error) {
 	return d.challenge, nil
 }
 
-// put takes what came with a 401.
-func (c *Challenges) put(key string, challenge *digest.Challenge, authorized bool) {
+// put takes what came with a 401 to a request, in which was a digest for the nonce, or none if it is empty. The refusal of a
+// nonce with which the credentials were good before is no refusal of the credentials: it is too old, for as many connections
+// as come with it at once.
+func (c *Challenges) put(key string, challenge *digest.Challenge, nonce string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d := c.devices[key]
@@ -92,18 +95,18 @@ func (c *Challenges) put(key string, challenge *digest.Challenge, authorized boo
 		c.devices[key] = d
 	}
 	d.challenge = challenge
-	if authorized {
+	if nonce != "" && nonce != d.proven {
 		d.refusals++
 		d.until = time.Now().Add(refusalPause)
 	}
 }
 
-// accepted says that the device took the credentials.
-func (c *Challenges) accepted(key string) {
+// accepted says that the device took the credentials, with a nonce.
+func (c *Challenges) accepted(key, nonce string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d := c.devices[key]; d != nil {
-		d.refusals = 0
+		d.refusals, d.proven = 0, nonce
 	}
 }
 

@@ -3,6 +3,7 @@ package redir
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -22,14 +23,14 @@ type HTTPInterceptorConfig struct {
 	Challenges *Challenges
 	// Key names the device and port in Challenges.
 	Key string
-	// BlockStorage changes requests for /amt-storage, so that they find nothing.
+	// BlockStorage changes requests for /amt-storage, however it is spelled, so that they find nothing.
 	BlockStorage bool
 }
 
 // HTTPInterceptor puts a device's stored credentials into the HTTP requests of an operator, who may send any or none: from each
 // request the field Authorization is dropped, and, when a challenge of the device is known, one with the stored credentials is
-// put in, of quality auth, which AMT takes even where it offers auth-int. Answers pass as they are; a challenge in them is
-// remembered. Bodies of any length and kind pass through.
+// put in, of quality auth, which AMT takes even where it offers auth-int. Answers pass as they are, without
+// Authentication-Info; a challenge in them is remembered. Bodies of any length and kind pass through.
 //
 // It holds one head of a message at most, of [MaxHead] bytes, and is strict: what is not HTTP/1, or can be understood in two
 // ways, ends the stream. After three refusals in a row nothing more is sent to that device for 20 seconds.
@@ -50,8 +51,8 @@ type HTTPInterceptor struct {
 
 // httpWaiting is a request that has no answer yet.
 type httpWaiting struct {
-	head       bool // its answer has no body
-	authorized bool
+	head  bool   // its answer has no body
+	nonce string // what was put in is for this one; empty if nothing was
 }
 
 // NewHTTPInterceptor returns an interceptor for one connection.
@@ -98,8 +99,9 @@ func (i *HTTPInterceptor) request(dst, raw []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if method == "CONNECT" {
-		return dst, protocolError("HTTP method CONNECT")
+	switch strings.ToUpper(method) {
+	case "CONNECT", "TRACE": // TRACE would show the operator what is put in
+		return dst, protocolError("HTTP method %s", method)
 	}
 	if len(i.waiting) >= maxPipelined {
 		return dst, fmt.Errorf("%w: %d requests without an answer", ErrTooLarge, len(i.waiting))
@@ -107,14 +109,17 @@ func (i *HTTPInterceptor) request(dst, raw []byte) ([]byte, error) {
 	if err := i.requests.body(&h, true, false); err != nil {
 		return dst, err
 	}
-	if rest, ok := strings.CutPrefix(target, "/amt-storage"); ok && i.cfg.BlockStorage {
-		target = "/amt-dummy-storage" + rest
+	if version == "HTTP/1.0" && i.requests.state == httpInChunkLine {
+		return dst, protocolError("chunks in HTTP/1.0") // which some servers do not know
 	}
-	authorization, err := i.authorize(method, target)
+	if i.cfg.BlockStorage {
+		target = withoutStorage(target)
+	}
+	authorization, nonce, err := i.authorize(method, target)
 	if err != nil {
 		return dst, err
 	}
-	i.waiting = append(i.waiting, httpWaiting{head: method == "HEAD", authorized: authorization != ""})
+	i.waiting = append(i.waiting, httpWaiting{head: method == "HEAD", nonce: nonce})
 
 	dst = append(dst, method...)
 	dst = append(dst, ' ')
@@ -136,25 +141,58 @@ func (i *HTTPInterceptor) request(dst, raw []byte) ([]byte, error) {
 	return append(dst, "\r\n"...), nil
 }
 
-// authorize returns the field that is put in, or nothing as long as the device has not asked for it.
-func (i *HTTPInterceptor) authorize(method, target string) (string, error) {
+// withoutStorage gives a target that is in the storage, in whatever way it is spelled, another name.
+func withoutStorage(target string) string {
+	const storage = "/amt-storage"
+	if rest, ok := strings.CutPrefix(target, storage); ok {
+		target = "/amt-dummy-storage" + rest // where there may be a way back
+	}
+	path, _, _ := strings.Cut(target, "?")
+	for range 3 { // as it is, decoded, and decoded twice
+		if strings.Contains(strings.ToLower(path), storage[1:]) {
+			return "/amt-dummy-storage"
+		}
+		path = percentDecoded(path)
+	}
+	return target
+}
+
+// percentDecoded decodes what it can, and leaves the rest as it is.
+func percentDecoded(s string) string {
+	b := make([]byte, 0, len(s))
+	for ; s != ""; s = s[1:] {
+		if len(s) > 2 && s[0] == '%' {
+			if v, err := strconv.ParseUint(s[1:3], 16, 8); err == nil {
+				b = append(b, byte(v))
+				s = s[2:]
+				continue
+			}
+		}
+		b = append(b, s[0])
+	}
+	return string(b)
+}
+
+// authorize returns the field that is put in, and the nonce in it, or nothing as long as the device has not asked for it.
+func (i *HTTPInterceptor) authorize(method, target string) (field, nonce string, err error) {
 	challenge, err := i.cfg.Challenges.get(i.cfg.Key)
 	if err != nil || challenge == nil {
-		return "", err
+		return "", "", err
 	}
 	c := i.cfg.Credentials
 	if c.Realm != "" && c.Realm != challenge.Realm {
-		return "", ErrRealm
+		return "", "", ErrRealm
 	}
 	if challenge.Nonce != i.nonce {
 		i.nonce, i.count = challenge.Nonce, 0
 	}
 	i.count++
 	a := challenge.Authorize(&digest.Credentials{Username: c.Username, Password: c.Password}, method, target, nil, i.count, i.cnonce)
-	return string(a.Append(nil)), nil
+	return string(a.Append(nil)), a.Nonce, nil
 }
 
-// answer takes the head of an answer, says how its body is framed, and appends it as it is.
+// answer takes the head of an answer, says how its body is framed, and appends it, as it is but for Authentication-Info:
+// that is made of the password too.
 func (i *HTTPInterceptor) answer(dst, raw []byte) ([]byte, error) {
 	h, err := parseHead(raw)
 	if err != nil {
@@ -179,11 +217,19 @@ func (i *HTTPInterceptor) answer(dst, raw []byte) ([]byte, error) {
 		return dst, err
 	}
 	if status == 401 {
-		i.cfg.Challenges.put(i.cfg.Key, h.challenge(), to.authorized)
-	} else if to.authorized {
-		i.cfg.Challenges.accepted(i.cfg.Key)
+		i.cfg.Challenges.put(i.cfg.Key, h.challenge(), to.nonce)
+	} else if to.nonce != "" {
+		i.cfg.Challenges.accepted(i.cfg.Key, to.nonce)
 	}
-	return append(dst, raw...), nil
+	dst = append(dst, h.first...)
+	dst = append(dst, "\r\n"...)
+	for _, f := range h.fields {
+		if !strings.EqualFold(f.name, "Authentication-Info") {
+			dst = append(dst, f.line...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	return append(dst, "\r\n"...), nil
 }
 
 // httpHead is the head of a message, cut into its lines.
@@ -213,7 +259,8 @@ func parseHead(raw []byte) (httpHead, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || !isToken(name) {
-			return h, protocolError("HTTP field %.64q", line)
+			// Its text is not told: it may be a part of somebody's credentials.
+			return h, protocolError("line %d of the head of an HTTP message is no field", i+1)
 		}
 		h.fields = append(h.fields, httpField{line, name, strings.Trim(value, " \t")})
 	}
@@ -222,9 +269,12 @@ func parseHead(raw []byte) (httpHead, error) {
 
 func (h *httpHead) requestLine() (method, target, version string, err error) {
 	parts := strings.Split(h.first, " ")
-	if len(parts) != 3 || !isToken(parts[0]) || parts[1] == "" || parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0" ||
-		strings.ContainsAny(parts[1], "\"\\\t") {
-		return "", "", "", protocolError("HTTP request line %.64q", h.first)
+	switch {
+	case len(parts) != 3 || !isToken(parts[0]) || parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0":
+		return "", "", "", protocolError("HTTP request line of %d parts", len(parts))
+	case parts[1] != "*" && !strings.HasPrefix(parts[1], "/") || strings.ContainsAny(parts[1], "\"\\\t"):
+		// Whole addresses are for proxies. A target may hold a secret, so it is not told.
+		return "", "", "", protocolError("HTTP request for something that is no path")
 	}
 	return parts[0], parts[1], parts[2], nil
 }

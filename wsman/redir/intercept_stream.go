@@ -89,7 +89,7 @@ func (s *httpStream) run(dst, src []byte, request bool, head func(dst, raw []byt
 			}
 			src = src[n:]
 			if raw != nil {
-				if _, err := parseTrailer(raw); err != nil {
+				if err := checkTrailer(raw); err != nil {
 					return dst, err
 				}
 				dst = append(dst, raw...)
@@ -217,7 +217,7 @@ func (s *httpStream) chunkLine(raw []byte) error {
 	size = strings.TrimRight(size, " \t")
 	n, err := strconv.ParseUint(size, 16, 63)
 	if err != nil || size[0] == '+' || n > math.MaxInt64 || strings.ContainsAny(extension, "\r\n\x00") {
-		return protocolError("HTTP chunk size %.32q", line)
+		return protocolError("HTTP chunk without a size") // what is there may be anything
 	}
 	s.left = int64(n) //nolint:gosec // checked
 	if n == 0 {
@@ -228,15 +228,20 @@ func (s *httpStream) chunkLine(raw []byte) error {
 	return nil
 }
 
-// parseTrailer checks a line of a trailer.
-func parseTrailer(raw []byte) (httpField, error) {
+// checkTrailer checks a line of a trailer. What says who asks, or how long something is, belongs into the head: a peer that
+// puts both together would take it for the interceptor's.
+func checkTrailer(raw []byte) error {
 	line := raw[:len(raw)-2]
 	if len(line) == 0 {
-		return httpField{}, nil
+		return nil
 	}
 	h, err := parseHead(append([]byte("x\r\n"), line...))
 	if err != nil {
-		return httpField{}, err
+		return err
 	}
-	return h.fields[0], nil
+	switch name := h.fields[0].name; strings.ToLower(name) {
+	case "authorization", "content-length", "transfer-encoding", "host", "www-authenticate", "authentication-info":
+		return protocolError("HTTP field %s in a trailer", name)
+	}
+	return nil
 }

@@ -248,7 +248,7 @@ func TestHTTPRefusals(t *testing.T) {
 			require.NoError(t, round(401))
 		}
 		require.NoError(t, round(200)) // it was but the nonce
-		for range 3 {
+		for range 4 {                  // the first is for a nonce that was good, and does not count
 			require.NoError(t, round(401))
 		}
 		require.ErrorIs(t, round(401), ErrCredentials)
@@ -268,7 +268,7 @@ func TestHTTPRefusals(t *testing.T) {
 func TestChallengesLimit(t *testing.T) {
 	c := &Challenges{Limit: 3}
 	for n := range 100 {
-		c.put(fmt.Sprint(n), &digest.Challenge{Nonce: "n"}, false)
+		c.put(fmt.Sprint(n), &digest.Challenge{Nonce: "n"}, "")
 		known, err := c.get(fmt.Sprint(n))
 		require.NoError(t, err)
 		require.NotNil(t, known)
@@ -566,4 +566,98 @@ func TestGarbageIsCheap(t *testing.T) {
 		require.Nil(t, r.operator, name)
 		require.Nil(t, r.device, name)
 	}
+}
+
+// challenged returns an interceptor that knows what the device asks for.
+func challenged(t *testing.T, change func(*HTTPInterceptorConfig)) *HTTPInterceptor {
+	t.Helper()
+	i := testHTTP(change)
+	_, err := feed(i.FromDevice, "HTTP/1.1 401 X\r\nContent-Length: 0\r\nWWW-Authenticate: "+testChallenge+"\r\n\r\n", false)
+	require.NoError(t, err)
+	return i
+}
+
+func TestHTTPBlockStorageForms(t *testing.T) {
+	for target, want := range map[string]string{
+		"/amt-storage":                    "/amt-dummy-storage",
+		"/amt-storage/a?b":                "/amt-dummy-storage/a?b",
+		"/amt-storage/../amt-storage/":    "/amt-dummy-storage",
+		"/amt-storage/%2e./%61mt-storage": "/amt-dummy-storage",
+		"/AMT-Storage/a":                  "/amt-dummy-storage",
+		"//amt-storage/a":                 "/amt-dummy-storage",
+		"/./amt-storage/a":                "/amt-dummy-storage",
+		"/x/../amt-storage/a":             "/amt-dummy-storage",
+		"/%61mt-storage/a":                "/amt-dummy-storage",
+		"/%2561mt-storage/a":              "/amt-dummy-storage",
+		"/x%2F..%2Famt-storage/":          "/amt-dummy-storage",
+		"/amt%2dstorage":                  "/amt-dummy-storage",
+		"/%zzamt-storage":                 "/amt-dummy-storage",
+		"/wsman":                          "/wsman",
+		"/index.htm?amt-storage":          "/index.htm?amt-storage",
+		"/%zz":                            "/%zz",
+	} {
+		i := challenged(t, func(c *HTTPInterceptorConfig) { c.BlockStorage = true })
+		got, err := feed(i.FromOperator, "GET "+target+" HTTP/1.1\r\n\r\n", false)
+		require.NoError(t, err, target)
+		authorization(t, got, "GET", want)
+	}
+}
+
+func TestHTTPStrictTargets(t *testing.T) {
+	for name, request := range map[string]string{
+		"a whole address":       "GET http://user:secretword@x/amt-storage HTTP/1.1\r\n\r\n",
+		"an authority":          "GET x:16992 HTTP/1.1\r\n\r\n",
+		"an echo":               "TRACE / HTTP/1.1\r\n\r\n",
+		"another echo":          "trace / HTTP/1.1\r\n\r\n",
+		"chunks in 1.0":         "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"credentials in a tail": "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: secretword\r\n\r\n",
+		"a length in a tail":    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\ncontent-length: 1\r\n\r\n",
+		"a folded secret":       "GET / HTTP/1.1\r\nAuthorization: Digest a=b\r\n response=\"secretword\"\r\n\r\n",
+		"a spaced secret":       "GET / HTTP/1.1\r\nAuthorization : Basic secretword\r\n\r\n",
+		"a secret for a size":   "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nsecretword\r\n",
+		"a secret for a target": "GET /?\"secretword HTTP/1.1\r\n\r\n",
+	} {
+		for _, bytewise := range []bool{false, true} {
+			_, err := feed(challenged(t, nil).FromOperator, request, bytewise)
+			require.ErrorIs(t, err, ErrProtocol, name)
+			require.NotContains(t, err.Error(), "secretword", name)
+		}
+	}
+	_, err := feed(challenged(t, nil).FromOperator, "OPTIONS * HTTP/1.1\r\n\r\n", false)
+	require.NoError(t, err)
+}
+
+// TestHTTPExpired: many connections that come with an expired nonce at once are no wrong password.
+func TestHTTPExpired(t *testing.T) {
+	challenges := new(Challenges)
+	open := func() *HTTPInterceptor {
+		i := testHTTP(func(c *HTTPInterceptorConfig) { c.Challenges = challenges })
+		_, err := feed(i.FromOperator, "GET / HTTP/1.1\r\n\r\n", false)
+		require.NoError(t, err)
+		return i
+	}
+	answer := func(i *HTTPInterceptor, status, nonce string) {
+		_, err := feed(i.FromDevice, "HTTP/1.1 "+status+" X\r\nContent-Length: 0\r\nWWW-Authenticate: Digest realm=\""+testRealm+"\", nonce=\""+nonce+"\", qop=\"auth\"\r\n\r\n", false)
+		require.NoError(t, err)
+	}
+	answer(open(), "401", "first")
+	answer(open(), "200", "first")
+	var all []*HTTPInterceptor
+	for range 6 {
+		all = append(all, open())
+	}
+	for n, i := range all {
+		answer(i, "401", string(rune('a'+n)))
+	}
+	answer(open(), "200", "f")
+}
+
+// TestHTTPAuthenticationInfo: what proves the device's knowledge of the password is made of it, so the operator does not get it.
+func TestHTTPAuthenticationInfo(t *testing.T) {
+	i := challenged(t, nil)
+	_, err := feed(i.FromOperator, "GET / HTTP/1.1\r\n\r\n", false)
+	require.NoError(t, err)
+	got, err := feed(i.FromDevice, "HTTP/1.1 200 OK\r\nA: b\r\nauthentication-INFO: rspauth=\"x\"\r\nContent-Length: 2\r\n\r\nok", true)
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nok", got)
 }

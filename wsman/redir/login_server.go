@@ -144,6 +144,7 @@ func (l *ServerLogin) verify(d *DigestResponse) bool {
 	switch {
 	case l.cfg.HA1 != nil:
 		cred.HA1, known = l.cfg.HA1(d.Username)
+		known = known && cred.HA1.Reveal() != "" // without it the empty password would do
 	case l.cfg.Password != nil:
 		cred.Password, known = l.cfg.Password(d.Username)
 	}

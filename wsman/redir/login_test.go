@@ -244,3 +244,15 @@ func TestLoginOrder(t *testing.T) {
 	_, _, err = l.Receive(nil, AuthReply{Type: AuthDigest}.Append(nil))
 	require.ErrorIs(t, err, ErrProtocol)
 }
+
+// TestLoginNoHash: an account without a hash has no empty password.
+func TestLoginNoHash(t *testing.T) {
+	server := testServer(func(c *ServerLoginConfig) {
+		c.HA1 = func(string) (Secret, bool) { return Secret{}, true }
+	})
+	c := testCredentials()
+	c.Password = Secret{}
+	_, done, _, serverErr := exchange(NewClientLogin(SOL, c), server)
+	require.ErrorIs(t, serverErr, ErrCredentials)
+	require.False(t, done)
+}

@@ -23,7 +23,7 @@ type MediaServer struct {
 	queue   []IDERCommand
 	job     readJob
 	taken   bool    // Next was called, Deliver was not
-	reset   bool    // to be answered after Deliver
+	resets  int     // to be answered after Deliver
 	writing DriveID // 0, or what the host was asked for data for
 	write   SCSICommand
 	stats   MediaStats
@@ -259,7 +259,7 @@ func (s *MediaServer) resetBus(b []byte, m Message) ([]byte, error) {
 	}
 	s.queue, s.writing = s.queue[:0], 0
 	if s.taken {
-		s.reset = true
+		s.resets++
 		return b, nil
 	}
 	s.job = readJob{}
@@ -310,8 +310,10 @@ func (s *MediaServer) Deliver(b []byte, data []byte, err error) []byte {
 			s.finished(j.drive, j.command, SenseGood)
 		}
 	}
-	if s.reset {
-		s.reset, s.job = false, readJob{}
+	if s.resets > 0 {
+		s.job = readJob{}
+	}
+	for ; s.resets > 0; s.resets-- {
 		b = s.signal(b, CommandIDERResetDone)
 	}
 	return s.work(b)

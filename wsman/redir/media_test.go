@@ -500,3 +500,17 @@ func TestSCSIRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestMediaResets: each reset has its answer.
+func TestMediaResets(t *testing.T) {
+	m := newMediaTest(t, MediaServerConfig{CD: 100 * 2048}, 2048)
+	m.send(IDERCommand{Sequence: m.next(), Select: selectCD, CDB: SCSICommand{Op: OpRead10, Blocks: 5}.CDB()})
+	_, ok := m.s.Next()
+	require.True(t, ok)
+	require.Empty(t, m.send(IDERReset{m.next(), 1}))
+	require.Empty(t, m.send(IDERReset{m.next(), 1}))
+	out := m.messages(m.s.Deliver(nil, make([]byte, 2048), nil))
+	require.Len(t, out, 3)
+	require.Equal(t, CommandIDERResetDone, out[1].Command())
+	require.Equal(t, CommandIDERResetDone, out[2].Command())
+}
