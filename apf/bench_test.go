@@ -298,7 +298,7 @@ func TestIdleHoldsNothing(t *testing.T) {
 		require.Nil(t, server.parser.msg.data.Data)
 		server.mu.Unlock()
 		q.Close()
-		require.ErrorIs(t, server.wait(t), io.EOF)
+		require.ErrorIs(t, server.wait(t), ErrGone)
 	})
 }
 

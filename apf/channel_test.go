@@ -195,6 +195,27 @@ func TestChannelWriteTo(t *testing.T) {
 	})
 }
 
+// TestChannelOfTheDead: a channel whose connection has ended does not look as if the peer had closed it in order.
+func TestChannelOfTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, r := rawDevice(t, testServerConfig())
+		r.login(16992, 5900)
+		r.hear(&KeepAliveOptionsRequest{30, 0})
+		ch := r.opened(server, 1, 1000)
+		r.say(&ChannelData{4, 0, 0, b("half of it")})
+		r.conn.Close()
+		got, err := io.ReadAll(ch)
+		require.Equal(t, "half of it", string(got))
+		require.ErrorIs(t, err, ErrGone)
+		require.NotErrorIs(t, err, io.EOF)
+		_, err = io.Copy(io.Discard, ch)
+		require.ErrorIs(t, err, ErrGone)
+		_, err = ch.Write(b("x"))
+		require.ErrorIs(t, err, ErrGone)
+		require.ErrorIs(t, server.wait(t), ErrGone)
+	})
+}
+
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, nil }

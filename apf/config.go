@@ -118,7 +118,7 @@ type ServerConfig struct {
 	// AllowPort says which ports may be forwarded; a port that may not is refused. Nil allows all.
 	AllowPort func(port uint16) bool
 	// Ready is called once the ports are forwarded: the device can be dialed. It is called from a goroutine of its own,
-	// which Run waits for before it returns.
+	// which Run waits for before it returns, and may come when the connection has just ended: see Conn.Done.
 	Ready func(*Conn)
 	// PortsChanged is called when ports come or go after Ready. It and the following are called from Run, which reads
 	// nothing meanwhile: they must not wait for the connection.

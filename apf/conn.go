@@ -29,11 +29,12 @@ type Conn struct {
 	err      error            // why the connection has ended
 	reason   DisconnectReason // what the peer is told of it
 	started  bool
-	over     bool // Run is about to return
-	writing  bool // the writer runs
-	noWrite  bool // nothing can be written any more
-	closed   bool // the stream
-	later    []func()
+	over     bool       // Run is about to return
+	writing  bool       // the writer runs
+	noWrite  bool       // nothing can be written any more
+	closed   bool       // the stream
+	later    []func()   // hooks that are due
+	hooking  bool       // somebody calls them
 	room     *sync.Cond // for SendControl, SendUDP; made when somebody waits
 	srv      *ServerSession
 	dev      *DeviceSession
@@ -176,12 +177,19 @@ func (c *Conn) Run(ctx context.Context) error {
 	c.clock.stop()
 	c.unlock()
 	c.wg.Wait()
-	if c.log != nil {
-		c.log.Debug("APF connection ended", "side", c.Side().String(), "err", c.err)
-	}
-	if c.trace.Closed != nil {
-		c.trace.Closed(c, c.err)
-	}
+	told := make(chan struct{})
+	c.mu.Lock()
+	c.hook(func() {
+		defer close(told)
+		if c.log != nil {
+			c.log.Debug("APF connection ended", "side", c.Side().String(), "err", c.err)
+		}
+		if c.trace.Closed != nil {
+			c.trace.Closed(c, c.err)
+		}
+	})
+	c.unlock()
+	<-told
 	return c.err
 }
 
@@ -261,15 +269,24 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// unlock gives the lock back, once the writer and the timer know what was done, and calls the hooks that are due.
+// unlock gives the lock back, once the writer and the timer know what was done, and calls the hooks that are due: all in
+// their order, so that it may be another goroutine that calls them.
 func (c *Conn) unlock() {
 	c.settle()
-	later := c.later
-	c.later = nil
-	c.mu.Unlock()
-	for _, f := range later {
-		f()
+	if !c.hooking {
+		c.hooking = true
+		for len(c.later) > 0 {
+			later := c.later
+			c.later = nil
+			c.mu.Unlock()
+			for _, f := range later {
+				f()
+			}
+			c.mu.Lock()
+		}
+		c.hooking = false
 	}
+	c.mu.Unlock()
 }
 
 // settle tells the writer and the timer what was done.

@@ -86,6 +86,7 @@ func (c *Conn) tick() {
 	now := time.Now()
 	t := &c.clock
 	t.armed, t.changed = time.Time{}, true
+	ready := func(*Conn) {}
 	switch {
 	case !t.login.IsZero() && !t.login.After(now):
 		c.fail(ErrLoginTime)
@@ -95,10 +96,13 @@ func (c *Conn) tick() {
 		c.mux.Tick(now)
 		c.keepAlive(now)
 		if !t.isReady && !t.ready.IsZero() && !t.ready.After(now) {
-			c.becomeReady()
+			if f := c.becomeReady(); f != nil {
+				ready = f
+			}
 		}
 	}
 	c.unlock()
+	ready(c)
 }
 
 // keepAlive sends the keep-alives that are due.
@@ -143,37 +147,31 @@ func (c *Conn) agreed(seconds uint32) {
 	t.changed = true
 	if c.server != nil {
 		t.bears = true
-	} else if interval > 0 && !t.alive.IsZero() {
-		t.interval = interval
-		t.alive = time.Now().Add(interval)
+	} else if interval > 0 && t.interval > 0 {
+		if t.interval = interval; !t.alive.IsZero() { // else becomeReady starts it
+			t.alive = time.Now().Add(interval)
+		}
 	}
 }
 
-// becomeReady is called when the ports are complete.
-func (c *Conn) becomeReady() {
+// becomeReady is called when the ports are complete. It returns the user's function to call then.
+func (c *Conn) becomeReady() (ready func(*Conn)) {
 	t := &c.clock
 	t.isReady, t.changed = true, true
-	ready := func(*Conn) {}
 	if c.server != nil {
-		if c.server.Ready != nil {
-			ready = c.server.Ready
-		}
+		ready = c.server.Ready
 		c.askOptions()
 	} else {
-		if c.device.Ready != nil {
-			ready = c.device.Ready
-		}
+		ready = c.device.Ready
 		if t.interval > 0 {
 			t.alive = time.Now().Add(t.interval)
 			t.idleTime = max(t.idleTime, 3*t.interval)
 		}
 	}
-	c.hook(func() {
-		if c.trace.Ready != nil {
-			c.trace.Ready(c)
-		}
-		ready(c)
-	})
+	if f := c.trace.Ready; f != nil {
+		c.hook(func() { f(c) })
+	}
+	return ready
 }
 
 // askOptions asks firmware for another interval of keep-alives. What bears to be asked for that bears probes too, and so

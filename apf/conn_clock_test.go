@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -314,7 +315,12 @@ func TestSendControlWaits(t *testing.T) {
 func TestTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
-		see := func(s string) { seen = append(seen, s) }
+		var mu sync.Mutex
+		see := func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, s)
+		}
 		s, d := testServerConfig(), testDeviceConfig()
 		s.Trace = &Trace{
 			LoggedIn:      func(*Conn, time.Duration) { see("logged in") },

@@ -90,8 +90,8 @@ func (c *Conn) readError(err error) error {
 	} else if end != nil && errors.Is(err, io.EOF) {
 		err = end
 	}
-	if errors.Is(err, net.ErrClosed) {
-		err = io.EOF // not by this side, which would have told
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) { // this side would have told that it closed
+		return ErrGone
 	}
 	return fmt.Errorf("read: %w", err)
 }

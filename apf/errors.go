@@ -19,6 +19,8 @@ var (
 	ErrRefused = errors.New("login refused")
 	// ErrLoginTime is a login that took too long.
 	ErrLoginTime = errors.New("login took too long")
+	// ErrGone ends a connection that the peer closed without a word, as firmware does.
+	ErrGone = errors.New("peer closed the connection")
 	// ErrIdle ends a connection whose peer fell silent.
 	ErrIdle = errors.New("peer fell silent")
 	// ErrSlow ends a connection whose peer does not take what it is sent.

@@ -372,10 +372,12 @@ func TestDeviceSessionCoalesce(t *testing.T) {
 	require.Equal(t, []string{"apf.ProtocolVersion", "apf.ServiceRequest", "apf.UserAuthRequest", "apf.ServiceRequest",
 		"apf.TCPForward", "apf.TCPForward"}, d.took())
 	// Stock servers answer the rest while they look the user up.
-	evs, err := d.hear(acceptAuth, acceptPfwd, &RequestSuccess{true, 16993}, &RequestSuccess{true, 5900}, &UserAuthSuccess{})
+	evs, err := d.hear(acceptAuth, acceptPfwd, &RequestSuccess{true, 16993}, &RequestSuccess{true, 5900},
+		&KeepAliveOptionsRequest{30, 0}, &UserAuthSuccess{})
 	require.NoError(t, err)
-	require.Equal(t, EventReady, evs[4])
-	require.Empty(t, d.took())
+	require.Equal(t, EventOptions, evs[4])
+	require.Equal(t, EventReady, evs[5])
+	require.Equal(t, []string{"apf.KeepAliveOptionsReply"}, d.took())
 }
 
 func TestDeviceSessionVariants(t *testing.T) {
@@ -394,8 +396,9 @@ func TestDeviceSessionVariants(t *testing.T) {
 	require.Equal(t, want, first)
 	_, err = d.hear(Control(ActionClose))
 	require.NoError(t, err)
-	_, err = d.hear(acceptAuth, &UserAuthSuccess{}, &KeepAliveOptionsRequest{})
-	require.ErrorIs(t, err, ErrProtocol, "as the stock agent")
+	evs, err = d.hear(acceptAuth, &UserAuthSuccess{}, &KeepAliveOptionsRequest{})
+	require.NoError(t, err, "stock servers send it to everybody who forwards port 5900")
+	require.Equal(t, EventOptions, evs[2])
 
 	require.Error(t, newDevice(DeviceSessionConfig{ConnType: ConnLMS, MEIState: b(`{`)}).Start(d.add))
 }

@@ -2,8 +2,9 @@ package apf
 
 import "time"
 
-// Trace is a set of hooks, in the manner of net/http/httptrace: any of them may be nil. They are called from the goroutine in
-// which the thing happens, must not block, and must not call methods of the Conn that wait. Metrics hang here.
+// Trace is a set of hooks, in the manner of net/http/httptrace: any of them may be nil. Those of a connection are
+// called one after the other, in the order in which things happen, from whatever goroutine. They must not block, and not call
+// methods of the Conn that wait. Metrics hang here.
 type Trace struct {
 	// LoggedIn is called when a device has logged in.
 	LoggedIn func(c *Conn, took time.Duration)
