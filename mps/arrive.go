@@ -52,13 +52,13 @@ func (l *session) arriveAt(conn net.Conn) error {
 	}
 	l.from = from
 
-	stream := net.Conn(raw)
 	if s.tls != nil {
 		l.enter(PhaseTLS)
-		if stream, err = l.handshake(raw); err != nil {
+		inner, err := l.handshake(raw)
+		if err != nil {
 			return err
 		}
-		raw = &rawConn{Conn: stream}
+		raw = &rawConn{Conn: inner}
 	}
 	l.enter(PhaseFirst)
 	first, err := l.readFirst(raw)

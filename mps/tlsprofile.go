@@ -71,6 +71,7 @@ func (p Profile) TLSConfig(certificates ...tls.Certificate) *tls.Config {
 		c.MinVersion = tls.VersionTLS11
 	case ProfileLegacy:
 		c.MinVersion = tls.VersionTLS10
+	default:
 	}
 	c.CipherSuites = append(c.CipherSuites, firmwareSuites...)
 	return c

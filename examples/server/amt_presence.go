@@ -26,6 +26,7 @@ func amtState(r *mps.Registry, key nodeid.NodeKey) (st controlserver.State) {
 			st.Power, st.CIRASince = controlproto.PowerPresent, c.Since()
 		case mps.Relay:
 			st.Conn |= controlproto.ConnAMTRelay
+		case mps.LMS:
 		}
 	}
 	return st

@@ -141,6 +141,9 @@ func (c config) check() error {
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
 		return fmt.Errorf("-listen %q: want host:port or :port", c.Listen)
 	}
+	if _, port, err := net.SplitHostPort(c.MPS); c.MPS != "" && (err != nil || port == "") {
+		return fmt.Errorf("-mps %q: want host:port or :port", c.MPS)
+	}
 	if c.Data == "" {
 		return errors.New("-data: want a folder")
 	}

@@ -26,7 +26,9 @@ var stockConfig = "\xef\xbb\xbf" + `{
 		"loginCookieEncryptionKey": "` + strings.Repeat("ab", 80) + `", "invitationLinkEncryptionKey": "` + strings.Repeat("cd", 80) + `",
 		"allowLoginToken": true, "maxInvalidLogin": {"time": 5, "count": 3}, "manageAllDeviceGroups": ["user//root"],
 		"interUserMessaging": ["user//a", "user//b"], "cookieIpCheck": "strict", "cookieEncoding": "hex",
-		"dbExpire": {"events": 86400}, "agentPong": 40, "agentIdleTimeout": 120
+		"dbExpire": {"events": 86400}, "agentPong": 40, "agentIdleTimeout": 120,
+		"mpsPort": 4433, "mpsPortBind": "127.0.0.1", "mpsCert": "amt.example.com,country,org", "mpsAliasHost": "cira.example.com",
+		"mpsTlsOffload": true, "mpsHighSecurity": true, "mpsPass": "P@ssw0rd"
 	},
 	"domains": {
 		"": {
@@ -58,6 +60,8 @@ func TestConfigFile(t *testing.T) {
 	require.Equal(t, "mesh.example.com", f.Host)
 	require.Equal(t, []int{444, 443}, []int{f.Port, f.AliasPort})
 	require.Equal(t, "127.0.0.1", f.PortBind)
+	require.Equal(t, []any{4433, "127.0.0.1", "cira.example.com", true, true}, []any{f.MPSPort, f.MPSPortBind, f.MPSHost, f.MPSOffload, f.MPSStrict})
+	require.Equal(t, "P@ssw0rd", f.MPSPassword.Reveal())
 	require.True(t, f.TLSOffload)
 	require.Equal(t, "[198.51.100.0/24 192.0.2.1/32 192.0.2.2/32]", fmt.Sprint(f.TrustedProxies))
 	require.Equal(t, strings.Repeat("ab", 80), f.LoginCookieKey.Hex())
@@ -208,7 +212,8 @@ func honoured(t *testing.T) (names []string) {
 			"allowlogintoken", "maxinvalidlogin", "managealldevicegroups", "interusermessaging", "cookieipcheck", "cookieencoding", "dbexpire",
 			"agentpong", "agentidletimeout", "title", "loginkey", "certurl", "userconsentflags", "passwordrequirements", "guestdevicesharing",
 			"clipboardget", "clipboardset", "maxdeviceview", "usersessionidletimeout", "twofactorcookiedurationdays", "newaccounts", "limits",
-			"allowedorigin", "preconfiguredscripts", "dns":
+			"allowedorigin", "preconfiguredscripts", "dns", "mpsport", "mpsportbind", "mpscert", "mpsaliashost", "mpstlsoffload",
+			"mpshighsecurity", "mpspass":
 			names = append(names, lower)
 		}
 	}

@@ -87,6 +87,9 @@ func TestWhatKeepsTheServerFromStarting(t *testing.T) {
 		"web-cert no PEM":     {[]string{"-web-cert", file, "-web-key", file}, "-web-cert"},
 		"trusted-proxy":       {[]string{"-trusted-proxy", "10.0.0.0/8,proxy"}, "-trusted-proxy"},
 		"cert-url":            {[]string{"-cert-url", "http://127.0.0.1"}, "-cert-url"},
+		"mps":                 {[]string{"-mps", "4433"}, "-mps"},
+		"mps port taken":      {[]string{"-mps", taken.Addr().String()}, "-mps: listen"},
+		"mps-tls":             {[]string{"-mps-tls", "modern"}, "-mps-tls"},
 		"log-level":           {[]string{"-log-level", "loud"}, "-log-level"},
 		"flag without value":  {[]string{"-data"}, "-data"},
 		"environment's admin": {nil, adminVariable},
@@ -121,7 +124,7 @@ func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run([]string{"-h"}, func(string) string { return "" }, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, name := range []string{"listen", "data", "config", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "log-level"} {
+	for _, name := range []string{"listen", "data", "config", "admin", "core", "web-cert", "web-key", "trusted-proxy", "cert-url", "mps", "mps-tls", "log-level"} {
 		require.Contains(t, stdout.String(), "\n  -"+name+" ")
 	}
 }
