@@ -23,6 +23,9 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/mps"
 	"github.com/meshcentral-go/sdk/nodeid"
+	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/redir"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
 var amtUUID = must(apf.ParseUUID("00112233-4455-6677-8899-aabbccddeeff"))
@@ -336,6 +339,90 @@ func TestWebRelay(t *testing.T) {
 		TLSConfig: &tls.Config{RootCAs: h.roots, ServerName: "127.0.0.1"}, Header: http.Header{"Origin": {"https://evil.example"}},
 	})
 	require.Error(t, err)
+}
+
+// wsConn is an operator's WebSocket as a net.Conn.
+type wsConn struct {
+	net.Conn // nil: deadlines and addresses are not asked for
+	ws       *msgconn.WebSocket
+	rest     []byte
+}
+
+func (c *wsConn) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		_, m, err := c.ws.ReadMessage(context.Background())
+		if err != nil {
+			return 0, err
+		}
+		c.rest = m
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+func (c *wsConn) Write(p []byte) (int, error) {
+	return len(p), c.ws.WriteMessage(context.Background(), msgconn.Binary, p)
+}
+
+func (c *wsConn) Close() error { return c.ws.Close(0, "") }
+
+func (*wsConn) SetDeadline(time.Time) error      { return nil }
+func (*wsConn) SetReadDeadline(time.Time) error  { return nil }
+func (*wsConn) SetWriteDeadline(time.Time) error { return nil }
+
+// The operator works with a device whose password he does not know, over WS-Management and serial over LAN.
+func TestWebRelayPutsCredentialsIn(t *testing.T) {
+	h := startHere(t, "", "-mps", "127.0.0.1:0")
+	admin := h.admin(t)
+	group := must(admin.AddDeviceGroup(t.Context(), &controlproto.CreateMesh{Name: "amt", GroupType: controlproto.GroupAMT}))
+	cookies, err := controlproto.Do(t.Context(), admin, &controlproto.AuthCookie{})
+	require.NoError(t, err)
+	for _, version := range []string{"15", "16.1"} { // the second one has ports with TLS alone
+		machine := wsmantest.New(wsmantest.Config{Version: version, HostName: "pc1", TLS: version == "16.1"})
+		t.Cleanup(func() { machine.Close() })
+		device, err := h.callIn(t, groupUser(t, group), func(cfg *apf.DeviceConfig) {
+			cfg.Ports = machine.Ports()
+			cfg.Accept = func(_ context.Context, r *apf.OpenRequest) (func(net.Conn), error) {
+				return func(c net.Conn) { machine.ServeConn(c, r.Port) }, nil
+			}
+		})
+		require.NoError(t, err)
+		waitDevice(t, admin, amtDeviceID, withConn(controlproto.ConnCIRA))
+		require.NoError(t, h.records.ChangeDevice(t.Context(), amtDeviceID, func(d *controlproto.Device) error {
+			d.AMT.User, d.AMT.Password = "admin", controlproto.NewSecret(wsmantest.DefaultPassword)
+			return nil
+		}))
+		dial := func(p string) net.Conn {
+			ws, err := h.openWebRelay(t, h.webRelayURL(amtDeviceID, p, cookies.Cookie))
+			require.NoError(t, err)
+			return &wsConn{ws: ws}
+		}
+		client, err := wsman.NewClient(wsman.Config{
+			Address: "pc1:16992", Username: "admin", Password: wsman.NewSecret("unknown"),
+			Dial: func(context.Context, string, string) (net.Conn, error) { return dial("1"), nil },
+		})
+		require.NoError(t, err)
+		settings, err := client.Get(t.Context(), wsman.ResourceURI("AMT_GeneralSettings"))
+		require.NoError(t, err)
+		require.Equal(t, "pc1", settings.ChildText("HostName"))
+		client.Close()
+
+		serial, err := redir.OpenSOL(t.Context(), dial("2"), redir.SOLConfig{Config: redir.Config{
+			Credentials: redir.Credentials{Username: "admin", Password: mps.NewSecret("unknown")},
+		}})
+		require.NoError(t, err)
+		_, err = io.WriteString(serial, "hello")
+		require.NoError(t, err)
+		echoed := make([]byte, 5)
+		_, err = io.ReadFull(serial, echoed)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(echoed))
+		serial.Close()
+		device.Close()
+		waitDevice(t, admin, amtDeviceID, withConn(0))
+	}
+	require.NotContains(t, h.log.String(), wsmantest.DefaultPassword)
 }
 
 func TestWebRelayCookies(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -13,11 +14,13 @@ import (
 	"github.com/meshcentral-go/sdk/internal/realip"
 	"github.com/meshcentral-go/sdk/mps"
 	"github.com/meshcentral-go/sdk/relay"
+	"github.com/meshcentral-go/sdk/wsman/redir"
 )
 
-// webRelay passes an operator's WebSocket on to the AMT of a device: /webrelay.ashx?host=DEVICE&p=N, where 2 is
-// redirection and every other protocol the web server. The bytes are left as they are: logins with the passwords in the
-// records are not put in (webserver.js, handleRelayWebSocket).
+// webRelay passes an operator's WebSocket on to the AMT of a device: /webrelay.ashx?host=DEVICE&p=N, where 1 is the web
+// server, 2 redirection, and every other protocol the web server, too. With 1 and 2 the credentials in the device's record are
+// put in, if there are some, so that the operator need not know them; else all bytes are left as they are (webserver.js,
+// handleRelayWebSocket).
 type webRelay struct {
 	*site
 	records *controlserver.Server
@@ -25,6 +28,8 @@ type webRelay struct {
 	rec     *recorder
 	devices *mps.Registry
 	running sync.WaitGroup
+	// challenges are what the web servers of devices have asked for.
+	challenges redir.Challenges
 }
 
 // wait waits for the operators, whose devices are gone, or for the end of ctx.
@@ -43,8 +48,11 @@ func (h *webRelay) wait(ctx context.Context) {
 // dialTime is how long a device has for its answer, TLS included.
 const dialTime = 20 * time.Second
 
-// redirection is the protocol in the URL of serial over LAN, storage redirection and KVM.
-const redirection = "2"
+// The protocols in the URL: the web server with WS-Management, and serial over LAN, storage redirection and KVM.
+const (
+	webPages    = "1"
+	redirection = "2"
+)
 
 // ServeHTTP answers with a status what a stock server answers by closing.
 func (h *webRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -79,6 +87,11 @@ func (h *webRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the device does not answer", http.StatusBadGateway)
 		return
 	}
+	if conn, err = h.withCredentials(r.Context(), conn, device, q.Get("p")); err != nil {
+		h.log.Error("no relay to Intel AMT", "device", device, "reason", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
 	l := controlserver.TunnelLog{
 		ID: string(relay.NewID()), User: user, Device: device, Protocol: logProtocol(service),
 		First: realip.From(r, h.cfg.TrustedProxies), Second: deviceAddr(d),
@@ -93,6 +106,82 @@ func (h *webRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.Ended, l.Bytes, l.Duration = true, sent.FromDevice+sent.FromOperator, time.Since(began)
 		h.logTunnel(l)
 	}
+}
+
+// withCredentials puts the stored credentials of a device into what goes through a connection. It closes it on failure.
+func (h *webRelay) withCredentials(ctx context.Context, conn net.Conn, device controlproto.ID, p string) (net.Conn, error) {
+	if p != webPages && p != redirection {
+		return conn, nil
+	}
+	var stored redir.Credentials
+	err := h.store.View(ctx, func(tx controlserver.StoreTx) error {
+		d, err := deviceRecord(tx, device)
+		if err == nil && d.AMT != nil {
+			stored = redir.Credentials{Username: d.AMT.User, Password: d.AMT.Password, Realm: d.AMT.Realm}
+		}
+		return err
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	if stored.Password.Reveal() == "" {
+		return conn, nil
+	}
+	if p == redirection {
+		return &interceptedConn{Conn: conn, through: redir.NewRedirInterceptor(stored)}, nil
+	}
+	return &interceptedConn{Conn: conn, through: redir.NewHTTPInterceptor(redir.HTTPInterceptorConfig{
+		Credentials: stored, Challenges: &h.challenges, Key: string(device),
+	})}, nil
+}
+
+// interceptedConn is a connection to a device with an interceptor on the operator's side of it. One goroutine may read
+// while another writes.
+type interceptedConn struct {
+	net.Conn
+	through redir.Interceptor
+
+	in, passed []byte // of Read
+	rest       []byte // of passed, not yet read
+	err        error  // what follows it
+	out        []byte // of Write
+}
+
+// Read gives what the interceptor makes of what the device sends.
+func (c *interceptedConn) Read(p []byte) (int, error) {
+	if c.in == nil {
+		c.in = make([]byte, 32<<10)
+	}
+	for len(c.rest) == 0 {
+		if c.err != nil {
+			return 0, c.err
+		}
+		n, err := c.Conn.Read(c.in)
+		var refused error
+		c.passed, refused = c.through.FromDevice(c.passed[:0], c.in[:n])
+		if c.rest, c.err = c.passed, err; refused != nil {
+			c.err = refused
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// Write sends what the interceptor makes of what the operator sends.
+func (c *interceptedConn) Write(p []byte) (int, error) {
+	var refused error
+	c.out, refused = c.through.FromOperator(c.out[:0], p)
+	if len(c.out) > 0 {
+		if _, err := c.Conn.Write(c.out); err != nil {
+			return 0, err
+		}
+	}
+	if refused != nil {
+		return 0, refused
+	}
+	return len(p), nil
 }
 
 // Protocols of the log, as a stock server's recordings have them.

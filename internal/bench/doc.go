@@ -6,5 +6,7 @@
 //	go test ./internal/bench -run '^$' -bench Idle -benchtime 1x -agents 5000 -quiet 1m
 //	go test ./internal/bench -run '^$' -bench StalledViewers -benchtime 1x -viewers 20 -stall 1m
 //	go test ./internal/bench -run '^$' -bench Nodes -benchtime 1000x
+//	go test ./internal/bench -run '^$' -bench 'AMTLogin|AMTChannel' -benchtime 2000x
+//	go test ./internal/bench -run '^$' -bench IdleAMT -benchtime 1x -amt 5000 -quiet 1m
 //	go test ./internal/bench -run '^$' -bench Fleet -benchtime 1x -fleet 5000
 package bench
