@@ -19,7 +19,7 @@ type ServerSession struct {
 	step     serverStep
 	login    Login
 	messages int
-	held     []JSONControl // before the login
+	held     []*JSONControl // before the login; pointers, as package fmt prints no secrets behind them
 	heldSize int
 	ports    []uint16
 	alive    allowance
@@ -214,7 +214,10 @@ func (s *ServerSession) Refuse(b []byte) []byte {
 
 // Held returns the JSON messages that came before the login, for after it, and forgets them.
 func (s *ServerSession) Held() []JSONControl {
-	held := s.held
+	var held []JSONControl
+	for _, j := range s.held {
+		held = append(held, *j)
+	}
 	s.held, s.heldSize = nil, 0
 	return held
 }
@@ -242,7 +245,8 @@ func (s *ServerSession) control(b []byte, m *JSONControl) ([]byte, Event, error)
 	if s.heldSize += len(m.text); s.heldSize > s.limits.LoginBytes {
 		return b, EventNone, tooMuch(m.Type(), "over %d bytes before the login", s.limits.LoginBytes)
 	}
-	s.held = append(s.held, m.clone())
+	held := m.clone()
+	s.held = append(s.held, &held)
 	return b, EventNone, nil
 }
 
