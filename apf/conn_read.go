@@ -27,6 +27,9 @@ func (c *Conn) read() error {
 			if err == nil {
 				err = c.feed(b)
 			}
+			if errors.Is(err, os.ErrDeadlineExceeded) { // of writing: there is none of reading
+				return ErrSlow
+			}
 			if err != nil {
 				return c.readError(err)
 			}

@@ -179,3 +179,41 @@ func TestStockClient(t *testing.T) {
 		require.ErrorIs(t, server.wait(t), ErrMalformed)
 	})
 }
+
+// stuckConn is a WebSocket whose writes end after its reads.
+type stuckConn struct {
+	*msgconn.PipeConn
+	closed, read chan struct{}
+}
+
+func (c *stuckConn) Close(code int, reason string) error {
+	err := c.PipeConn.Close(code, reason)
+	select {
+	case <-c.closed:
+	default:
+		close(c.closed)
+	}
+	return err
+}
+
+func (c *stuckConn) WriteMessage(context.Context, msgconn.Type, []byte) error {
+	<-c.closed
+	<-c.read
+	return io.ErrClosedPipe
+}
+
+// TestSlowWebSocket: a peer that does not take what it is sent is told from others whichever call notices first.
+func TestSlowWebSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		s := testServerConfig()
+		s.Limits.WriteTimeout = 10 * time.Second
+		stuck := &stuckConn{p, make(chan struct{}), make(chan struct{})}
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(stuck), s), nil)
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, version.Append(nil)))
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, wantAuth.Append(nil)))
+		<-server.Done()
+		close(stuck.read)
+		require.ErrorIs(t, server.wait(t), ErrSlow)
+	})
+}
