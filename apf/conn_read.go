@@ -181,8 +181,8 @@ func (c *Conn) handleServer(m Message, now time.Time) (err error) {
 
 // unlocked runs a hook without the lock, and before anything else of the connection is looked at.
 func (c *Conn) unlocked(f func()) {
-	c.unlock()
 	defer c.mu.Lock()
+	c.unlock()
 	f()
 }
 

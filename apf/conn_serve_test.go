@@ -67,3 +67,18 @@ func TestDialTimesOut(t *testing.T) {
 		require.ErrorIs(t, told, context.DeadlineExceeded)
 	})
 }
+
+// TestHookPanics: a panic of a hook that a caller recovers from is the end of that call, and of nothing else.
+func TestHookPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testServerConfig()
+		closed := false
+		s.Trace = &Trace{OpenFailed: func(*Conn, *OpenError) { panic("hook") }, Closed: func(*Conn, error) { closed = true }}
+		server, device := pair(t, s, testDeviceConfig())
+		online(t, server, device)
+		require.PanicsWithValue(t, "hook", func() { _, _ = server.Dial(t.Context(), "", 1) })
+		server.Close()
+		require.ErrorIs(t, server.wait(t), ErrClosed)
+		require.True(t, closed)
+	})
+}
