@@ -259,6 +259,12 @@ func (c *Conn) CloseWith(reason DisconnectReason) error {
 	return nil
 }
 
+// CloseFor is CloseWith, and lets this side's users know the cause: it is in the error of the connection and of its channels.
+func (c *Conn) CloseFor(reason DisconnectReason, cause error) error {
+	c.end(fmt.Errorf("%w: %w", ErrClosed, cause), reason)
+	return nil
+}
+
 // Done returns a channel that is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 

@@ -78,7 +78,11 @@ func (l *session) close(reason error) {
 	if errors.Is(reason, ErrReplaced) {
 		why = apf.DisconnectTooManyConnections
 	}
-	conn.CloseWith(why)
+	if reason == nil {
+		conn.CloseWith(why)
+		return
+	}
+	conn.CloseFor(why, reason)
 }
 
 // cut closes what the session came by.

@@ -310,6 +310,28 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestReasonReaches is that who uses a connection is told why this side has ended it.
+func TestReasonReaches(t *testing.T) {
+	s, addr, events := startServer(t, Config{Authenticate: byPassword})
+	startDevice(t, dialTCP(t, addr))
+	c := online(t, events)
+	d, _ := s.Registry().Device(c.Device())
+	channel, err := d.DialContext(t.Context(), "tcp", ":16992")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if !errors.Is(c.Err(), ErrReset) {
+		t.Errorf("the connection: %v", c.Err())
+	}
+	if _, err := channel.Read(make([]byte, 1)); !errors.Is(err, ErrReset) {
+		t.Errorf("its channel: %v", err)
+	}
+}
+
 func TestRefusedLogins(t *testing.T) {
 	var mu sync.Mutex
 	asked := 0
