@@ -98,6 +98,7 @@ func (c *Conn) serve(ch *Channel, accept func(context.Context, *OpenRequest) (fu
 		ch.opened()
 	} else { // too late: f finds out when it reads, and frees what it has
 		ch.mc.state, ch.mc.err = chanEnded, c.err
+		c.mux.places(&ch.mc, false, false)
 	}
 	c.unlock()
 	f(ch)
