@@ -393,6 +393,31 @@ func TestRandomFrames(t *testing.T) {
 	}
 }
 
+// TestViolationFlood: what a peer does wrong is told soon, and not collected.
+func TestViolationFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		most, told := 0, 0
+		s := testServerConfig()
+		s.Trace = &Trace{Violation: func(c *Conn, _ error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			most, told = max(most, len(c.later)), told+1
+		}}
+		_, r := rawDevice(t, s)
+		r.login(16992, 5900)
+		r.hear(&KeepAliveOptionsRequest{30, 0})
+		var wire []byte
+		for range 10_000 {
+			wire = ChannelClose{99}.Append(wire)
+		}
+		_, err := r.conn.Write(wire)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 10_000, told)
+		require.Less(t, most, 100)
+	})
+}
+
 // TestSlowPeer: a device that does not read can not make the server hold more and more.
 func TestSlowPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,8 @@ const (
 	burstSize = 32 << 10
 	// burstTime is how long that memory is held after the last of it.
 	burstTime = time.Second
+	// maxLater is how many hooks may be due until they are called, within what was read at once.
+	maxLater = 64
 )
 
 var burstBuffers = sync.Pool{New: func() any { return new([burstSize]byte) }}
@@ -117,6 +119,9 @@ func (c *Conn) feed(b []byte) error {
 		}
 		if err != nil {
 			c.fail(err)
+		}
+		if len(c.later) > maxLater {
+			c.unlocked(func() {})
 		}
 	}
 	c.parser.Forget()
