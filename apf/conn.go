@@ -62,6 +62,9 @@ func NewServerConn(s Stream, cfg *ServerConfig) *Conn {
 		c.quirks = StockClientQuirks()
 	}
 	c.parser.init(SideServer, c.limits)
+	if l, ok := s.(limiter); ok {
+		l.limit(c.limits.loginMessage())
+	}
 	c.srv = NewServerSession(ServerSessionConfig{
 		Limits: c.limits, AllowSkippedAuth: cfg.AllowSkippedAuth, AllowPort: cfg.AllowPort, NoFailure: c.quirks.NoFailure,
 	})

@@ -233,6 +233,9 @@ func (c *Conn) authenticate() error {
 		c.out.end()
 	}
 	c.parser.LoggedIn()
+	if l, ok := c.s.(limiter); ok {
+		l.limit(c.limits.message())
+	}
 	c.clock.login, c.clock.changed = time.Time{}, true
 	if ev == EventForwarding {
 		c.forwarding(took)

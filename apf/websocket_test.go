@@ -217,3 +217,37 @@ func TestSlowWebSocket(t *testing.T) {
 		require.ErrorIs(t, server.wait(t), ErrSlow)
 	})
 }
+
+// TestWebSocketLimits: who has not logged in can not have the server hold a large message, and who has can send data.
+func TestWebSocketLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(p), testServerConfig()), nil)
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, append(version.Append(nil), make([]byte, 64<<10)...)))
+		require.ErrorIs(t, server.wait(t), ErrLimit)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		s := testServerConfig()
+		s.Window = 1 << 20
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(p), s), nil)
+		say := func(m Message) {
+			t.Helper()
+			require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, m.Append(nil)))
+		}
+		for _, m := range []Message{version, wantAuth, login, wantPfwd, forward} {
+			say(m)
+		}
+		synctest.Wait()
+		result := dial(t.Context(), server)
+		synctest.Wait()
+		say(&ChannelOpenConfirmation{4, 1, 1000})
+		d := <-result
+		require.NoError(t, d.err)
+		say(&ChannelData{Recipient: 4, Data: make([]byte, 1<<20)})
+		_, err := io.ReadFull(d.ch, make([]byte, 1<<20))
+		require.NoError(t, err)
+		server.Close()
+		require.ErrorIs(t, server.wait(t), ErrClosed)
+	})
+}
