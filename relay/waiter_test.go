@@ -5,7 +5,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -29,17 +28,19 @@ func TestWaitingEndLeaves(t *testing.T) {
 				require.NoError(t, c.WriteMessage(t.Context(), Text, []byte("hello")))
 				leave(c)
 				require.ErrorIs(t, <-unmet, ErrPeerGone, name)
-				n, tunnels, _ := s.count()
+				n, tunnels := s.count()
 				require.Zero(t, n+tunnels)
 			}
 		}
 	}
 }
 
-func (r *Relay) count() (waiting, tunnels, requests int) {
+// count is how many ends wait, and how many tunnels there are.
+func (r *Relay) count() (waiting, tunnels int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rv.Len()
+	waiting, tunnels, _ = r.rv.Len()
+	return waiting, tunnels
 }
 
 // What an end sends while it waits is not lost, nor does the relay hold more of it than its buffer.
@@ -139,12 +140,12 @@ func TestPanics(t *testing.T) {
 				require.Equal(t, msgconn.CloseInternal, recvClose(t, agent).Code)
 				require.ErrorIs(t, <-ended, ErrHook)
 			}
-			waiting, tunnels, _ := s.count()
+			waiting, tunnels := s.count()
 			require.Zero(t, waiting+tunnels)
 			require.NoError(t, s.Shutdown(t.Context()), "no goroutine is left")
 		})
 	}
-	s := newTestServer(t, Config{Authenticate: func(*http.Request, *Query) (End, error) { panic(fmt.Sprint("no")) }}, false)
+	s := newTestServer(t, Config{Authenticate: func(*http.Request, *Query) (End, error) { panic("no") }}, false)
 	_, err := msgconn.Dial(t.Context(), s.url+"id=x", msgconn.DialOptions{})
 	require.Error(t, err)
 	require.NoError(t, s.Shutdown(t.Context()))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -397,6 +399,39 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
+// halfDeaf is a connection whose other end refuses after some bytes, and reads no more.
+type halfDeaf struct {
+	net.Conn
+	answer io.Reader
+}
+
+func (c *halfDeaf) Write(b []byte) (int, error)     { return min(len(b), 100), io.ErrClosedPipe }
+func (c *halfDeaf) Read(b []byte) (int, error)      { return c.answer.Read(b) }
+func (c *halfDeaf) SetReadDeadline(time.Time) error { return nil }
+
+// A device refuses by the header alone. That is seen, and what it refused is not said to have been carried out.
+func TestRefusedBeforeItWasWritten(t *testing.T) {
+	p := newPeer(t, powerState)
+	dials := 0
+	answer := unauthorized(p.digest.Challenge(false).String())
+	c := p.client(func(cfg *Config) {
+		cfg.IdleTimeout = -1
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := p.dial(ctx, network, addr)
+			if dials++; dials == 2 {
+				return &halfDeaf{conn, strings.NewReader(answer)}, nil
+			}
+			return conn, err
+		}
+	})
+	_, err := invokePower(t.Context(), c) // greets, logs in
+	require.NoError(t, err)
+	require.Equal(t, 3, dials)
+	dials, answer = 1, "HTTP/1.1 200 OK\r\n\r\n"
+	_, err = invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrNoAnswer)
+}
+
 func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lose := 0
@@ -554,7 +589,9 @@ func TestNewClient(t *testing.T) {
 func TestNothingPrintsThePassword(t *testing.T) {
 	p := newPeer(t, general)
 	var traced []any
+	var log strings.Builder
 	c := p.client(func(cfg *Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		cfg.Trace = &Trace{
 			Dial: func(i DialInfo) { traced = append(traced, i) }, Request: func(i RequestInfo) { traced = append(traced, i) },
 			Response: func(i ResponseInfo) { traced = append(traced, i) },
@@ -562,9 +599,16 @@ func TestNothingPrintsThePassword(t *testing.T) {
 	})
 	_, err := Put(t.Context(), c, &secretive{Pass: NewSecret(peerPassword), Plain: "pass phrase"})
 	require.NoError(t, err)
+	// Nor does what is logged of a failure.
+	p.mu.Lock()
+	p.handle = func(r *peerRequest) string { return r.fault("b:InternalError") }
+	p.mu.Unlock()
+	_, err = Put(t.Context(), c, &secretive{Plain: "pass phrase"})
+	require.Error(t, err)
+	require.Contains(t, log.String(), "Put")
 	cfg := p.config()
 	s := c.slots.all[0]
-	for _, v := range append(traced, cfg, &cfg, s.auth.cred, Config{}, p.requests[0].auth) {
+	for _, v := range append(traced, log.String(), err, cfg, &cfg, s.auth.cred, Config{}, p.requests[0].auth) {
 		for _, format := range []string{"%v", "%+v", "%#v"} {
 			text := fmt.Sprintf(format, v)
 			require.NotContains(t, text, "P@ssw0rd")

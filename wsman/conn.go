@@ -119,3 +119,21 @@ func (cn *conn) awaitFirst() error {
 	_, err := cn.br.Peek(1)
 	return err
 }
+
+// lateAnswer is how long to wait for an answer on a connection that takes no more.
+const lateAnswer = time.Second
+
+// refusal returns an answer 401 that came before the request was written, if there is one.
+func (cn *conn) refusal(ctx context.Context) *httpResponse {
+	if ctx.Err() != nil || cn.SetReadDeadline(time.Now().Add(lateAnswer)) != nil {
+		return nil
+	}
+	if cn.awaitFirst() != nil {
+		return nil
+	}
+	resp, err := cn.rr.header()
+	if err != nil || resp.status != 401 {
+		return nil
+	}
+	return resp
+}

@@ -160,10 +160,14 @@ func (x *exchange) once(ctx context.Context) (_ *httpResponse, at stage, reused 
 
 	x.request(reused)
 	if n, err := cn.Write(s.wire); err != nil {
-		if n > 0 {
-			return nil, sent, reused, err
+		if n == 0 {
+			return nil, unsent, reused, err
 		}
-		return nil, unsent, reused, err
+		// A device may refuse by the header and close before it has read the body.
+		if resp := cn.refusal(ctx); resp != nil {
+			return resp, answered, reused, nil
+		}
+		return nil, sent, reused, err
 	}
 	if err := cn.awaitFirst(); err != nil {
 		if errors.Is(err, io.EOF) {

@@ -205,9 +205,10 @@ func (w *Writer) Leaf(space, name, text string, attrs ...Attr) {
 // Element writes an element as it was read. Prefixes may be others.
 func (w *Writer) Element(e *Element) { w.element(e, "") }
 
-// element writes an element; those without a namespace, which some firmware forgets to declare, go to the given one.
+// element writes an element. One without a namespace, which some firmware forgets to declare, goes to that of what is around
+// it where a default namespace leaves no other choice.
 func (w *Writer) element(e *Element, space string) {
-	if e.Space != "" {
+	if e.Space != "" || !w.hidden("", -1) {
 		space = e.Space
 	}
 	w.start(space, e.Name, nil, e.Attrs)

@@ -91,7 +91,7 @@ func (f *flags) register(set *flag.FlagSet) {
 	set.StringVar(&f.amtMode, "amt-mode", "admin", "control `MODE` of the machine: admin or client, or none if it was not set up")
 	set.BoolVar(&f.amtTLS, "amt-tls", false, "the machine has its ports with TLS too")
 	set.StringVar(&f.connType, "conn-type", "cira", "`TYPE` of the connection: cira as firmware, or relay or lms as MeshCentral's agents")
-	set.StringVar(&f.meiState, "mei-state", "", "`FILE` with the JSON that is sent as the state of the management engine, with relay and lms")
+	set.StringVar(&f.meiState, "mei-state", "", "`FILE` with the JSON that is sent as the state of the management engine, with relay and lms; by default that of the machine")
 
 	set.BoolVar(&f.firmware, "firmware", false, "be as awkward as real firmware: small windows, credit in steps of 499 bytes, numbers used again at once")
 	set.UintVar(&f.window, "window", 0, "`BYTES` that the server may send on a channel without more credit (default 32768)")

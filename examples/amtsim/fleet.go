@@ -15,6 +15,7 @@ import (
 
 	"github.com/meshcentral-go/sdk/apf"
 	"github.com/meshcentral-go/sdk/mps/mpstest"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
 // fleet makes the devices' configuration of the flags. The machines are closed after the devices.
@@ -72,20 +73,20 @@ func (f *flags) serving(cfg *mpstest.FleetConfig, out *printer) (*machines, erro
 	if err != nil {
 		return nil, err
 	}
+	if ports == nil && f.connType != "cira" {
+		ports = []uint16{wsmantest.PortHTTP, wsmantest.PortHTTPS} // which is what agents have
+	}
 	if f.serve == "amt" {
 		machine, err := f.machine()
 		if err != nil {
 			return nil, err
 		}
-		behind, usual, err := newMachines(machine, out)
+		behind, err := newMachines(machine, ports, out)
 		if err != nil {
 			return nil, err
 		}
-		if ports == nil {
-			ports = usual
-		}
 		cfg.Each = func(_ int, c *mpstest.Config) error {
-			c.Ports = behind.handlers(c.UUID, ports)
+			behind.join(c)
 			return nil
 		}
 		return behind, nil

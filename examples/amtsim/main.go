@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer fleet.Close()
+	behind.attach(fleet)
 	out.line("%d devices, the first is %s", len(fleet), fleet[0].UUID())
 	if flags.period > 0 {
 		var cancel context.CancelFunc

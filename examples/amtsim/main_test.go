@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"flag"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,12 +22,19 @@ import (
 	"github.com/meshcentral-go/sdk/internal/leakcheck"
 	"github.com/meshcentral-go/sdk/mps/mpstest"
 	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
 // startServer is an MPS that takes everybody, and shows its own certificate. It hands over who is online.
 func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
+	t.Helper()
+	return startServerThat(t, nil)
+}
+
+// startServerThat lets a function change its configuration.
+func startServerThat(t *testing.T, change func(*apf.ServerConfig)) (addr string, cert *tls.Certificate, online <-chan *apf.Conn) {
 	t.Helper()
 	cert, err := mpstest.NewCertificate("mps.example", "", nil)
 	require.NoError(t, err)
@@ -36,6 +45,9 @@ func startServer(t *testing.T) (addr string, cert *tls.Certificate, online <-cha
 		Authenticate:     func(context.Context, *apf.Login) error { return nil },
 		AllowSkippedAuth: true,
 		Ready:            func(c *apf.Conn) { ready <- c },
+	}
+	if change != nil {
+		change(config)
 	}
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
@@ -194,7 +206,7 @@ func TestEndsByItself(t *testing.T) {
 	addr, _, _ := startServer(t)
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), []string{"-mps", addr, "-user", "u", "-for", "10ms"}, &out, io.Discard))
-	require.Contains(t, out.String(), "in ")
+	require.Contains(t, out.String(), "of 1 devices were online, in ")
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
@@ -266,38 +278,113 @@ type generalSettings struct {
 // Class implements [wsman.Instance].
 func (*generalSettings) Class() string { return "AMT_GeneralSettings" }
 
+// client is one for the machine behind a connection.
+func client(t *testing.T, c *apf.Conn, password string, useTLS bool) *wsman.Client {
+	t.Helper()
+	cfg := wsman.Config{
+		Address: "amt:16992", Username: "admin", Password: wsman.NewSecret(password),
+		Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			n, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				return nil, err
+			}
+			return c.Dial(ctx, "", uint16(n))
+		},
+	}
+	if useTLS {
+		cfg.Address, cfg.TLS = "amt:16993", &wsman.TLSConfig{AcceptAny: true}
+	}
+	client, err := wsman.NewClient(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
 // TestMachine manages the machine behind the ports.
 func TestMachine(t *testing.T) {
 	addr, _, online := startServer(t)
 	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-pass", "Secr3t!x", "-amt-tls")
 	sim.until(t, "online in", 1)
 	c := <-online
-	require.Equal(t, []uint16{16993, 16992, 664, 623, 16995, 16994, 5900}, c.Ports())
+	require.Equal(t, mpstest.AMTPorts(), c.Ports())
 	for _, useTLS := range []bool{false, true} {
-		cfg := wsman.Config{
-			Address: "amt:16992", Username: "admin", Password: wsman.NewSecret("Secr3t!x"),
-			Dial: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				_, port, err := net.SplitHostPort(addr)
-				if err != nil {
-					return nil, err
-				}
-				n, err := strconv.ParseUint(port, 10, 16)
-				if err != nil {
-					return nil, err
-				}
-				return c.Dial(ctx, "", uint16(n))
-			},
-		}
-		if useTLS {
-			cfg.Address, cfg.TLS = "amt:16993", &wsman.TLSConfig{AcceptAny: true}
-		}
-		client, err := wsman.NewClient(cfg)
-		require.NoError(t, err)
-		settings, err := wsman.Get[generalSettings](t.Context(), client)
+		settings, err := wsman.Get[generalSettings](t.Context(), client(t, c, "Secr3t!x", useTLS))
 		require.NoError(t, err)
 		require.Contains(t, settings.HostName, "amt-")
-		require.NoError(t, client.Close())
 	}
 	out := sim.end(t)
 	require.NotContains(t, out, "Secr3t!x")
+}
+
+// tlsSettings is a part of a class.
+type tlsSettings struct {
+	Enabled bool `wsman:"Enabled"`
+	Extra   []wsman.Element
+}
+
+// Class implements [wsman.Instance].
+func (*tlsSettings) Class() string { return "AMT_TLSSettingData" }
+
+// TestPortsOfMachine switches the machine's TLS off: its ports go.
+func TestPortsOfMachine(t *testing.T) {
+	changed := make(chan []uint16, 10)
+	addr, _, online := startServerThat(t, func(c *apf.ServerConfig) {
+		c.PortsChanged = func(c *apf.Conn) { changed <- c.Ports() }
+	})
+	simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-tls")
+	operator := client(t, <-online, wsmantest.DefaultPassword, false)
+	remote := wsman.Selector{Name: "InstanceID", Value: "Intel(r) AMT 802.3 TLS Settings"}
+	settings, err := wsman.Get[tlsSettings](t.Context(), operator, remote)
+	require.NoError(t, err)
+	require.True(t, settings.Enabled)
+	settings.Enabled = false
+	_, err = wsman.Put(t.Context(), operator, settings, remote)
+	require.NoError(t, err)
+	service := wsman.Ref{ResourceURI: wsman.ResourceURI("AMT_SetupAndConfigurationService")}
+	_, err = wsman.Invoke[struct{}](t.Context(), operator, service, "CommitChanges", nil, wsman.PTStatus)
+	require.NoError(t, err)
+	for {
+		select {
+		case ports := <-changed:
+			if !slices.Contains(ports, 16993) && !slices.Contains(ports, 16995) && !slices.Contains(ports, 664) {
+				require.ElementsMatch(t, []uint16{16992, 623, 16994, 5900}, ports)
+				return
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the ports are forwarded still")
+		}
+	}
+}
+
+// TestAgentsConnection is one as MeshCentral's agents make it, with the state of the machine.
+func TestAgentsConnection(t *testing.T) {
+	states := make(chan json.RawMessage, 10)
+	addr, _, online := startServerThat(t, func(c *apf.ServerConfig) {
+		c.Control = func(_ *apf.Conn, j apf.JSONControl) {
+			if j.Action() == apf.ActionMEIState {
+				states <- j.Value()
+			}
+		}
+	})
+	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-conn-type", "lms", "-amt-version", "15")
+	c := <-online
+	require.Equal(t, apf.ConnLMS, c.Login().ConnType)
+	require.Equal(t, []uint16{16992, 16993}, c.Ports())
+	var state struct {
+		UUID     string
+		Versions struct{ AMT string }
+	}
+	require.NoError(t, json.Unmarshal(<-states, &state))
+	require.Equal(t, c.Login().UUID.String(), state.UUID)
+	require.Equal(t, "15.0.35", state.Versions.AMT)
+
+	// The server has nothing more to do, and so has the program.
+	require.NoError(t, c.SendControl(t.Context(), apf.Control(apf.ActionClose)))
+	sim.until(t, "stopped: "+mpstest.ErrDismissed.Error(), 1)
+	sim.until(t, "1 of 1 devices were online", 1)
+	require.NoError(t, <-sim.done)
 }

@@ -85,24 +85,52 @@ func TestStockManager(t *testing.T) {
 	first := apf.UUID{0: 7}
 	p := interop.StartProgram(t, exec.Command(name, "-mps", stock.MPSAddr(), "-user", group[:16], "-n", strconv.Itoa(n),
 		"-uuid", first.String(), "-amt-version", "12", "-amt-pass", "Secr3t!x"))
-	deadline := time.Now().Add(2 * time.Minute)
-	for managed := 0; managed < n; {
-		var listed []struct {
-			Conn int
-			AMT  struct {
-				Version string `json:"ver"`
-				State   int
-			} `json:"intelamt"`
-		}
-		stock.MeshctrlJSON(t, &listed, "listdevices")
-		managed = 0
-		for _, d := range listed {
-			if d.Conn == interop.ConnCIRA && d.AMT.State == 2 && d.AMT.Version == "12.0.45" {
-				managed++
-			}
-		}
-		require.False(t, managed < n && time.Now().After(deadline), "%+v", listed)
+	listed := waitListed(t, stock, func(d listedDevice) bool { return d.AMT.State == 2 && d.AMT.Version == "12.0.45" }, n)
+	for _, d := range listed {
+		require.Equal(t, interop.ConnCIRA, d.Conn)
 	}
 	stock.Meshctrl(t, "devicepower", "--id", nodeID(mpstest.Add(first, 2)), "--amtoff")
 	p.WaitLog(t, mpstest.Add(first, 2).String()+" power: ")
+
+	// Over an agent's connection the server reads the machine too, and then says that it is done.
+	first = apf.UUID{0: 8}
+	agents := interop.StartProgram(t, exec.Command(name, "-mps", stock.APFURL(), "-user", group[:16],
+		"-uuid", first.String(), "-conn-type", "lms", "-amt-version", "15", "-amt-pass", "Secr3t!x"))
+	waitListed(t, stock, func(d listedDevice) bool { return d.ID == nodeID(first) && d.AMT.Version == "15.0.35" }, 1)
+	select {
+	case <-agents.Exited():
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it does not end")
+	}
+	require.Zero(t, agents.ExitCode())
+	require.Contains(t, agents.Log(), mpstest.ErrDismissed.Error())
+}
+
+// listedDevice is what meshctrl shows of a device.
+type listedDevice struct {
+	ID   string `json:"_id"`
+	Conn int
+	AMT  struct {
+		Version string `json:"ver"`
+		State   int
+	} `json:"intelamt"`
+}
+
+// waitListed waits until so many devices are as they shall be.
+func waitListed(t *testing.T, stock *interop.Server, is func(listedDevice) bool, n int) []listedDevice {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		var all, found []listedDevice
+		stock.MeshctrlJSON(t, &all, "listdevices")
+		for _, d := range all {
+			if is(d) {
+				found = append(found, d)
+			}
+		}
+		if len(found) == n {
+			return found
+		}
+		require.False(t, time.Now().After(deadline), "%+v", all)
+	}
 }

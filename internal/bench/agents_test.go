@@ -44,11 +44,11 @@ func TestMain(m *testing.M) {
 	case "control":
 		controlServer()
 		return
-	case "relay":
-		relayServer()
-		return
 	case "mps":
 		mpsServer()
+		return
+	case "relay":
+		relayServer()
 		return
 	}
 	flag.Parse()

@@ -27,8 +27,8 @@ var mayImport = map[string][]string{
 
 // testsMayImport says what tests of a package may import besides: what has an interface that the package satisfies.
 var testsMayImport = map[string][]string{
-	"controlproto": {"relay"},      // its Client is a relay.Requester
-	"wsman":        {"apf", "mps"}, // simulated AMT in simulated CIRA devices
+	"controlproto": {"relay"},                // its Client is a relay.Requester
+	"wsman":        {"apf", "mps", "nodeid"}, // simulated AMT in simulated CIRA devices
 }
 
 // testOnly are helpers of tests: only test files and other test helpers import them.

@@ -29,7 +29,8 @@ type Config struct {
 	// Server is the server's address: HOST:PORT for TLS as firmware speaks it; tcp://HOST:PORT without TLS, for a server
 	// that has it done by a proxy; wss://HOST/apf.ashx or ws:// for a WebSocket, as MeshCentral's agents.
 	Server string
-	// Connect makes the connection instead. It replaces Server, Trust, TLS, Certificate and NetDialContext.
+	// Connect makes the connection instead. It replaces Server, Trust, TLS, Certificate and NetDialContext. Writes to what
+	// is not a net.Conn can not be split.
 	Connect func(context.Context) (apf.Stream, error)
 	// NetDialContext makes TCP connections. Nil is a net.Dialer.
 	NetDialContext func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -251,9 +251,6 @@ func (d *Device) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("mpstest: connect: %w", err)
 	}
-	if n := d.cfg.Quirks.SplitWrites; n > 0 {
-		stream = &splitStream{Stream: stream, size: n, password: d.cfg.Quirks.SplitPassword}
-	}
 	d.change(Event{State: StateLogin})
 
 	conn := apf.NewDeviceConn(stream, d.deviceConfig(func(c *apf.Conn) {
@@ -288,17 +285,30 @@ func (d *Device) session(ctx context.Context) error {
 }
 
 // connect makes the connection to the server.
-func (d *Device) connect(ctx context.Context) (apf.Stream, error) {
+func (d *Device) connect(ctx context.Context) (stream apf.Stream, err error) {
 	if d.cfg.Connect != nil {
-		return d.cfg.Connect(ctx)
+		stream, err = d.cfg.Connect(ctx)
+	} else {
+		how, host, addr, wrong := d.cfg.target()
+		if wrong != nil {
+			return nil, wrong
+		}
+		if how == overWebSocket {
+			return d.connectWebSocket(ctx, d.cfg.Trust.config(d.cfg.TLS, host, d.cfg.Certificate))
+		}
+		stream, err = d.connectTCP(ctx, how, host, addr)
 	}
-	how, host, addr, err := d.cfg.target()
-	if err != nil {
-		return nil, err
+	if q := &d.cfg.Quirks; err == nil && q.SplitWrites > 0 {
+		if _, ok := stream.(net.Conn); !ok { // package apf knows more of it than a wrapper shows
+			stream.Close()
+			return nil, fmt.Errorf("writes to a %T can not be split", stream)
+		}
+		stream = &splitStream{stream, split{q.SplitWrites, q.SplitPassword}}
 	}
-	if how == overWebSocket {
-		return d.connectWebSocket(ctx, d.cfg.Trust.config(d.cfg.TLS, host, d.cfg.Certificate))
-	}
+	return stream, err
+}
+
+func (d *Device) connectTCP(ctx context.Context, how transport, host, addr string) (apf.Stream, error) {
 	dial := d.cfg.NetDialContext
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -320,8 +330,12 @@ func (d *Device) connectWebSocket(ctx context.Context, config *tls.Config) (apf.
 	if err != nil {
 		return nil, explain(err)
 	}
-	if d.cfg.Quirks.TextMessages {
+	q := &d.cfg.Quirks
+	if q.TextMessages {
 		conn = textConn{conn}
+	}
+	if q.SplitWrites > 0 {
+		conn = splitConn{conn, split{q.SplitWrites, q.SplitPassword}}
 	}
 	return apf.NewWebSocketStream(conn), nil
 }

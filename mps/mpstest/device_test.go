@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/apf"
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
 // server is a small MPS: it takes who has the right password, and keeps its connections.
@@ -255,6 +256,18 @@ func TestLoginTime(t *testing.T) {
 	})
 }
 
+// TestSplitNeedsConn refuses to split what it can not.
+func TestSplitNeedsConn(t *testing.T) {
+	ours, theirs := msgconn.Pipe()
+	defer theirs.Close(0, "")
+	d := mustDevice(t, Config{
+		Connect: func(context.Context) (apf.Stream, error) { return apf.NewWebSocketStream(ours), nil },
+		Quirks:  Quirks{SplitWrites: 1},
+	})
+	_, err := d.Login(t.Context())
+	require.ErrorContains(t, err, "can not be split")
+}
+
 // TestOneCall is a session that is not replaced.
 func TestOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -298,6 +311,7 @@ func TestRefusedAndSilentChannels(t *testing.T) {
 				d.Start()
 				_, err := (<-s.ready).Dial(t.Context(), "", 16992)
 				tt.check(t, err)
+				synctest.Wait()
 				require.Equal(t, StateOnline, d.State())
 			})
 		})
@@ -346,6 +360,7 @@ func TestStubbornKeepAlive(t *testing.T) {
 		<-c.Done()
 		require.ErrorIs(t, c.Err(), apf.ErrIdle)
 		again := <-s.ready
+		synctest.Wait() // the device learns it after the server
 		require.EqualValues(t, 2, d.Sessions())
 		require.NoError(t, again.Err())
 	})

@@ -88,7 +88,7 @@ func TestSplit(t *testing.T) {
 	password := apf.UserAuthRequest{User: []byte("u"), Method: []byte("password"), Password: []byte("p")}.Append(nil)
 	for _, splitPassword := range []bool{false, true} {
 		w := &written{}
-		s := &splitStream{Stream: w, size: 4, password: splitPassword}
+		s := &splitStream{w, split{4, splitPassword}}
 		for _, message := range [][]byte{{1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 2, 3, 4}, {}, password} {
 			n, err := s.Write(message)
 			require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,68 +28,12 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// bench is a simulated device, a client of it and the flows, which do not wait.
-type bench struct {
-	sim    *wsmantest.Device
-	client *wsman.Client
-	Device
-	steps  []string
-	waited time.Duration
-	onWait func()
-}
+func TestInventory(t *testing.T) { eachWay(t, testInventory) }
 
-func (b *bench) dial(_ context.Context, port uint16) (net.Conn, error) {
-	near, far := net.Pipe()
-	go b.sim.ServeConn(far, port)
-	return near, nil
-}
-
-func start(t *testing.T, cfg wsmantest.Config) *bench {
-	t.Helper()
-	if cfg.Password.Reveal() == "" {
-		cfg.Password = wsmantest.NewSecret(wsmantest.DefaultPassword)
-	}
-	b := &bench{sim: wsmantest.New(cfg)}
-	t.Cleanup(b.sim.Close)
-	user, password := "admin", cfg.Password
-	if cfg.Mode == wsmantest.ModeNone {
-		user, password = b.sim.LocalCredentials()
-	}
-	b.client = b.connect(t, user, password, nil)
-	b.Device = Device{
-		Client: b.client,
-		OnStep: func(s Step) { b.steps = append(b.steps, s.Flow+": "+s.Name) },
-		Wait: func(_ context.Context, d time.Duration) error {
-			b.waited += d
-			if b.onWait != nil {
-				b.onWait()
-			}
-			return nil
-		},
-	}
-	return b
-}
-
-func (b *bench) connect(t *testing.T, user string, password wsman.Secret, config *wsman.TLSConfig) *wsman.Client {
-	t.Helper()
-	port := uint16(wsmantest.PortHTTP)
-	if config != nil {
-		port++
-	}
-	c, err := wsman.NewClient(wsman.Config{
-		Dial:    func(ctx context.Context, _, _ string) (net.Conn, error) { return b.dial(ctx, port) },
-		Address: fmt.Sprintf("amt:%d", port), TLS: config, Username: user, Password: password,
-		RetryPause: time.Millisecond, RefusedPause: -1,
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func TestInventory(t *testing.T) {
+func testInventory(t *testing.T, w way) {
 	for _, version := range []string{"11", "12", "15", "16.1"} {
 		t.Run(version, func(t *testing.T) {
-			b := start(t, wsmantest.Config{Version: version})
+			b := w.start(t, wsmantest.Config{Version: version})
 			inv, err := b.Inventory(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, b.sim.UUID(), inv.UUID)
@@ -112,9 +57,11 @@ func TestInventory(t *testing.T) {
 }
 
 // What a model lacks is said, and is no error.
-func TestInventoryAbsent(t *testing.T) {
+func TestInventoryAbsent(t *testing.T) { eachWay(t, testInventoryAbsent) }
+
+func testInventoryAbsent(t *testing.T, w way) {
 	lacks := []string{"CIM_MediaAccessDevice", "CIM_Chip", "CIM_Chassis"}
-	b := start(t, wsmantest.Config{Absent: lacks})
+	b := w.start(t, wsmantest.Config{Absent: lacks})
 	inv, err := b.Inventory(t.Context())
 	require.NoError(t, err)
 	require.ElementsMatch(t, lacks, inv.Absent)
@@ -130,8 +77,10 @@ func TestInventoryAbsent(t *testing.T) {
 	require.ErrorAs(t, err, &fault)
 }
 
-func TestPower(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestPower(t *testing.T) { eachWay(t, testPower) }
+
+func testPower(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	p, err := b.Power(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, cim.PowerStateOn, p.State)
@@ -159,7 +108,7 @@ func TestPower(t *testing.T) {
 
 // A host in modern standby is woken.
 func TestPowerModernStandby(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+	b := way{}.start(t, wsmantest.Config{})
 	b.sim.SetModernStandby(true)
 	p, err := b.Power(t.Context())
 	require.NoError(t, err)
@@ -171,7 +120,7 @@ func TestPowerModernStandby(t *testing.T) {
 
 // A device that accepts a request and does not carry it out is told from one that does so late.
 func TestPowerUnsettled(t *testing.T) {
-	b := start(t, wsmantest.Config{Power: wsmantest.PowerOn})
+	b := way{}.start(t, wsmantest.Config{Power: wsmantest.PowerOn})
 	b.sim.Inject(wsmantest.Injection{
 		Class: "CIM_PowerManagementService", Op: "RequestPowerStateChange", Times: -1,
 		Body: []byte(envelope(`<g:RequestPowerStateChange_OUTPUT><g:ReturnValue>0</g:ReturnValue></g:RequestPowerStateChange_OUTPUT>`)),
@@ -207,9 +156,11 @@ func envelope(body string) string {
 		`xmlns:g="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_PowerManagementService"><a:Header></a:Header><a:Body>` + body + `</a:Body></a:Envelope>`
 }
 
-func TestBoot(t *testing.T) {
+func TestBoot(t *testing.T) { eachWay(t, testBoot) }
+
+func testBoot(t *testing.T, w way) {
 	for _, strict := range []bool{false, true} {
-		b := start(t, wsmantest.Config{Quirks: wsmantest.Quirks{StrictBoot: strict, StrictPut: strict}})
+		b := w.start(t, wsmantest.Config{Quirks: wsmantest.Quirks{StrictBoot: strict, StrictPut: strict}})
 		sources, err := b.BootSources(t.Context())
 		require.NoError(t, err)
 		require.NotEmpty(t, sources)
@@ -241,7 +192,7 @@ func TestBoot(t *testing.T) {
 		boots := b.sim.Boots()
 		require.Empty(t, boots[len(boots)-1].Source)
 	}
-	b := start(t, wsmantest.Config{})
+	b := w.start(t, wsmantest.Config{})
 	_, err := b.Boot(t.Context(), Boot{Source: cim.BootSourcePXE, BIOSSetup: true})
 	require.ErrorIs(t, err, ErrInput)
 	p, err := b.Boot(t.Context(), Boot{BIOSSetup: true})
@@ -250,8 +201,10 @@ func TestBoot(t *testing.T) {
 	require.NoError(t, b.RecoveryState(t.Context(), cim.BootServiceStateRecoveryEnabled))
 }
 
-func TestLogs(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestLogs(t *testing.T) { eachWay(t, testLogs) }
+
+func testLogs(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	for i := range 3 {
 		b.sim.AddRecord(wsmantest.Record{Time: time.Unix(int64(1_700_000_000+i), 0), SensorType: byte(amt.SensorAuthentication), Severity: byte(amt.SeverityCritical), Data: [8]byte{0xAA, byte(i)}})
 	}
@@ -300,8 +253,10 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-func TestClock(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestClock(t *testing.T) { eachWay(t, testClock) }
+
+func testClock(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
 	b.Now = func() time.Time { return now }
 	b.sim.SetClock(now.Add(time.Hour))
@@ -317,8 +272,10 @@ func TestClock(t *testing.T) {
 	require.WithinDuration(t, now, b.sim.Clock(), 2*time.Minute)
 }
 
-func TestAlarms(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestAlarms(t *testing.T) { eachWay(t, testAlarms) }
+
+func testAlarms(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	at := b.sim.Clock().Add(time.Hour)
 	require.NoError(t, b.AddAlarm(t.Context(), "wake", at, 24*time.Hour))
 	alarms, err := b.Alarms(t.Context())
@@ -336,8 +293,10 @@ func TestAlarms(t *testing.T) {
 	require.ErrorAs(t, b.AddAlarm(t.Context(), "one more", at, 0), &failed)
 }
 
-func TestUsers(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestUsers(t *testing.T) { eachWay(t, testUsers) }
+
+func testUsers(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	password := wsman.NewSecret("Str0ng!pass")
 	u := User{Name: "operator", Access: amt.AccessPermissionAny, Realms: []amt.Realm{amt.RealmRedirection, amt.RealmHardwareAsset}, Enabled: true}
 	require.NoError(t, b.SetUser(t.Context(), u, password))
@@ -382,8 +341,10 @@ func find(users []User, name string) *User {
 	return nil
 }
 
-func TestSetAdmin(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestSetAdmin(t *testing.T) { eachWay(t, testSetAdmin) }
+
+func testSetAdmin(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	require.NoError(t, b.SetAdmin(t.Context(), "admin", wsman.NewSecret("N3w!Password")))
 	require.True(t, b.sim.CheckPassword("admin", "N3w!Password"))
 	_, err := b.Power(t.Context())
@@ -393,7 +354,7 @@ func TestSetAdmin(t *testing.T) {
 
 // A device whose realm differs from the one it shows is not given a hash of a password.
 func TestRealmMismatch(t *testing.T) {
-	b := start(t, wsmantest.Config{Quirks: wsmantest.Quirks{RealmMismatch: true}})
+	b := way{}.start(t, wsmantest.Config{Quirks: wsmantest.Quirks{RealmMismatch: true}})
 	require.ErrorIs(t, b.SetAdmin(t.Context(), "admin", wsman.NewSecret("N3w!Password")), wsman.ErrRealm)
 	require.Zero(t, b.sim.Called("AMT_AuthorizationService", ""))
 }
@@ -407,8 +368,10 @@ func TestCheckPassword(t *testing.T) {
 	}
 }
 
-func TestRedirection(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestRedirection(t *testing.T) { eachWay(t, testRedirection) }
+
+func testRedirection(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	off, on := false, true
 	require.NoError(t, b.SetRedirection(t.Context(), Redirection{SOL: true, KVM: &off, Listener: true, Consent: ips.OptInRequiredKVM}))
 	r, err := b.Redirection(t.Context())
@@ -422,13 +385,13 @@ func TestRedirection(t *testing.T) {
 	require.NoError(t, b.SetRedirection(t.Context(), want), "nothing is different")
 	require.Zero(t, b.sim.Called("", wsmantest.OpPut)+b.sim.Called("", "RequestStateChange"))
 
-	none := start(t, wsmantest.Config{NoKVM: true})
+	none := w.start(t, wsmantest.Config{NoKVM: true})
 	r, err = none.Redirection(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, r.KVM)
 	require.ErrorIs(t, none.SetRedirection(t.Context(), Redirection{SOL: true, IDER: true, Listener: true, KVM: &on, Consent: r.Consent}), wsman.ErrUnsupported)
 
-	client := start(t, wsmantest.Config{Mode: wsmantest.ModeClient})
+	client := w.start(t, wsmantest.Config{Mode: wsmantest.ModeClient})
 	r, err = client.Redirection(t.Context())
 	require.NoError(t, err)
 	require.True(t, r.ConsentFixed)
@@ -436,21 +399,25 @@ func TestRedirection(t *testing.T) {
 	require.ErrorIs(t, client.SetRedirection(t.Context(), r), wsman.ErrUnsupported)
 }
 
-func TestVNC(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestVNC(t *testing.T) { eachWay(t, testVNC) }
+
+func testVNC(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	require.NoError(t, b.VNC(t.Context(), true, wsman.NewSecret("P@ssw0rd")))
 	require.Equal(t, "P@ssw0rd", b.sim.RFBPassword().Reveal())
 	require.ErrorIs(t, b.VNC(t.Context(), true, wsman.NewSecret("P@ssw0rd9")), ErrInput)
 	require.NoError(t, b.VNC(t.Context(), false, wsman.Secret{}))
 }
 
-func TestConsent(t *testing.T) {
-	b := start(t, wsmantest.Config{Mode: wsmantest.ModeClient})
+func TestConsent(t *testing.T) { eachWay(t, testConsent) }
+
+func testConsent(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{Mode: wsmantest.ModeClient})
 	require.NoError(t, b.StartConsent(t.Context()))
 	require.NoError(t, b.StartConsent(t.Context()), "it is shown already")
-	var code uint32
-	_, err := fmt.Sscan(b.sim.ConsentCode(), &code)
+	n, err := strconv.Atoi(b.sim.ConsentCode())
 	require.NoError(t, err)
+	code := uint32(n)
 	var failed *wsman.ReturnValueError
 	require.ErrorAs(t, b.SendConsent(t.Context(), (code+1)%1_000_000), &failed)
 	require.NoError(t, b.SendConsent(t.Context(), code))
@@ -494,10 +461,12 @@ func (a authority) issue(t *testing.T, name string, public crypto.PublicKey, usa
 	return der
 }
 
-func TestCIRA(t *testing.T) {
+func TestCIRA(t *testing.T) { eachWay(t, testCIRA) }
+
+func testCIRA(t *testing.T, w way) {
 	root := newAuthority(t)
 	for _, oneSelector := range []bool{false, true} {
-		b := start(t, wsmantest.Config{Quirks: wsmantest.Quirks{OneSelector: oneSelector}})
+		b := w.start(t, wsmantest.Config{Quirks: wsmantest.Quirks{OneSelector: oneSelector}})
 		cira := CIRA{
 			Host: "mps.example", Format: amt.InfoFormatFQDN, Port: 4433, Root: root.cert.Raw,
 			Username: "AbCdEfXhIjKlMnXp", Password: wsman.NewSecret("P@ssw0rd"), Every: 30 * time.Second,
@@ -523,7 +492,7 @@ func TestCIRA(t *testing.T) {
 		require.Empty(t, b.sim.CIRA().Policies)
 		require.Empty(t, b.sim.CIRA().Suffixes)
 	}
-	b := start(t, wsmantest.Config{})
+	b := w.start(t, wsmantest.Config{})
 	for _, bad := range []CIRA{
 		{}, {Host: "h", Port: 1, Root: root.cert.Raw}, {Host: "h", Port: 1, Username: "u", Root: []byte("x")},
 		{Host: "h", Port: 1, Username: "seventeen-letters", Root: root.cert.Raw},
@@ -536,7 +505,7 @@ func TestCIRA(t *testing.T) {
 func TestTLS(t *testing.T) {
 	root := newAuthority(t)
 	for _, quirks := range []wsmantest.Quirks{{PKCS1Keys: true}, {SubjectPublicKeyInfo: true, KeyBusy: 2}} {
-		b := start(t, wsmantest.Config{Version: "15", Quirks: quirks})
+		b := way{}.start(t, wsmantest.Config{Version: "15", Quirks: quirks})
 		issued := 0
 		setup := TLSSetup{Issue: func(_ context.Context, key *rsa.PublicKey) ([]byte, error) {
 			issued++
@@ -555,7 +524,7 @@ func TestTLS(t *testing.T) {
 		require.Equal(t, 2, issued)
 		require.Len(t, b.sim.KeyPairs(), 1, "the key of the first time was used")
 
-		secure := b.connect(t, "admin", wsman.NewSecret(wsmantest.DefaultPassword), &wsman.TLSConfig{Pins: []wsman.Pin{wsman.PinOf(cert)}})
+		secure := b.connect(t, "admin", wsman.NewSecret(wsmantest.DefaultPassword), true)
 		p, err := (&Device{Client: secure}).Power(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, cim.PowerStateOn, p.State)
@@ -566,8 +535,10 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestWiFi(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestWiFi(t *testing.T) { eachWay(t, testWiFi) }
+
+func testWiFi(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	profile := WiFiProfile{
 		Name: "office", SSID: "corp <&>", Auth: cim.AuthenticationMethodWPA2PSK, Encryption: cim.EncryptionMethodCCMP,
 		Passphrase: wsman.NewSecret("long enough"),
@@ -609,12 +580,14 @@ func TestWiFi(t *testing.T) {
 	} {
 		require.ErrorIs(t, b.SetWiFiProfile(t.Context(), bad), ErrInput)
 	}
-	_, err = start(t, wsmantest.Config{NoWiFi: true}).WiFiState(t.Context())
+	_, err = w.start(t, wsmantest.Config{NoWiFi: true}).WiFiState(t.Context())
 	require.ErrorIs(t, err, wsman.ErrUnsupported)
 }
 
-func TestWired8021x(t *testing.T) {
-	b := start(t, wsmantest.Config{})
+func TestWired8021x(t *testing.T) { eachWay(t, testWired8021x) }
+
+func testWired8021x(t *testing.T, w way) {
+	b := w.start(t, wsmantest.Config{})
 	require.NoError(t, b.SetWired8021x(t.Context(), func(p *amt.IEEE8021XProfile) {
 		p.Enabled, p.ActiveInS0, p.AuthenticationProtocol, p.PxeTimeout, p.Username = true, true, cim.AuthenticationProtocolPEAPv0MSCHAPv2, 120, "host"
 	}))
@@ -622,13 +595,15 @@ func TestWired8021x(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, p.Enabled)
 	require.Equal(t, "host", p.Username)
-	_, err = start(t, wsmantest.Config{No8021x: true}).Wired8021x(t.Context())
+	_, err = w.start(t, wsmantest.Config{No8021x: true}).Wired8021x(t.Context())
 	require.ErrorIs(t, err, wsman.ErrUnsupported)
 }
 
-func TestActivateClient(t *testing.T) {
+func TestActivateClient(t *testing.T) { eachWay(t, testActivateClient) }
+
+func testActivateClient(t *testing.T, w way) {
 	for _, silent := range []bool{false, true} {
-		b := start(t, wsmantest.Config{Mode: wsmantest.ModeNone, Quirks: wsmantest.Quirks{SilentSetup: silent}})
+		b := w.start(t, wsmantest.Config{Mode: wsmantest.ModeNone, Quirks: wsmantest.Quirks{SilentSetup: silent}})
 		password := wsman.NewSecret("Str0ng!pass")
 		require.NoError(t, b.ActivateClient(t.Context(), password))
 		require.Equal(t, wsmantest.ModeClient, b.sim.Mode())
@@ -638,25 +613,27 @@ func TestActivateClient(t *testing.T) {
 		require.NoError(t, b.Unprovision(t.Context()))
 		require.Equal(t, wsmantest.ModeNone, b.sim.Mode())
 	}
-	b := start(t, wsmantest.Config{Mode: wsmantest.ModeNone})
+	b := w.start(t, wsmantest.Config{Mode: wsmantest.ModeNone})
 	require.ErrorIs(t, b.ActivateClient(t.Context(), wsman.NewSecret("weak")), ErrInput)
 }
 
-func TestActivateAdmin(t *testing.T) {
+func TestActivateAdmin(t *testing.T) { eachWay(t, testActivateAdmin) }
+
+func testActivateAdmin(t *testing.T, w way) {
 	root := newAuthority(t)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	p := Provisioning{Key: key, Chain: [][]byte{root.issue(t, "amt.corp.example", &key.PublicKey, provisioningOID), root.cert.Raw}}
 	password := wsman.NewSecret("Str0ng!pass")
 	for _, silent := range []bool{false, true} {
-		b := start(t, wsmantest.Config{
+		b := w.start(t, wsmantest.Config{
 			Mode: wsmantest.ModeNone, TrustedRoots: []*x509.Certificate{root.cert}, TrustedSuffix: "corp.example",
 			Quirks: wsmantest.Quirks{SilentSetup: silent},
 		})
 		require.NoError(t, b.ActivateAdmin(t.Context(), p, password))
 		require.Equal(t, wsmantest.ModeAdmin, b.sim.Mode())
 
-		b = start(t, wsmantest.Config{
+		b = w.start(t, wsmantest.Config{
 			Mode: wsmantest.ModeClient, TrustedRoots: []*x509.Certificate{root.cert}, Quirks: wsmantest.Quirks{SilentSetup: silent},
 		})
 		require.ErrorIs(t, b.ActivateAdmin(t.Context(), p, password), ErrInput, "it is in client control mode")
@@ -666,7 +643,7 @@ func TestActivateAdmin(t *testing.T) {
 	}
 
 	// A root that the device does not know.
-	b := start(t, wsmantest.Config{Mode: wsmantest.ModeNone, TrustedRoots: []*x509.Certificate{newAuthority(t).cert}})
+	b := w.start(t, wsmantest.Config{Mode: wsmantest.ModeNone, TrustedRoots: []*x509.Certificate{newAuthority(t).cert}})
 	b.Settle = -1
 	require.Error(t, b.ActivateAdmin(t.Context(), p, password))
 	require.Equal(t, wsmantest.ModeNone, b.sim.Mode())
@@ -683,7 +660,7 @@ func TestActivateAdmin(t *testing.T) {
 
 // A device that never gets into its mode is said to be so, with the last reason.
 func TestActivationUnsettled(t *testing.T) {
-	b := start(t, wsmantest.Config{Mode: wsmantest.ModeNone})
+	b := way{}.start(t, wsmantest.Config{Mode: wsmantest.ModeNone})
 	b.sim.Inject(wsmantest.Injection{Class: "IPS_HostBasedSetupService", Op: "Setup", Drop: true, Times: -1})
 	err := b.ActivateClient(t.Context(), wsman.NewSecret("Str0ng!pass"))
 	require.ErrorIs(t, err, ErrUnsettled)

@@ -2,6 +2,12 @@ package redir
 
 import "fmt"
 
+// The ports of a device. The streams are the same but for TLS.
+const (
+	Port    = 16994
+	TLSPort = 16995
+)
+
 // Command is the first byte of a message. The numbers of KVM's hand-over are those of two IDE-R messages: which is meant
 // depends on the type of the session.
 type Command uint8

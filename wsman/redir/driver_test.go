@@ -35,7 +35,8 @@ func openSerial(t *testing.T, cfg SOLConfig) (*Serial, *fakeAMT) {
 			if err := NewDevice(DeviceConfig{}).login(f.transport, testServer(nil)); err != nil {
 				return err
 			}
-			for _, answer := range [][]byte{SOLOpenReply{Sequence: 1}.Append(nil), nil} {
+			early := SOLStatus{Lines: LineRTS}.Append(SOLSignal{Command: CommandSOLHeartbeat}.Append(nil)) // may come first
+			for _, answer := range [][]byte{SOLOpenReply{Sequence: 1}.Append(early), nil} {
 				if _, err := f.receive(0); err != nil {
 					return err
 				}
@@ -590,6 +591,52 @@ func TestIDERMedia(t *testing.T) {
 		require.NoError(t, s.Close())
 		require.NoError(t, <-ended)
 	})
+}
+
+// TestIDERHooks: what happens is told while it does, and hooks may ask the session.
+func TestIDERHooks(t *testing.T) {
+	type event struct {
+		drive DriveID
+		op    SCSIOp
+		sense Sense
+	}
+	events := make(chan event, 100)
+	var s *IDERSession
+	opened := make(chan struct{})
+	result := make(chan copied, 1)
+	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+		c.IDER = func(ctx context.Context, h *IDERHost) error {
+			<-opened
+			return copyMedium(CD, result)(ctx, h)
+		}
+	}))
+	cfg := testConfig()
+	reason := make(chan error, 1)
+	cfg.Trace = &Trace{
+		Ended: func(session SessionType, err error) { reason <- fmt.Errorf("%v: %w", session, err) },
+		Media: MediaEvents{Command: func(id DriveID, c SCSICommand, sense Sense) {
+			_, _ = s.Stats(), s.Err()
+			events <- event{id, c.Op, sense}
+		}},
+	}
+	var err error
+	s, err = OpenIDER(t.Context(), conn, IDERConfig{Config: cfg, CD: Medium{randomMedium{10_000}, 10_000}})
+	require.NoError(t, err)
+	require.EqualValues(t, 8192, s.Device().ReadBuffer)
+	close(opened)
+	require.NoError(t, (<-result).err)
+	require.NoError(t, s.Close())
+	require.NoError(t, <-ended)
+	close(events)
+	var all []event
+	for e := range events {
+		all = append(all, e)
+	}
+	require.Equal(t, []event{
+		{CD, OpTestUnitReady, SenseMediumChanged}, {CD, OpTestUnitReady, SenseGood}, {CD, OpReadCapacity, SenseGood}, {CD, OpRead10, SenseGood},
+	}, all)
+	require.EqualError(t, <-reason, "IDE-R: use of closed network connection")
+	require.EqualValues(t, 4, s.Stats().Commands)
 }
 
 // TestIDERRefused: a device that does not switch the drives on.

@@ -47,10 +47,12 @@ type IDERSession struct {
 	closing chan struct{}
 	done    chan struct{}
 	workers sync.WaitGroup
+	server  *MediaServer // of one goroutine, so that its hooks may ask for Stats
 
 	mu     sync.Mutex
 	closed bool
-	server *MediaServer
+	device IDEROpenReply
+	stats  MediaStats
 	err    error
 }
 
@@ -85,6 +87,7 @@ func OpenIDER(ctx context.Context, conn net.Conn, cfg IDERConfig) (*IDERSession,
 		_ = conn.Close()
 		return nil, err
 	}
+	s.device, s.stats = s.server.Device(), s.server.Stats()
 	messages := make(chan Message, maxCommands)
 	s.workers.Go(func() { s.fail(s.receive(messages)) })
 	s.workers.Go(func() { s.fail(s.serve(messages)) })
@@ -114,29 +117,25 @@ func (s *IDERSession) serve(messages <-chan Message) error {
 	for {
 		select {
 		case m := <-messages: // first: it may be a reset
-			out, err = s.handle(out[:0], m)
+			out, err = s.server.Receive(out[:0], m)
 		case <-s.closing:
 			return s.goodbye(messages)
 		default:
-			s.mu.Lock()
-			request, ok := s.server.Next()
-			s.mu.Unlock()
-			if ok {
+			if request, ok := s.server.Next(); ok {
 				data, readErr := s.read(request, buf)
-				s.mu.Lock()
 				out = s.server.Deliver(out[:0], data, readErr)
-				s.mu.Unlock()
 				break
 			}
 			select {
 			case m := <-messages:
-				out, err = s.handle(out[:0], m)
+				out, err = s.server.Receive(out[:0], m)
 			case <-s.closing:
 				return s.goodbye(messages)
 			case <-s.done:
 				return net.ErrClosed
 			}
 		}
+		s.note()
 		if sendErr := s.t.send(out, time.Time{}); err == nil {
 			err = sendErr
 		}
@@ -147,18 +146,16 @@ func (s *IDERSession) serve(messages <-chan Message) error {
 	}
 }
 
-func (s *IDERSession) handle(out []byte, m Message) ([]byte, error) {
+// note keeps the counts for Stats.
+func (s *IDERSession) note() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.server.Receive(out, m)
+	s.stats = s.server.Stats()
 }
 
 // goodbye ends the session and gives the device a moment to agree.
 func (s *IDERSession) goodbye(messages <-chan Message) error {
-	s.mu.Lock()
-	out := s.server.Close(nil)
-	s.mu.Unlock()
-	if err := s.t.send(out, time.Now().Add(closeTimeout)); err != nil {
+	if err := s.t.send(s.server.Close(nil), time.Now().Add(closeTimeout)); err != nil {
 		return net.ErrClosed
 	}
 	patience := time.NewTimer(closeTimeout)
@@ -212,14 +209,14 @@ func (s *IDERSession) fail(err error) {
 func (s *IDERSession) Device() IDEROpenReply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.server.Device()
+	return s.device
 }
 
-// Stats returns what went through so far.
+// Stats returns what went through so far. Hooks may call it; it does not have what they are called for yet.
 func (s *IDERSession) Stats() MediaStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.server.Stats()
+	return s.stats
 }
 
 // Done is closed when the session has ended.

@@ -406,7 +406,7 @@ func TestRedirInterceptorForm(t *testing.T) {
 	require.NoError(t, d.Parse(request.Data))
 	require.Equal(t, "00000001", d.NC)
 	require.Len(t, d.CNonce, 10)
-	require.Equal(t, response(NewSecret(testPassword), &d), d.Response)
+	require.Equal(t, testResponse(&d), d.Response)
 	_, err = feed(i.FromOperator, operatorLogin(t, nil), false)
 	require.ErrorIs(t, err, ErrProtocol) // before the device has answered
 }

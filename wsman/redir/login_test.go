@@ -1,10 +1,18 @@
 package redir
 
 import (
+	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/wsman/digest"
 )
+
+// testResponse is the right one.
+func testResponse(d *DigestResponse) string {
+	return response(&digest.Credentials{Username: "admin", Password: NewSecret(testPassword)}, d)
+}
 
 // exchange runs a client against a server, and returns what each of them ended with and what they said.
 func exchange(client *ClientLogin, server *ServerLogin) (said []Message, clientDone bool, clientErr, serverErr error) {
@@ -73,6 +81,22 @@ func appendHex(b, src []byte) []byte {
 		b = append(b, digits[c>>4], digits[c&15])
 	}
 	return b
+}
+
+// TestLoginHash: a device that has hashes of passwords alone.
+func TestLoginHash(t *testing.T) {
+	hash := NewSecret(hex.EncodeToString(digest.HA1(digest.MD5, "admin", testRealm, testPassword)))
+	for user, want := range map[string]error{"admin": nil, "nobody": ErrCredentials} {
+		server := testServer(func(c *ServerLoginConfig) {
+			c.HA1 = func(username string) (Secret, bool) { return hash, username == "admin" }
+		})
+		c := testCredentials()
+		c.Username = user
+		_, done, clientErr, serverErr := exchange(NewClientLogin(SOL, c), server)
+		require.Equal(t, want == nil, done)
+		require.ErrorIs(t, clientErr, want)
+		require.ErrorIs(t, serverErr, want)
+	}
 }
 
 func TestLoginRefused(t *testing.T) {
@@ -176,7 +200,7 @@ func TestLoginForgeries(t *testing.T) {
 		return err
 	}
 	d := good()
-	d.Response = response(NewSecret(testPassword), &d)
+	d.Response = testResponse(&d)
 	require.NoError(t, try(d))
 	for name, change := range map[string]func(*DigestResponse){
 		"realm":  func(d *DigestResponse) { d.Realm = "Digest:" },
@@ -188,14 +212,14 @@ func TestLoginForgeries(t *testing.T) {
 	} {
 		d := good()
 		change(&d)
-		d.Response = response(NewSecret(testPassword), &d)
+		d.Response = testResponse(&d)
 		require.ErrorIs(t, try(d), ErrCredentials, name)
 	}
 	// Counts in all the forms that clients have.
 	for _, nc := range []string{"1", "00000002", "6", "00000001"} {
 		d := good()
 		d.NC = nc
-		d.Response = response(NewSecret(testPassword), &d)
+		d.Response = testResponse(&d)
 		require.NoError(t, try(d), nc)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // TestNothingPrintsSecrets prints everything that may hold a password, or a digest of one, in every way there is.
 func TestNothingPrintsSecrets(t *testing.T) {
 	d := DigestResponse{"admin", testRealm, testNonce, authURI, "cnoncecnonce", "00000001", "", "auth"}
-	d.Response = response(NewSecret(testPassword), &d)
+	d.Response = testResponse(&d)
 	m, err := appendDigest(nil, &d)
 	require.NoError(t, err)
 	var request AuthRequest

@@ -109,6 +109,9 @@ func OpenSOL(ctx context.Context, conn net.Conn, cfg SOLConfig) (*Serial, error)
 			return err
 		}
 		m, err := t.receive(0)
+		for err == nil && (m.Command() == CommandSOLHeartbeat || m.Command() == CommandSOLStatus) {
+			m, err = t.receive(0) // may come first
+		}
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,6 @@ type stockOptions struct {
 	Floppy      string         `json:"floppy,omitempty"`
 	Start       int            `json:"start"`
 	Bytes       int            `json:"bytes,omitempty"`
-	Stay        int            `json:"stay,omitempty"`
 	Calls       int            `json:"calls,omitempty"`
 	Interceptor map[string]any `json:"interceptor,omitempty"`
 }

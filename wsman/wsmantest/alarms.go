@@ -135,7 +135,7 @@ func (d *Device) Ring() []Alarm {
 		d.emit(EventClock, "alarm %q rang", a.ID)
 	}
 	if len(rang) > 0 && d.power() != PowerOn {
-		d.changePower(PowerOn)
+		d.changePower(PowerOn, reasonAlarm)
 	}
 	return rang
 }

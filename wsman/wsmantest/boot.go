@@ -193,7 +193,7 @@ func (d *Device) setBootConfigRole(c *call) (int, *fault) {
 }
 
 // boot starts the computer: with the boot settings if they are to be used, which they are once.
-func (d *Device) boot(action PowerState) {
+func (d *Device) boot(action, was PowerState, reason int) {
 	b := Boot{Action: action, Time: d.cfg.Now()}
 	settings := d.only("AMT_BootSettingData")
 	if d.state.boot.role == roleNext {
@@ -212,6 +212,19 @@ func (d *Device) boot(action PowerState) {
 		}
 		settings.set("UefiBootParametersArray", nil)
 		settings.set("OptionsCleared", true)
+	}
+	why := d.only("IPS_HostBootReason")
+	why.set("PreviousSxState", map[PowerState]int{PowerOn: 0, PowerHibernate: 4}[was])
+	if was == PowerOffSoft || was == PowerOffHard {
+		why.set("PreviousSxState", 5)
+	}
+	why.set("Reason", reason)
+	why.set("ReasonDetails", nil)
+	if reason == reasonRemote {
+		why.set("ReasonDetails", map[PowerState]string{PowerOn: "Power Up", PowerCycleSoft: "Power Cycle", PowerCycleHard: "Power Cycle"}[action])
+		if action != PowerOn && action != PowerCycleSoft && action != PowerCycleHard {
+			why.set("ReasonDetails", "Reset")
+		}
 	}
 	d.state.boot.done = append(d.state.boot.done, b)
 	d.logEvent(Record{SensorType: 15, EventType: 0x6F, Offset: 2, Severity: 1, Entity: 34, Data: [8]byte{64, 19}})

@@ -263,8 +263,8 @@ func (c *call) text(name string) string { return c.in.ChildText(name) }
 
 // num is an integer parameter. ok is false if it is missing or none.
 func (c *call) num(name string) (n int, ok bool) {
-	v, err := strconv.ParseInt(strings.TrimSpace(c.in.ChildText(name)), 10, 64)
-	return int(v), err == nil
+	n, err := strconv.Atoi(strings.TrimSpace(c.in.ChildText(name)))
+	return n, err == nil
 }
 
 // nums are the values of a repeated integer parameter.

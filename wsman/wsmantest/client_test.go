@@ -81,10 +81,10 @@ func (c *client) send(authorization, body string) int {
 // exchange sends bytes and reads an answer.
 func (c *client) exchange(request string) int {
 	c.dial()
-	done := make(chan struct{})
+	conn, done := c.conn, make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.WriteString(c.conn, request)
+		_, _ = io.WriteString(conn, request)
 	}()
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {

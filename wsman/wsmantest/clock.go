@@ -1,6 +1,10 @@
 package wsmantest
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // clockState is how far the firmware's clock is ahead of the configured one.
 type clockState struct{ offset time.Duration }
@@ -30,18 +34,24 @@ func (d *Device) clock() time.Time {
 // it came, Tm2 when this was sent. What passed between, less the time that the manager took, is the round trip; half of it
 // was spent on the way here.
 func (d *Device) setClock(c *call) (int, *fault) {
-	ta0, ok1 := c.num("Ta0")
-	tm1, ok2 := c.num("Tm1")
-	tm2, ok3 := c.num("Tm2")
-	if !ok1 || !ok2 || !ok3 || ta0 < 0 || tm1 <= 0 || tm2 < tm1 {
+	ta0, ok1 := c.seconds("Ta0")
+	tm1, ok2 := c.seconds("Tm1")
+	tm2, ok3 := c.seconds("Tm2")
+	if !ok1 || !ok2 || !ok3 || tm2 < tm1 {
 		return statusInvalidParameter, nil
 	}
 	now := d.clock().Unix()
-	trip := max(0, now-int64(ta0)-int64(tm2-tm1))
-	d.state.clock.offset += time.Duration(int64(tm2)+trip/2-now) * time.Second
+	trip := max(0, now-ta0-(tm2-tm1))
+	d.state.clock.offset += time.Duration(tm2+trip/2-now) * time.Second
 	d.audit(auditNetworkTime, 0, nil, c.req)
 	d.emit(EventClock, "set to %s", d.clock().Format(time.RFC3339))
 	return ok, nil
+}
+
+// seconds is a time of the firmware: seconds since 1970 in 32 bits.
+func (c *call) seconds(name string) (int64, bool) {
+	n, err := strconv.ParseUint(strings.TrimSpace(c.text(name)), 10, 32)
+	return int64(n), err == nil
 }
 
 // Clock returns the firmware's time.

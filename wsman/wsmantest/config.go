@@ -72,8 +72,8 @@ type Config struct {
 	Rand io.Reader
 	// IdleTime is how long a connection may be silent. Default 60 s.
 	IdleTime time.Duration
-	// OnEvent is called for every change of state and every login refused, one at a time, in order. It may look into the
-	// Device but must not change it.
+	// OnEvent is called for every change of state and every login refused, one at a time, in order. It may use the
+	// Device, but not close it, and must not wait for requests.
 	OnEvent func(Event)
 	// Logger is told of every request. Nil discards.
 	Logger *slog.Logger

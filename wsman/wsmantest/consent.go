@@ -15,9 +15,9 @@ const (
 	consentReceived  = 3
 	consentSession   = 4
 
-	consentNever  = 0
-	consentKVM    = 1
-	consentAlways = 4294967295
+	consentNever  = "0" // OptInRequired
+	consentKVM    = "1"
+	consentAlways = "4294967295"
 
 	optInState    = 2 // ReturnValue: invalid state
 	optInBlocked  = 3
@@ -39,7 +39,7 @@ func (d *Device) buildConsent() {
 		name: o.class, keys: serviceKeys, realms: []int{RealmRedirection, RealmRemoteControl},
 		readOnly: []string{"CanModifyOptInPolicy", "OptInState"},
 		put: func(_ *request, old, o *object) *fault {
-			required := o.num("OptInRequired")
+			required := o.get("OptInRequired")
 			if required != consentNever && required != consentKVM && required != consentAlways {
 				return invalidRepresentation()
 			}
@@ -63,7 +63,7 @@ func (d *Device) showConsentPolicy() {
 		return
 	}
 	if d.mode() == ModeClient {
-		k.objects[0].set("OptInRequired", uint32(consentAlways))
+		k.objects[0].set("OptInRequired", consentAlways)
 		k.objects[0].set("CanModifyOptInPolicy", 0)
 		return
 	}
@@ -143,7 +143,7 @@ func (d *Device) mayRedirect(kvm bool) bool {
 	if _, there := d.classes[optInServices]; !there {
 		return true
 	}
-	required := d.only(optInServices).num("OptInRequired")
+	required := d.only(optInServices).get("OptInRequired")
 	if required == consentNever || required == consentKVM && !kvm {
 		return true
 	}

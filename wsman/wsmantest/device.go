@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshcentral-go/sdk/wsman"
 	"github.com/meshcentral-go/sdk/wsman/digest"
 )
 
@@ -33,26 +32,25 @@ type Device struct {
 	prof profile
 	log  *slog.Logger
 
-	mu       sync.Mutex // guards what follows, up to the empty line
-	realm    string
-	nonces   *digest.Nonces
-	locks    map[string]*lock // wrong passwords by user
-	classes  map[string]*class
-	enums    enumerations
-	messages uint64 // ids of answers
-	writes   int    // changes of the flash
-	state    state
-	calls    []Call
-	dropped  int // calls forgotten
-	faults   []*Injection
-	changed  chan struct{} // closed and replaced by every change; see wait
-	events   []Event       // for unlock
-	conns    map[net.Conn]*connection
-	sessions map[string]int // redirection sessions by kind
-	closed   bool
+	mu         sync.Mutex // guards what follows, up to the empty line
+	realm      string
+	nonces     *digest.Nonces
+	locks      map[string]*lock // wrong passwords by user
+	classes    map[string]*class
+	enums      enumerations
+	messages   uint64 // ids of answers
+	writes     int    // changes of the flash
+	state      state
+	calls      []Call
+	faults     []*Injection
+	changed    chan struct{} // closed and replaced by every change; see wait
+	events     []Event       // to be delivered by unlock
+	delivering bool
+	conns      map[net.Conn]*connection
+	sessions   map[string]int // redirection sessions by kind
+	closed     bool
 
-	delivery sync.Mutex // held while events are delivered
-	wg       sync.WaitGroup
+	wg sync.WaitGroup
 }
 
 // New makes a device. It panics if the configuration makes no sense, as a test's mistake.
@@ -313,6 +311,3 @@ func (d *Device) serverHeader() string {
 	}
 	return "Intel(R) Active Management Technology " + d.prof.version
 }
-
-// endpoint is a reference without selectors.
-func endpoint(class string) wsman.Ref { return refTo(class) }

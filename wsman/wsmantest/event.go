@@ -47,19 +47,21 @@ func (d *Device) emit(kind EventKind, format string, args ...any) {
 	}
 }
 
-// unlock gives the mutex back and delivers events. Their own mutex is taken before the other is given back, so that
-// they come in the order in which things happened.
+// unlock gives the mutex back and delivers events, one at a time, without holding any mutex: who is called may look into the
+// device. Events that come meanwhile are left to whoever delivers already.
 func (d *Device) unlock() {
-	events := d.events
-	d.events = nil
-	if len(events) == 0 {
+	if d.delivering {
 		d.mu.Unlock()
 		return
 	}
-	d.delivery.Lock()
-	d.mu.Unlock()
-	defer d.delivery.Unlock()
-	for _, e := range events {
+	d.delivering = true
+	for len(d.events) > 0 {
+		e := d.events[0]
+		d.events = d.events[1:]
+		d.mu.Unlock()
 		d.cfg.OnEvent(e)
+		d.mu.Lock()
 	}
+	d.delivering = false
+	d.mu.Unlock()
 }

@@ -70,13 +70,6 @@ func alreadyExists() *fault {
 	return sender(wsman.NamespaceWSMan, "AlreadyExists", "The sender attempted to create a resource which already exists.")
 }
 
-func internalError() *fault {
-	return &fault{
-		status: http.StatusInternalServerError, receiver: true, space: wsman.NamespaceWSMan, subcode: "InternalError",
-		reason: "The service cannot comply with the request due to internal processing errors.",
-	}
-}
-
 // body is the Fault element.
 func (f *fault) body() []wsman.Element {
 	const soap = wsman.NamespaceSOAP

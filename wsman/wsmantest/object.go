@@ -152,13 +152,13 @@ func (o *object) flag(name string) bool {
 	return b
 }
 
-// num returns an integer property, 0 if it is none.
+// num returns an integer property, 0 if it is none or does not fit.
 func (o *object) num(name string) int {
-	n, err := strconv.ParseInt(o.get(name), 10, 64)
+	n, err := strconv.Atoi(o.get(name))
 	if err != nil {
 		return 0
 	}
-	return int(n)
+	return n
 }
 
 // ref returns a reference property.

@@ -99,8 +99,15 @@ func (d *Device) showPower(state PowerState) {
 	}
 }
 
+// Reasons of a boot, in IPS_HostBootReason.
+const (
+	reasonOther  = 1
+	reasonRemote = 2
+	reasonAlarm  = 3
+)
+
 // changePower does what an action says. Actions that end in a start of the computer boot it by the boot settings.
-func (d *Device) changePower(action PowerState) {
+func (d *Device) changePower(action PowerState, reason int) {
 	was := d.power()
 	switch action {
 	case PowerOn:
@@ -112,11 +119,11 @@ func (d *Device) changePower(action PowerState) {
 			return
 		}
 		if was != PowerSleep && was != PowerSleepLight {
-			d.boot(action)
+			d.boot(action, was, reason)
 		}
 	case PowerCycleSoft, PowerCycleHard, PowerReset, PowerResetGraceful, PowerCycleGraceful, PowerCycleHardGrace:
 		d.showPower(PowerOn)
-		d.boot(action)
+		d.boot(action, was, reason)
 	case PowerOffSoftGraceful:
 		d.showPower(PowerOffSoft)
 	case PowerOffHardGraceful:
@@ -149,7 +156,7 @@ func (d *Device) requestPower(c *call) (int, *fault) {
 	if action == PowerOffSoft && d.cfg.Quirks.KVMBlocksPowerOff && d.sessions[redir.KVM.String()] > 0 {
 		return ok, nil
 	}
-	d.changePower(action)
+	d.changePower(action, reasonRemote)
 	return ok, nil
 }
 
@@ -186,10 +193,10 @@ func (d *Device) PressPowerButton() {
 	d.mu.Lock()
 	defer d.unlock()
 	if d.power() == PowerOn {
-		d.changePower(PowerOffSoft)
+		d.changePower(PowerOffSoft, reasonOther)
 		return
 	}
-	d.changePower(PowerOn)
+	d.changePower(PowerOn, reasonOther)
 }
 
 // SetModernStandby says whether the operating system saves power while the computer counts as on. It does nothing before

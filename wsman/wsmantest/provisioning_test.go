@@ -207,15 +207,15 @@ func TestTLSSetup(t *testing.T) {
 
 func TestNonSecureRefused(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{Version: "19"})
-	c := tlsClient(t, d, nil)
+	c := tlsClient(t, d)
 	settings := c.get("AMT_TLSSettingData", "InstanceID", tlsRemote)
 	assert.Equal(t, "false", settings.ChildText("NonSecureConnectionsSupported"))
 	assert.Equal(t, "InvalidRepresentation", c.refused(wsman.ActionPut, "AMT_TLSSettingData", selector("InstanceID", tlsRemote),
 		putBody("AMT_TLSSettingData", settings, "AcceptNonSecureConnections", "true")))
 }
 
-func hexMD5(d *wsmantest.Device, user, password string) string {
-	return hex.EncodeToString(digest.HA1(digest.MD5, user, d.Realm(), password))
+func hexMD5(d *wsmantest.Device, password string) string {
+	return hex.EncodeToString(digest.HA1(digest.MD5, "admin", d.Realm(), password))
 }
 
 const setupService = "IPS_HostBasedSetupService"
@@ -235,9 +235,9 @@ func TestClientActivation(t *testing.T) {
 	assert.Len(t, slices.DeleteFunc(slices.Clone(e.Children), func(p wsman.Element) bool { return p.Name != "AllowedControlModes" }), 2)
 	admin := newClient(t, d)
 	assert.Equal(t, 401, admin.post(admin.request(wsman.ActionGet, wsman.ResourceURI("AMT_GeneralSettings"), "", "")))
-	c.call(3, setupService, "Setup", "NetAdminPassEncryptionType", "1", "NetworkAdminPassword", hexMD5(d, "admin", "N3w!pass"))
+	c.call(3, setupService, "Setup", "NetAdminPassEncryptionType", "1", "NetworkAdminPassword", hexMD5(d, "N3w!pass"))
 	c.call(3, setupService, "Setup", "NetAdminPassEncryptionType", "2", "NetworkAdminPassword", "short")
-	c.call(0, setupService, "Setup", "NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "admin", "N3w!pass"))
+	c.call(0, setupService, "Setup", "NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "N3w!pass"))
 	assert.Equal(t, wsmantest.ModeClient, d.Mode())
 	admin.pass = "N3w!pass"
 	assert.Equal(t, "1", admin.get(setupService).ChildText("CurrentControlMode"))
@@ -245,7 +245,7 @@ func TestClientActivation(t *testing.T) {
 	assert.Equal(t, "4294967295", consent.ChildText("OptInRequired"))
 	assert.Equal(t, "0", consent.ChildText("CanModifyOptInPolicy"))
 	assert.Equal(t, "AccessDenied", admin.refused(wsman.ActionPut, "IPS_OptInService", "", putBody("IPS_OptInService", consent, "OptInRequired", "0")))
-	_, value := admin.invoke(setupService, "Setup", params("NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "admin", "x")))
+	_, value := admin.invoke(setupService, "Setup", params("NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "x")))
 	assert.Equal(t, 2, value, "a device is activated once")
 	admin.call(0, "AMT_SetupAndConfigurationService", "Unprovision", "ProvisioningMode", "1")
 	assert.Equal(t, wsmantest.ModeNone, d.Mode())
@@ -286,7 +286,7 @@ func TestAdminActivation(t *testing.T) {
 	cfg := wsmantest.Config{Mode: wsmantest.ModeNone, TrustedRoots: []*x509.Certificate{issuer().cert}, TrustedSuffix: "example.org"}
 	d := newDevice(t, cfg)
 	c := localClient(t, d)
-	password := []string{"NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "admin", "N3w!pass")}
+	password := []string{"NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "N3w!pass")}
 	assert.Equal(t, 5, c.activate("AdminSetup", issuer().key, leaf, password...), "signed by another key")
 	assert.Equal(t, wsmantest.ModeNone, d.Mode())
 	assert.Equal(t, 0, c.activate("AdminSetup", key, leaf, password...))
@@ -324,7 +324,7 @@ func TestSilentSetup(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{Mode: wsmantest.ModeNone, Quirks: wsmantest.Quirks{SilentSetup: true}})
 	c := localClient(t, d)
 	uri := wsman.ResourceURI(setupService)
-	body := c.request(uri+"/Setup", uri, "", `<r:Setup_INPUT xmlns:r="`+uri+`">`+params("NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "admin", "N3w!pass"))+`</r:Setup_INPUT>`)
+	body := c.request(uri+"/Setup", uri, "", `<r:Setup_INPUT xmlns:r="`+uri+`">`+params("NetAdminPassEncryptionType", "2", "NetworkAdminPassword", hexMD5(d, "N3w!pass"))+`</r:Setup_INPUT>`)
 	assert.Equal(t, 0, c.post(body))
 	assert.Equal(t, wsmantest.ModeClient, d.Mode())
 	c = newClient(t, d)

@@ -36,9 +36,9 @@ func pullBody(context, elements, characters string) string {
 	return s + `</Pull>`
 }
 
-func (c *client) enumerate(class string) string {
+func (c *client) enumerate() string {
 	c.t.Helper()
-	return c.ask(wsman.ActionEnumerate, class, "", `<Enumerate xmlns="`+wsman.NamespaceEnumeration+`" />`).ChildText("EnumerationContext")
+	return c.ask(wsman.ActionEnumerate, "CIM_SoftwareIdentity", "", `<Enumerate xmlns="`+wsman.NamespaceEnumeration+`" />`).ChildText("EnumerationContext")
 }
 
 func TestEnumeration(t *testing.T) {
@@ -47,7 +47,7 @@ func TestEnumeration(t *testing.T) {
 	c := newClient(t, d)
 	const class = "CIM_SoftwareIdentity"
 	all := len(c.list(class))
-	context := c.enumerate(class)
+	context := c.enumerate()
 	assert.Regexp(t, `^[0-9A-F]{8}-0000-0000-0000-000000000000$`, context)
 	e := c.ask(wsman.ActionPull, class, "", pullBody(context, "", ""))
 	assert.Len(t, e.Child("Items").Children, 1, "one, if nothing is said")
@@ -64,18 +64,18 @@ func TestEnumeration(t *testing.T) {
 	release := func(context string) string {
 		return `<Release xmlns="` + wsman.NamespaceEnumeration + `"><EnumerationContext>` + context + `</EnumerationContext></Release>`
 	}
-	context = c.enumerate(class)
+	context = c.enumerate()
 	assert.Nil(t, c.ask(wsman.ActionRelease, class, "", release(context)))
 	assert.Contains(t, c.raw, "<a:Body></a:Body>")
 	assert.Equal(t, "InvalidEnumerationContext", c.refused(wsman.ActionRelease, class, "", release(context)))
-	context = c.enumerate(class)
+	context = c.enumerate()
 	assert.Equal(t, "InvalidEnumerationContext", c.refused(wsman.ActionPull, "CIM_Card", "", pullBody(context, "", "")), "of another class")
-	context = c.enumerate(class)
+	context = c.enumerate()
 	for range 8 {
-		c.enumerate(class)
+		c.enumerate()
 	}
 	assert.Equal(t, "InvalidEnumerationContext", c.refused(wsman.ActionPull, class, "", pullBody(context, "", "")), "only a few are kept")
-	context = c.enumerate(class)
+	context = c.enumerate()
 	now.Add(31)
 	assert.Equal(t, "InvalidEnumerationContext", c.refused(wsman.ActionPull, class, "", pullBody(context, "", "")), "and not for long")
 	assert.Equal(t, "SchemaValidationError", c.refused(wsman.ActionPull, class, "", ""))

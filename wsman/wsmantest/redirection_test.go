@@ -50,7 +50,7 @@ func TestSOL(t *testing.T) {
 // TestSOLTLS does so inside TLS, and with a user who was added: the device knows a hash of the password alone.
 func TestSOLTLS(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{Version: "19"})
-	c := tlsClient(t, d, nil)
+	c := tlsClient(t, d)
 	add := func(user string, realm int) {
 		c.call(0, "AMT_AuthorizationService", "AddUserAclEntryEx", "DigestUsername", user, "DigestPassword", d.PasswordParameter(user, "S3cret!!"),
 			"AccessPermission", "2", "Realms", itoa(realm))

@@ -81,17 +81,14 @@ func (d *Device) mayStart(session redir.SessionType) redir.StartStatus {
 	return redir.StartOK
 }
 
-// entity of event log records: SOL and IDE-R sessions, data AA 30 00 and 0 to 3 for SOL begins, ends, IDE-R begins, ends.
+// sessionRecord is the entry of the event log for a SOL or IDE-R session: data AA 30 00, and 0 to 3 for SOL begins, ends,
+// IDE-R begins, ends.
 func sessionRecord(session redir.SessionType, ends byte) (r Record, known bool) {
 	r = Record{SensorType: 192, EventType: 0x6F, Severity: 2, Entity: 38, Data: [8]byte{0xAA, 0x30, 0, ends}}
-	switch session {
-	case redir.SOL:
-		return r, true
-	case redir.IDER:
+	if session == redir.IDER {
 		r.Data[3] += 2
-		return r, true
 	}
-	return r, false
+	return r, session == redir.SOL || session == redir.IDER
 }
 
 func (d *Device) sessionBegins(session redir.SessionType, user string) {

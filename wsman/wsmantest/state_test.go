@@ -46,8 +46,12 @@ func TestPower(t *testing.T) {
 	assert.Equal(t, "2", shown())
 	assert.Len(t, d.Boots(), 2, "waking up is no boot")
 	assert.Equal(t, []wsmantest.PowerState{8, 2, 4, 2, 5}, d.PowerActions())
+	assert.Equal(t, "Power Cycle", c.get("IPS_HostBootReason").ChildText("ReasonDetails"))
 	d.PressPowerButton()
 	assert.Equal(t, "8", shown())
+	d.PressPowerButton()
+	assert.Equal(t, "1", c.get("IPS_HostBootReason").ChildText("Reason"))
+	assert.Equal(t, "5", c.get("IPS_HostBootReason").ChildText("PreviousSxState"))
 }
 
 func TestOSPower(t *testing.T) {

@@ -5,9 +5,11 @@ package wsmantest_test
 import (
 	"context"
 	"crypto/sha1" //nolint:gosec // what MeshCentral shows of a certificate
+	"crypto/x509"
 	"encoding/hex"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,19 +50,21 @@ type fleet struct {
 	control *interop.Control
 }
 
-func startFleet(t *testing.T) *fleet {
+func startFleet(t *testing.T, change ...func(amtManager map[string]any)) *fleet {
 	t.Helper()
 	interop.Require(t, interop.PeerMeshCentral)
-	f := &fleet{t: t, Server: interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{
-		"amtManager": map[string]any{"adminAccounts": []map[string]any{{"user": "admin", "pass": wsmantest.DefaultPassword}}},
-	}})}
+	manager := map[string]any{"adminAccounts": []map[string]any{{"user": "admin", "pass": wsmantest.DefaultPassword}}}
+	for _, c := range change {
+		c(manager)
+	}
+	f := &fleet{t: t, Server: interop.StartServer(t, interop.ServerOptions{Domain: map[string]any{"amtManager": manager}})}
 	f.group = f.CreateAMTGroup(t, "amt")
 	f.control = f.Control(t)
 	return f
 }
 
 // join connects a device to the server's MPS and returns its node id.
-func (f *fleet) join(d *wsmantest.Device, ports ...uint16) string {
+func (f *fleet) join(d *wsmantest.Device, change func(*mpstest.Config), ports ...uint16) string {
 	f.t.Helper()
 	uuid, err := apf.ParseUUID(d.UUID())
 	require.NoError(f.t, err)
@@ -68,11 +72,15 @@ func (f *fleet) join(d *wsmantest.Device, ports ...uint16) string {
 	for _, p := range ports {
 		handlers[p] = d.Handler(p)
 	}
-	device, err := mpstest.NewDevice(mpstest.Config{
+	cfg := mpstest.Config{
 		Server: f.MPSAddr(), Trust: mpstest.Trust{Pin: mpstest.PinOf(f.MPSCertificate(f.t))},
 		UUID: uuid, User: strings.TrimPrefix(f.group, "mesh//")[:16], Password: mpstest.NewSecret("P@ssw0rd"),
 		Backoff: mpstest.Backoff{Interval: 200 * time.Millisecond, Retries: -1}, LoginTime: stockTime, Ports: handlers,
-	})
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	device, err := mpstest.NewDevice(cfg)
 	require.NoError(f.t, err)
 	f.t.Cleanup(device.Close)
 	device.Start()
@@ -84,12 +92,15 @@ func nodeOf(u apf.UUID) string {
 	return "node//" + strings.NewReplacer("+", "@", "/", "$").Replace(b64([]byte(strings.Repeat(string(u[:]), 3))))
 }
 
-// waitCall waits until the server has made a call.
-func (f *fleet) waitCall(d *wsmantest.Device, class, op string) {
+// lastClass is what the server asks for last when it meets a device.
+const lastClass = "IPS_PowerManagementService"
+
+// waitCall waits until the server has made a call of that class.
+func (f *fleet) waitCall(d *wsmantest.Device, op string) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
 	defer cancel()
-	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(class, op) > 0 }), "%s %s; calls so far: %v", class, op, d.Calls())
+	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(lastClass, op) > 0 }), "%s; calls so far: %v", op, d.Calls())
 }
 
 // waitListed asks for the list of devices until one of them is as it shall be.
@@ -122,9 +133,8 @@ func TestStockManager(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Version: version, HostName: "pc-" + version, Logger: testLog(t)})
-			id := f.join(d, wsmantest.PortHTTP, wsmantest.PortRedirection)
-			last := "IPS_PowerManagementService"
-			f.waitCall(d, last, wsmantest.OpGet)
+			id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortRedirection)
+			f.waitCall(d, wsmantest.OpGet)
 			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.Pwr == 1 })
 			assert.Equal(t, interop.ConnCIRA, got.Conn)
 			assert.Equal(t, d.Version()[:strings.LastIndexByte(d.Version(), '.')], got.AMT.Version)
@@ -142,7 +152,7 @@ func TestStockManager(t *testing.T) {
 			f.waitPower(d, wsmantest.PowerOffSoft)
 			f.Meshctrl(t, "devicepower", "--id", id, "--amton")
 			f.waitPower(d, wsmantest.PowerOn)
-			f.waitCall(d, last, "RequestOSPowerSavingStateChange")
+			f.waitCall(d, "RequestOSPowerSavingStateChange")
 			f.Meshctrl(t, "devicepower", "--id", id, "--amtreset")
 			f.waitBoots(d, 2)
 			// 311 is power on into the BIOS, 312 reset into it, 316 reset to PXE.
@@ -180,6 +190,29 @@ func (f *fleet) waitBoots(d *wsmantest.Device, n int) {
 	require.NoError(f.t, d.Wait(ctx, func() bool { return len(d.Boots()) == n }), "boots: %v; calls: %v", d.Boots(), d.Calls())
 }
 
+// TestStockTLS lets it manage devices that have no port without TLS. Over CIRA it would ask for 16992 all the same; over a
+// relay connection, as agents make for other machines, it comes to 16993.
+func TestStockTLS(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t)
+	for _, version := range []string{"12", "16.1", "19"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
+			d := newDevice(t, wsmantest.Config{Version: version, TLS: true, Logger: testLog(t)})
+			id := f.join(d, func(cfg *mpstest.Config) { cfg.ConnType = apf.ConnRelay }, wsmantest.PortHTTPS)
+			f.waitCall(d, wsmantest.OpGet)
+			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.AMT.TLS == 1 && m.Pwr == 1 })
+			assert.Equal(t, d.Realm(), got.AMT.Realm)
+			f.Meshctrl(t, "devicepower", "--id", id, "--amtoff")
+			f.waitPower(d, wsmantest.PowerOffSoft)
+			for _, c := range d.Calls() {
+				assert.Equal(t, uint16(wsmantest.PortHTTPS), c.Port)
+			}
+		})
+	}
+}
+
 // TestStockQuirks lets it manage devices that answer in other ways, which it bears all.
 func TestStockQuirks(t *testing.T) {
 	t.Parallel()
@@ -197,8 +230,8 @@ func TestStockQuirks(t *testing.T) {
 			t.Parallel()
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Quirks: quirks, Logger: testLog(t)})
-			id := f.join(d, wsmantest.PortHTTP)
-			f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+			id := f.join(d, nil, wsmantest.PortHTTP)
+			f.waitCall(d, wsmantest.OpGet)
 			f.waitListed(id, func(m managed) bool { return m.AMT.Version == "16.1.25" && m.Pwr == 1 })
 			info := f.Meshctrl(t, "deviceinfo", "--id", id)
 			for _, want := range []string{"EB-100", "i5-12500", "EM8G3200"} {
@@ -224,8 +257,8 @@ func TestStockPolicy(t *testing.T) {
 	require.Equal(t, 1, d.Set("AMT_RedirectionService", nil, "EnabledState", "32768"))
 	require.Equal(t, 1, d.Set("CIM_KVMRedirectionSAP", nil, "EnabledState", "3"))
 	require.Equal(t, 1, d.Set("IPS_OptInService", nil, "OptInRequired", "1"))
-	id := f.join(d, wsmantest.PortHTTP, wsmantest.PortHTTPS, wsmantest.PortRedirection)
-	f.waitCall(d, "IPS_PowerManagementService", wsmantest.OpGet)
+	id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortHTTPS, wsmantest.PortRedirection)
+	f.waitCall(d, wsmantest.OpGet)
 
 	enabled, cert := d.TLS()
 	require.True(t, enabled)
@@ -241,5 +274,87 @@ func TestStockPolicy(t *testing.T) {
 		// It tries to delete every certificate that is no root; the one in use stays.
 		cleaning := c.Class == "AMT_PublicKeyCertificate" && c.Op == wsmantest.OpDelete && c.Fault == "Concurrency"
 		assert.True(t, cleaning || c.Status == 200 && c.ReturnValue == 0, "%v", c)
+	}
+}
+
+// TestStockActivation lets it activate devices that are not activated yet, over connections as an agent in the device's
+// operating system makes them (LMS), and then set up everything that its policy may ask for: TLS, WiFi, CIRA, names.
+func TestStockActivation(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, func(manager map[string]any) {
+		manager["wifiProfiles"] = []map[string]any{{
+			"ssid": "net one", "name": "one", "authentication": "wpa2-psk", "encryption": "ccmp-aes", "password": "correct horse",
+		}}
+	})
+	for name, test := range map[string]struct {
+		policy int
+		mode   wsmantest.ControlMode
+	}{
+		"client": {2, wsmantest.ModeClient},
+		"admin":  {3, wsmantest.ModeAdmin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fleet{t: t, Server: f.Server, group: f.CreateAMTGroup(t, name), control: f.Control(t)}
+			f.control.Send(t, interop.Message{"action": "meshamtpolicy", "meshid": f.group, "amtpolicy": map[string]any{
+				"type": test.policy, "password": "N3w!passw", "badpass": 0, "cirasetup": 2,
+			}})
+			f.control.Wait(t, func(m interop.Message) bool {
+				event, _ := m["event"].(map[string]any)
+				return event["action"] == "meshchange" && event["meshid"] == f.group && event["amt"] != nil
+			})
+			// The server's own root is one of those that it can activate with.
+			d := newDevice(t, wsmantest.Config{
+				Mode: wsmantest.ModeNone, HostName: "pc-" + name, Domain: "example.org", TrustedSuffix: "example.org",
+				TrustedRoots: []*x509.Certificate{f.RootCertificate(t)}, Logger: testLog(t),
+			})
+			dismissed := make(chan struct{})
+			var once sync.Once
+			id := f.join(d, func(cfg *mpstest.Config) {
+				cfg.ConnType, cfg.MEIState = apf.ConnLMS, d.MEIState()
+				cfg.Control = func(m *mpstest.Device, j apf.JSONControl) {
+					// From goroutines of their own: the connection reads nothing until this function returns.
+					answer := func(action string, value any) {
+						control, err := apf.ControlValue(action, value)
+						if assert.NoError(t, err) {
+							go func() { _ = m.Conn().SendControl(t.Context(), control) }()
+						}
+					}
+					switch j.Action() {
+					case apf.ActionMEState:
+						answer(apf.ActionMEIState, d.MEIState())
+					case apf.ActionStopConfiguration: // 3: it is not being configured
+						answer(apf.ActionStopConfiguration, 3)
+					case apf.ActionClose:
+						once.Do(func() { close(dismissed) })
+					}
+				}
+			}, wsmantest.PortHTTP, wsmantest.PortHTTPS)
+			ctx, cancel := context.WithTimeout(t.Context(), stockTime)
+			defer cancel()
+			select {
+			case <-dismissed:
+			case <-ctx.Done():
+				t.Fatalf("it has not come to its end; calls so far: %v", d.Calls())
+			}
+			assert.Equal(t, test.mode, d.Mode())
+			assert.True(t, d.CheckPassword("admin", "N3w!passw"))
+			enabled, _ := d.TLS()
+			assert.True(t, enabled)
+			if profiles := d.WiFi(); assert.Len(t, profiles, 1) {
+				assert.Equal(t, []any{"one", "net one", 6, 4}, []any{profiles[0].Name, profiles[0].SSID, profiles[0].Authentication, profiles[0].Encryption})
+				assert.Equal(t, "correct horse", profiles[0].Passphrase.Reveal())
+			}
+			cira := d.CIRA()
+			if assert.Len(t, cira.Servers, 1) {
+				assert.Equal(t, "127.0.0.1", cira.Servers[0].Address)
+				assert.Equal(t, f.MPSAddr(), "127.0.0.1:"+itoa(cira.Servers[0].Port))
+			}
+			assert.Len(t, cira.Policies, 1)
+			assert.Len(t, cira.Suffixes, 1)
+			assert.Equal(t, 32771, cira.State)
+			got := f.waitListed(id, func(m managed) bool { return m.AMT.State == 2 && m.AMT.TLS == 1 })
+			assert.Equal(t, map[wsmantest.ControlMode]int{wsmantest.ModeClient: 2, wsmantest.ModeAdmin: 4}[test.mode], got.AMT.Flags)
+		})
 	}
 }

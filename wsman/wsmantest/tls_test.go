@@ -14,18 +14,18 @@ import (
 	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
-// tlsClient is a client with TLS on 16993. Nil takes whatever Go offers.
-func tlsClient(t testing.TB, d *wsmantest.Device, cfg *tls.Config) *client {
+// tlsClient is a client with TLS on 16993.
+func tlsClient(t testing.TB, d *wsmantest.Device) *client {
 	t.Helper()
 	c := newClient(t, d)
-	conn, err := dialTLS(t, d, cfg)
+	conn, err := dialTLS(t, d, nil)
 	require.NoError(t, err)
 	c.conn, c.in = conn, bufio.NewReader(conn)
 	c.port = wsmantest.PortHTTPS
 	// The first 401 ends the connection; the next one is made here.
 	require.Equal(t, 401, c.send("", ""))
 	c.learn()
-	conn, err = dialTLS(t, d, cfg)
+	conn, err = dialTLS(t, d, nil)
 	require.NoError(t, err)
 	c.conn, c.in = conn, bufio.NewReader(conn)
 	return c
@@ -85,7 +85,7 @@ func TestTLSVersions(t *testing.T) {
 
 func TestTLSRequest(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{TLS: true})
-	c := tlsClient(t, d, nil)
+	c := tlsClient(t, d)
 	c.get("AMT_GeneralSettings")
 	assert.Equal(t, uint16(wsmantest.PortHTTPS), d.Calls()[0].Port)
 }
@@ -131,7 +131,7 @@ func TestRemoteActivation(t *testing.T) {
 		assert.Equal(t, wsmantest.ModeAdmin, d.Mode())
 		assert.True(t, d.CheckPassword("admin", "N3w!pass"))
 		// From now on a password is asked for.
-		after := tlsClient(t, d, nil)
+		after := tlsClient(t, d)
 		after.pass = "N3w!pass"
 		after.get("AMT_GeneralSettings")
 	}

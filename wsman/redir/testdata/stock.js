@@ -113,7 +113,7 @@ function sol() {
             missing -= data.length;
             if (missing == 0) {
                 say('echo', sent.digest('hex') == got.digest('hex'));
-                if (o.stay) { setTimeout(() => redir.Stop(), o.stay); } else { redir.Stop(); }
+                redir.Stop();
             }
         },
     };
