@@ -163,7 +163,8 @@ func (c *Conn) handleServer(m Message, now time.Time) (err error) {
 	case EventPorts:
 		c.portsChanged(now)
 	case EventOptions:
-		if o, ok := m.(*KeepAliveOptionsReply); ok {
+		if o, ok := m.(*KeepAliveOptionsReply); ok && c.clock.asked {
+			c.clock.asked = false
 			c.agreed(o.Interval)
 		}
 	case EventReply:

@@ -19,13 +19,15 @@ import (
 func TestDialService(t *testing.T) {
 	s, addr, events := startServer(t, Config{Authenticate: byPassword})
 	cert := testCertificate("amt.example")
-	withTLS := func(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
-		return func(c net.Conn) {
-			inner := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
-			io.Copy(inner, inner)
-		}, nil
-	}
-	startDevice(t, dialTCP(t, addr), func(cfg *apf.DeviceConfig) { cfg.Ports, cfg.Accept = []uint16{16993, 16994, 5900}, withTLS })
+	startDevice(t, dialTCP(t, addr), func(cfg *apf.DeviceConfig) {
+		cfg.Ports = []uint16{16993, 16994, 5900}
+		cfg.Accept = func(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
+			return func(c net.Conn) {
+				inner := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
+				io.Copy(inner, inner)
+			}, nil
+		}
+	})
 	d, _ := s.Registry().Device(online(t, events).Device())
 
 	var shown []byte

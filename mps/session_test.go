@@ -501,6 +501,25 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+// TestPortsBeforeOnline is that ports which change while a device comes online are no event: it has them when it is.
+func TestPortsBeforeOnline(t *testing.T) {
+	var got []Event
+	s, err := NewServer(Config{Authenticate: refuseAll, Trace: &Trace{Event: func(e Event) { got = append(got, e) }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &session{server: s, peer: &Peer{}, phase: PhaseForwards, connection: &Connection{}}
+	l.portsChanged()
+	if len(got) != 0 {
+		t.Errorf("%d events", len(got))
+	}
+	l.enter(PhaseOnline)
+	l.portsChanged()
+	if len(got) != 2 || got[0].Ports || !got[1].Ports || got[1].Phase != PhaseOnline {
+		t.Errorf("events %v", got)
+	}
+}
+
 func TestPortsChange(t *testing.T) {
 	_, addr, events := startServer(t, Config{Authenticate: byPassword})
 	conn := dialTCP(t, addr)
