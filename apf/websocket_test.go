@@ -150,6 +150,7 @@ func TestStockClient(t *testing.T) {
 		require.NoError(t, d.err)
 		go func() { _, _ = d.ch.Write(make([]byte, 2000)) }()
 		hear(&ChannelData{4, 1024, 0, make([]byte, 1024)}, &ChannelData{4, 976, 0, make([]byte, 976)})
+		require.Error(t, server.SendControl(t.Context(), JSONControl{}), "stock ends do not survive a message without an action")
 		// It does not look at windows: up to four of them are taken.
 		for range 127 {
 			require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, ChannelData{Recipient: 4, Data: make([]byte, 4096)}.Append(nil)))
