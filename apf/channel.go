@@ -130,7 +130,9 @@ func (c *Conn) Dial(ctx context.Context, host string, port uint16) (*Channel, er
 	switch {
 	case over && !ch.used && err == nil:
 		err = c.mux.openError(&ch.mc, 0, context.Cause(ctx))
+		ch.mc.err = err // and not that it was closed
 		c.mux.Close(&ch.mc, time.Now())
+		c.ended(ch)
 	case ch.used:
 		err = nil // what ended it since is told by its first use
 	}
@@ -219,11 +221,11 @@ func (ch *Channel) WriteTo(w io.Writer) (total int64, err error) {
 			return total, os.ErrDeadlineExceeded
 		case ch.mc.rx.n > 0:
 			piece := ch.mc.rx.take()
-			c.unlock()
-			n, err := w.Write(piece.b[piece.r:piece.w])
 			size := int(piece.w - piece.r)
+			var n int
+			var err error
+			c.unlocked(func() { n, err = w.Write(piece.b[piece.r:piece.w]) })
 			chunks.Put(piece)
-			c.mu.Lock()
 			total += int64(n)
 			c.mux.consume(&ch.mc, size)
 			if err == nil && n < size {

@@ -258,7 +258,8 @@ type Limits struct {
 	Data int
 	// UDP bounds the data of a datagram. Default 1500.
 	UDP int
-	// Ports is how many ports can be forwarded. Default 32.
+	// Ports is how many ports can be forwarded. Default 32. Each may come or go four times at once, and all together once
+	// a second in the long run.
 	Ports int
 	// QueuedDials is how many calls of Dial may wait for a place. Default 64.
 	QueuedDials int

@@ -62,6 +62,9 @@ func NewServerConn(s Stream, cfg *ServerConfig) *Conn {
 		c.quirks = StockClientQuirks()
 	}
 	c.parser.init(SideServer, c.limits)
+	if l, ok := s.(limiter); ok {
+		l.limit(c.limits.loginMessage())
+	}
 	c.srv = NewServerSession(ServerSessionConfig{
 		Limits: c.limits, AllowSkippedAuth: cfg.AllowSkippedAuth, AllowPort: cfg.AllowPort, NoFailure: c.quirks.NoFailure,
 	})
@@ -259,6 +262,12 @@ func (c *Conn) CloseWith(reason DisconnectReason) error {
 	return nil
 }
 
+// CloseFor is CloseWith, and lets this side's users know the cause: it is in the error of the connection and of its channels.
+func (c *Conn) CloseFor(reason DisconnectReason, cause error) error {
+	c.end(fmt.Errorf("%w: %w", ErrClosed, cause), reason)
+	return nil
+}
+
 // Done returns a channel that is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
@@ -273,20 +282,35 @@ func (c *Conn) Err() error {
 // their order, so that it may be another goroutine that calls them.
 func (c *Conn) unlock() {
 	c.settle()
-	if !c.hooking {
-		c.hooking = true
-		for len(c.later) > 0 {
-			later := c.later
-			c.later = nil
-			c.mu.Unlock()
-			for _, f := range later {
-				f()
-			}
-			c.mu.Lock()
-		}
-		c.hooking = false
+	defer c.mu.Unlock()
+	if !c.hooking && len(c.later) > 0 {
+		c.callHooks()
 	}
-	c.mu.Unlock()
+}
+
+// callHooks calls the hooks that are due. The lock is held before and after.
+func (c *Conn) callHooks() {
+	c.hooking = true
+	defer func() {
+		c.hooking = false
+		if len(c.later) > 0 { // one has panicked, which its caller may recover from: the others are called all the same
+			go func() {
+				c.mu.Lock()
+				c.unlock()
+			}()
+		}
+	}()
+	for len(c.later) > 0 {
+		f := c.later[0]
+		if c.later = c.later[1:]; len(c.later) == 0 {
+			c.later = nil
+		}
+		func() {
+			c.mu.Unlock()
+			defer c.mu.Lock()
+			f()
+		}()
+	}
 }
 
 // settle tells the writer and the timer what was done.

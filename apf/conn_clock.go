@@ -16,6 +16,7 @@ type connClock struct {
 	isReady bool
 	alive   time.Time // when the device sends its next keep-alive
 
+	asked   bool // for another interval, and not answered
 	bears   bool // the device answers probes
 	cookie  uint32
 	probing bool
@@ -187,6 +188,7 @@ func (c *Conn) askOptions() {
 	}
 	interval := k.Interval
 	def(&interval, 30*time.Second)
+	c.clock.asked = true
 	c.out.add(KeepAliveOptionsRequest{seconds(interval), seconds(k.Timeout)})
 }
 

@@ -82,6 +82,19 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// TestOptionsUnasked: nobody is given more time for an answer that nobody asked for.
+func TestOptionsUnasked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, r := rawDevice(t, testServerConfig())
+		r.login()
+		r.say(&KeepAliveOptionsReply{3600, 0})
+		began := time.Now()
+		r.hear(&KeepAliveOptionsRequest{30, 0}, &Disconnect{DisconnectTimedOut}, nil)
+		require.ErrorIs(t, server.wait(t), ErrIdle)
+		require.Equal(t, 90*time.Second, time.Since(began))
+	})
+}
+
 // TestProbes: a device that has answered the options is asked by the server when it is silent, and has as long as three
 // of its intervals.
 func TestProbes(t *testing.T) {

@@ -304,57 +304,79 @@ func TestChannelFaults(t *testing.T) {
 	})
 }
 
-// TestRandomFrames: 10,000 messages without sense end the connection or do not, and leave nothing behind.
+// TestRandomFrames: 10,000 messages without sense end the channels that they are about and no other, what is no message at all
+// ends the connection with an error that says so, and neither leaves anything behind.
 func TestRandomFrames(t *testing.T) {
 	rounds := 20
 	if testing.Short() {
-		rounds = 3
+		rounds = 4
 	}
 	for seed := range rounds {
+		garbage := seed%2 == 1
 		synctest.Test(t, func(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(uint64(seed), 0))
 			s := testServerConfig()
 			s.Accept = echo
 			server, r := rawDevice(t, s)
 			r.login(16992, 5900)
+			r.hear(&KeepAliveOptionsRequest{30, 0})
+			good := r.opened(server, 1000, 0)
 			go func() { _, _ = io.Copy(io.Discard, r.conn) }()
 			var dials []chan dialed
 			for range 20 {
 				dials = append(dials, dial(t.Context(), server))
 			}
-			for range 500 {
+			sent, alive := 0, true
+			for alive && sent < 10_000 {
 				var wire []byte
 				for range 20 {
-					id, n := rnd.Uint32N(30), rnd.Uint32N(1<<(1+rnd.UintN(31)))
-					switch rnd.UintN(9) {
+					id, n := 5+rnd.Uint32N(30), rnd.Uint32N(1<<(1+rnd.UintN(31)))
+					var m Message
+					switch rnd.UintN(8) {
 					case 0:
-						wire = ChannelOpenConfirmation{id, id, n}.Append(wire)
+						m = ChannelOpenConfirmation{id, id, n}
 					case 1:
-						wire = ChannelOpenFailure{id, OpenReason(n % 6)}.Append(wire)
+						m = ChannelOpenFailure{id, OpenReason(n % 6)}
 					case 2:
-						wire = WindowAdjust{id, n}.Append(wire)
+						m = WindowAdjust{id, n}
 					case 3:
-						wire = ChannelData{Recipient: id, Data: make([]byte, n%2000)}.Append(wire)
+						m = ChannelData{Recipient: id, Data: make([]byte, n%2000)}
 					case 4:
-						wire = ChannelClose{id}.Append(wire)
+						m = ChannelClose{id}
 					case 5:
-						wire = ChannelOpen{ChannelType: b(ChannelDirect), Sender: id, Window: n, Port: n % 70000}.Append(wire)
+						m = ChannelOpen{ChannelType: b(ChannelDirect), Sender: id, Window: n, Port: n % 70000}
 					case 6:
-						wire = KeepAliveReply{n}.Append(wire)
+						m = KeepAliveReply{n}
 					case 7:
-						wire = CancelTCPForward{true, nil, n}.Append(wire)
-					case 8:
-						if n%100 == 0 && seed > 0 { // now and then something that is no message at all
-							wire = append(wire, byte(n), byte(n>>8), byte(n>>16))
-						}
+						m = CancelTCPForward{true, nil, n}
+					}
+					wire = m.Append(wire)
+					sent++
+				}
+				if garbage && rnd.UintN(100) == 0 {
+					wire = append(wire, byte(200+rnd.UintN(8)))
+				}
+				word := []byte{byte(sent), byte(sent >> 8)}
+				_, err := r.conn.Write(ChannelData{Recipient: 4, Data: word}.Append(wire))
+				if alive = err == nil && server.Err() == nil; alive {
+					got := make([]byte, 2)
+					_, err = io.ReadFull(good, got)
+					if alive = err == nil || !garbage; alive {
+						require.NoError(t, err)
+						require.Equal(t, word, got)
 					}
 				}
-				if _, err := r.conn.Write(wire); err != nil {
-					break
-				}
 			}
-			server.Close()
-			require.Error(t, server.wait(t))
+			if garbage {
+				require.ErrorIs(t, server.wait(t), ErrMalformed)
+			} else {
+				require.EqualValues(t, 10_000, sent)
+				require.Greater(t, server.Stats().MessagesIn, uint64(sent))
+				require.Greater(t, server.Stats().Opened, uint64(5))
+				require.Greater(t, server.Stats().Violations, uint64(1000))
+				server.Close()
+				require.ErrorIs(t, server.wait(t), ErrClosed)
+			}
 			for _, d := range dials {
 				if got := <-d; got.err == nil {
 					_, err := io.Copy(io.Discard, got.ch)
@@ -366,8 +388,34 @@ func TestRandomFrames(t *testing.T) {
 			defer server.mu.Unlock()
 			require.Empty(t, server.mux.channels)
 			require.Empty(t, server.mux.queue)
+			require.Zero(t, server.mux.slots+server.mux.opening)
 		})
 	}
+}
+
+// TestViolationFlood: what a peer does wrong is told soon, and not collected.
+func TestViolationFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		most, told := 0, 0
+		s := testServerConfig()
+		s.Trace = &Trace{Violation: func(c *Conn, _ error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			most, told = max(most, len(c.later)), told+1
+		}}
+		_, r := rawDevice(t, s)
+		r.login(16992, 5900)
+		r.hear(&KeepAliveOptionsRequest{30, 0})
+		var wire []byte
+		for range 10_000 {
+			wire = ChannelClose{99}.Append(wire)
+		}
+		_, err := r.conn.Write(wire)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 10_000, told)
+		require.Less(t, most, 100)
+	})
 }
 
 // TestSlowPeer: a device that does not read can not make the server hold more and more.

@@ -15,6 +15,8 @@ const (
 	burstSize = 32 << 10
 	// burstTime is how long that memory is held after the last of it.
 	burstTime = time.Second
+	// maxLater is how many hooks may be due until they are called, within what was read at once.
+	maxLater = 64
 )
 
 var burstBuffers = sync.Pool{New: func() any { return new([burstSize]byte) }}
@@ -26,6 +28,9 @@ func (c *Conn) read() error {
 			b, err := l.lend()
 			if err == nil {
 				err = c.feed(b)
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) { // of writing: there is none of reading
+				return ErrSlow
 			}
 			if err != nil {
 				return c.readError(err)
@@ -115,6 +120,9 @@ func (c *Conn) feed(b []byte) error {
 		if err != nil {
 			c.fail(err)
 		}
+		if len(c.later) > maxLater {
+			c.unlocked(func() {})
+		}
 	}
 	c.parser.Forget()
 	if len(c.out.buf) > c.limits.QueueBytes && c.writing {
@@ -155,7 +163,8 @@ func (c *Conn) handleServer(m Message, now time.Time) (err error) {
 	case EventPorts:
 		c.portsChanged(now)
 	case EventOptions:
-		if o, ok := m.(*KeepAliveOptionsReply); ok {
+		if o, ok := m.(*KeepAliveOptionsReply); ok && c.clock.asked {
+			c.clock.asked = false
 			c.agreed(o.Interval)
 		}
 	case EventReply:
@@ -178,8 +187,8 @@ func (c *Conn) handleServer(m Message, now time.Time) (err error) {
 
 // unlocked runs a hook without the lock, and before anything else of the connection is looked at.
 func (c *Conn) unlocked(f func()) {
-	c.unlock()
 	defer c.mu.Lock()
+	c.unlock()
 	f()
 }
 
@@ -225,6 +234,9 @@ func (c *Conn) authenticate() error {
 		c.out.end()
 	}
 	c.parser.LoggedIn()
+	if l, ok := c.s.(limiter); ok {
+		l.limit(c.limits.message())
+	}
 	c.clock.login, c.clock.changed = time.Time{}, true
 	if ev == EventForwarding {
 		c.forwarding(took)

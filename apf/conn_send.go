@@ -12,8 +12,11 @@ import (
 func (c *Conn) SendControl(ctx context.Context, j JSONControl) error {
 	return c.sendMessage(ctx, j, len(j.text), func() error {
 		l := c.dev != nil && c.dev.cfg.ConnType == ConnCIRA || c.srv != nil && c.srv.login.ConnType == ConnCIRA
-		if l {
+		switch {
+		case l:
 			return errors.New("firmware does not know it")
+		case len(j.text) == 0:
+			return errors.New("no action") // stock ends would read nothing more
 		}
 		return nil
 	})

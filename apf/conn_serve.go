@@ -27,7 +27,12 @@ func (c *Conn) dialOut(ctx context.Context, r *OpenRequest) (func(net.Conn), err
 	if err != nil {
 		return nil, err
 	}
-	return func(ch net.Conn) { splice(ch, out) }, nil
+	return func(ch net.Conn) {
+		// Or a service that does not take what it is sent would outlive the connection.
+		stop := context.AfterFunc(ctx, func() { out.Close() })
+		defer stop()
+		splice(ch, out)
+	}, nil
 }
 
 // splice copies both ways until one end is closed, and closes the other.
@@ -93,6 +98,7 @@ func (c *Conn) serve(ch *Channel, accept func(context.Context, *OpenRequest) (fu
 		ch.opened()
 	} else { // too late: f finds out when it reads, and frees what it has
 		ch.mc.state, ch.mc.err = chanEnded, c.err
+		c.mux.places(&ch.mc, false, false)
 	}
 	c.unlock()
 	f(ch)

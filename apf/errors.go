@@ -1,6 +1,7 @@
 package apf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -100,7 +101,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 
 // Timeout reports whether the time ran out.
 func (e *OpenError) Timeout() bool {
-	return errors.Is(e.Err, ErrNoAnswer) || errors.Is(e.Err, os.ErrDeadlineExceeded)
+	return errors.Is(e.Err, ErrNoAnswer) || errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.Is(e.Err, context.DeadlineExceeded)
 }
 
 // Temporary is part of [net.Error].

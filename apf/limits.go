@@ -16,6 +16,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// loginMessage returns how large a WebSocket message may be before the login: all of a login in one, as text, where a byte
+// takes up to two.
+func (l Limits) loginMessage() int { return 2 * (min(l.LoginBytes, 1<<29) + 4<<10) }
+
+// message returns how large a WebSocket message may be after the login.
+func (l Limits) message() int { return max(min(l.Data, 1<<30), 2*min(l.JSON, 1<<29)) + 1<<10 }
+
 // def sets a field that is zero or less: no field of a configuration switches a limit off.
 func def[T int | uint32 | time.Duration](field *T, value T) {
 	if *field <= 0 {

@@ -91,6 +91,7 @@ func (m *Mux) init(cfg MuxConfig, out *outbox) {
 	def(&cfg.OpenTimeout, 10*time.Second)
 	def(&cfg.FlushTime, 5*time.Second)
 	cfg.Window = min(cfg.Window, maxWindow)
+	cfg.AdjustStep = min(cfg.AdjustStep, cfg.Window) // or nothing would ever be granted again
 	m.cfg, m.out, m.nextID = cfg, out, firstID
 }
 
@@ -392,9 +393,9 @@ func (m *Mux) handleConfirmation(msg *ChannelOpenConfirmation, now time.Time) {
 	m.emit(ch, MuxOpened)
 	if ch.credit > maxWindow {
 		m.kill(ch, msg.Type(), fmt.Errorf("%w: %d bytes", ErrWindow, msg.Window), now)
-		return
+	} else {
+		m.schedule(ch)
 	}
-	m.schedule(ch)
 	m.pump(now)
 }
 

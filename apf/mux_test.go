@@ -130,6 +130,27 @@ func TestMuxCredit(t *testing.T) {
 	require.Equal(t, "5d00000007000001f3"+"5d00000007000001f3", e.said())
 }
 
+// TestMuxSmallWindow: steps that are larger than the window do not stop a channel for ever.
+func TestMuxSmallWindow(t *testing.T) {
+	e := newMuxEnd(t, MuxConfig{Window: 100, AdjustStep: 499})
+	ch := e.open()
+	e.said()
+	e.confirm(4, 7, 0)
+	e.feed(ChannelData{Recipient: 4, Data: make([]byte, 100)}.Append(nil))
+	require.Len(t, read(e.Mux, ch), 100)
+	require.Equal(t, "5d0000000700000064", e.said())
+}
+
+// TestMuxConfirmedWrong: a confirmation that ends its channel makes room for the next open all the same.
+func TestMuxConfirmedWrong(t *testing.T) {
+	e := newMuxEnd(t, MuxConfig{MaxOpens: 1})
+	e.open()
+	e.open()
+	require.Equal(t, 1, e.opens())
+	e.confirm(4, 7, math.MaxUint32)
+	require.Contains(t, e.said(), hex.EncodeToString(ChannelOpen{ChannelType: b(ChannelForwarded), Sender: 5}.Append(nil))[:46])
+}
+
 // TestMuxPeerCloses: a close is answered once, and what came before it can be read.
 func TestMuxPeerCloses(t *testing.T) {
 	e := newMuxEnd(t, MuxConfig{})

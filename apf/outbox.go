@@ -4,7 +4,8 @@ package apf
 type outbox struct {
 	buf  []byte
 	one  bool  // whether messages are sent one by one, for which their ends are kept
-	ends []int // in buf
+	ends []int // in all that was in buf since it was empty
+	gone int   // how much of that was sent
 	sent uint64
 }
 
@@ -12,7 +13,7 @@ type outbox struct {
 func (o *outbox) end() {
 	o.sent++
 	if o.one {
-		o.ends = append(o.ends, len(o.buf))
+		o.ends = append(o.ends, o.gone+len(o.buf))
 	}
 }
 
@@ -32,22 +33,21 @@ func (o *outbox) moveTo(b []byte) []byte {
 	if len(o.ends) == 0 {
 		return b
 	}
-	n := o.ends[0]
+	n := o.ends[0] - o.gone
 	b = append(b, o.buf[:n]...)
 	if len(o.ends) == 1 {
 		o.reset()
 		return b
 	}
-	o.buf = o.buf[:copy(o.buf, o.buf[n:])]
-	o.ends = o.ends[:copy(o.ends, o.ends[1:])]
-	for i := range o.ends {
-		o.ends[i] -= n
-	}
+	// Nothing is moved: a peer can make many small messages wait.
+	o.buf, o.ends = o.buf[n:], o.ends[1:]
+	o.gone += n
 	return b
 }
 
 // reset forgets what was sent, and its memory if that is more than answers to keep-alives need.
 func (o *outbox) reset() {
+	o.gone = 0
 	if o.buf, o.ends = o.buf[:0], o.ends[:0]; cap(o.buf) > 256 {
 		o.buf = nil
 	}

@@ -31,20 +31,23 @@ const (
 	EventChannel
 )
 
-// keepAliveRate is how many keep-alives a peer may send at once, and in seconds in the long run.
+// keepAliveRate is how many keep-alives a peer may send at once, and in as many seconds in the long run.
 const keepAliveRate = 10
 
-// allowance is a token bucket for keep-alives: one each second, ten at once.
+// portRate is how often a device may change each of its ports at once; in the long run it is one port a second.
+const portRate = 4
+
+// allowance is a token bucket, which is filled with one each second.
 type allowance struct {
 	tokens float64
 	at     time.Time
 }
 
-func (a *allowance) take(now time.Time) bool {
+func (a *allowance) take(now time.Time, atOnce int) bool {
 	if a.at.IsZero() {
-		a.tokens = keepAliveRate
+		a.tokens = float64(atOnce)
 	} else {
-		a.tokens = min(keepAliveRate, a.tokens+now.Sub(a.at).Seconds())
+		a.tokens = min(float64(atOnce), a.tokens+now.Sub(a.at).Seconds())
 	}
 	if a.at = now; a.tokens < 1 {
 		return false

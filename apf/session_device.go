@@ -204,7 +204,7 @@ func (s *DeviceSession) Handle(m Message, now time.Time, add func(Message)) (Eve
 	}
 	switch m := m.(type) {
 	case *KeepAliveRequest:
-		if !s.alive.take(now) {
+		if !s.alive.take(now, keepAliveRate) {
 			return EventNone, tooMuch(t, "too many keep-alives")
 		}
 		add(KeepAliveReply(*m))

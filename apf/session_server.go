@@ -19,10 +19,11 @@ type ServerSession struct {
 	step     serverStep
 	login    Login
 	messages int
-	held     []JSONControl // before the login
+	held     []*JSONControl // before the login; pointers, as package fmt prints no secrets behind them
 	heldSize int
 	ports    []uint16
 	alive    allowance
+	changes  allowance // of ports
 }
 
 type serverStep uint8
@@ -109,7 +110,7 @@ func (s *ServerSession) Handle(b []byte, m Message, now time.Time) (out []byte, 
 	}
 	switch m := m.(type) {
 	case *KeepAliveRequest:
-		if !s.alive.take(now) {
+		if !s.alive.take(now, keepAliveRate) {
 			return b, EventNone, tooMuch(t, "too many keep-alives")
 		}
 		return KeepAliveReply(*m).Append(b), EventNone, nil
@@ -123,9 +124,15 @@ func (s *ServerSession) Handle(b []byte, m Message, now time.Time) (out []byte, 
 	}
 	switch m := m.(type) {
 	case *TCPForward:
-		return s.forward(b, m)
+		if out, ev, err = s.forward(b, m); ev == EventPorts {
+			err = s.mayChange(t, now)
+		}
+		return out, ev, err
 	case *CancelTCPForward:
-		return s.cancel(b, m)
+		if out, ev = s.cancel(b, m); ev == EventPorts {
+			err = s.mayChange(t, now)
+		}
+		return out, ev, err
 	case *UDPSendTo:
 		if m.WantReply {
 			b = RequestSuccess{}.Append(b)
@@ -214,7 +221,10 @@ func (s *ServerSession) Refuse(b []byte) []byte {
 
 // Held returns the JSON messages that came before the login, for after it, and forgets them.
 func (s *ServerSession) Held() []JSONControl {
-	held := s.held
+	var held []JSONControl
+	for _, j := range s.held {
+		held = append(held, *j)
+	}
 	s.held, s.heldSize = nil, 0
 	return held
 }
@@ -242,7 +252,8 @@ func (s *ServerSession) control(b []byte, m *JSONControl) ([]byte, Event, error)
 	if s.heldSize += len(m.text); s.heldSize > s.limits.LoginBytes {
 		return b, EventNone, tooMuch(m.Type(), "over %d bytes before the login", s.limits.LoginBytes)
 	}
-	s.held = append(s.held, m.clone())
+	held := m.clone()
+	s.held = append(s.held, &held)
 	return b, EventNone, nil
 }
 
@@ -267,12 +278,20 @@ func (s *ServerSession) forward(b []byte, m *TCPForward) ([]byte, Event, error) 
 	return b, EventPorts, nil
 }
 
-func (s *ServerSession) cancel(b []byte, m *CancelTCPForward) ([]byte, Event, error) {
+func (s *ServerSession) cancel(b []byte, m *CancelTCPForward) ([]byte, Event) {
 	ev := EventNone
 	if i := slices.Index(s.ports, uint16(m.Port)); i >= 0 && m.Port <= 0xFFFF {
 		s.ports, ev = slices.Delete(s.ports, i, i+1), EventPorts
 	}
-	return RequestSuccess{}.Append(b), ev, nil
+	return RequestSuccess{}.Append(b), ev
+}
+
+// mayChange says whether the ports did not change too often: whoever watches devices is told of each change.
+func (s *ServerSession) mayChange(t Type, now time.Time) error {
+	if !s.changes.take(now, portRate*s.limits.Ports) {
+		return tooMuch(t, "the ports change too often")
+	}
+	return nil
 }
 
 // complete says whether the last port that firmware forwards has come.

@@ -113,6 +113,32 @@ func TestServerSessionOnce(t *testing.T) {
 	}
 }
 
+// TestServerSessionPortFlood: ports come and go, but not without end: whoever watches devices is told of each change.
+func TestServerSessionPortFlood(t *testing.T) {
+	s := NewServerSession(ServerSessionConfig{Limits: Limits{Ports: 8}})
+	_, err := play(s, version, wantAuth, login, wantPfwd)
+	require.NoError(t, err)
+	now := time.Unix(1000, 0)
+	change := func() error {
+		for _, m := range []Message{forward, &CancelTCPForward{true, nil, 16992}} {
+			if _, ev, err := s.Handle(nil, m, now); err != nil {
+				return err
+			} else {
+				require.Equal(t, EventPorts, ev)
+			}
+		}
+		return nil
+	}
+	for range 16 { // each of the ports may go and come back twice
+		require.NoError(t, change())
+	}
+	for range 100 {
+		now = now.Add(2 * time.Second)
+		require.NoError(t, change())
+	}
+	require.ErrorIs(t, change(), ErrLimit)
+}
+
 func TestServerSessionLogin(t *testing.T) {
 	s := NewServerSession(ServerSessionConfig{})
 	answers, err := play(s, version, wantAuth, loginNone, wantPfwd)

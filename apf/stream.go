@@ -18,6 +18,11 @@ type lender interface {
 	lend() ([]byte, error)
 }
 
+// limiter is a Stream whose memory for what it reads has a limit.
+type limiter interface {
+	limit(n int)
+}
+
 // reasoner is a Stream that can tell the peer why it closes.
 type reasoner interface {
 	closeWith(DisconnectReason) error

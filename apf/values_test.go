@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,6 +59,16 @@ func TestSecrets(t *testing.T) {
 			require.NotContains(t, out, "68756e74657232")
 			require.NotContains(t, out, fmt.Sprint([]byte("hunter2"))[1:20])
 		}
+	}
+	session := NewServerSession(ServerSessionConfig{})
+	_, _, err = session.Handle(nil, isLMS, time.Time{})
+	require.NoError(t, err)
+	_, _, err = session.Handle(nil, &state, time.Time{})
+	require.NoError(t, err)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		out := fmt.Sprintf(verb, session)
+		require.NotContains(t, out, "hunter2")
+		require.NotContains(t, out, "68756e74657232")
 	}
 	text, err := json.Marshal(state)
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 
 // NewWebSocketStream makes a stream of the messages of a WebSocket. What it is given to write leaves as one binary message;
 // binary messages are read as they are, and text messages one byte a character, as the stock agent sends them. A deadline
-// that passes ends the connection.
+// that passes ends the connection. [NewServerConn] bounds how large messages may be, by its Limits.
 func NewWebSocketStream(c msgconn.Conn) Stream { return &webSocketStream{conn: c} }
 
 type webSocketStream struct {
@@ -26,6 +26,13 @@ type webSocketStream struct {
 	mu          sync.Mutex
 	read, write *time.Timer
 	late        atomic.Bool // a deadline has passed
+}
+
+// limit bounds the messages that are read from now on, if the WebSocket can. The reader calls it.
+func (s *webSocketStream) limit(n int) {
+	if l, ok := s.conn.(msgconn.Limiter); ok {
+		l.SetReadLimit(int64(n))
+	}
 }
 
 func (s *webSocketStream) lend() ([]byte, error) {
@@ -51,6 +58,8 @@ func (s *webSocketStream) lend() ([]byte, error) {
 func (s *webSocketStream) readError(err error) error {
 	var closed *msgconn.CloseError
 	switch {
+	case errors.Is(err, msgconn.ErrTooLarge):
+		return tooMuch(0, "WebSocket message")
 	case s.late.Load():
 		return os.ErrDeadlineExceeded
 	case errors.As(err, &closed):

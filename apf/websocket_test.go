@@ -150,6 +150,7 @@ func TestStockClient(t *testing.T) {
 		require.NoError(t, d.err)
 		go func() { _, _ = d.ch.Write(make([]byte, 2000)) }()
 		hear(&ChannelData{4, 1024, 0, make([]byte, 1024)}, &ChannelData{4, 976, 0, make([]byte, 976)})
+		require.Error(t, server.SendControl(t.Context(), JSONControl{}), "stock ends do not survive a message without an action")
 		// It does not look at windows: up to four of them are taken.
 		for range 127 {
 			require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, ChannelData{Recipient: 4, Data: make([]byte, 4096)}.Append(nil)))
@@ -177,5 +178,77 @@ func TestStockClient(t *testing.T) {
 		require.ErrorAs(t, err, &closed)
 		require.Equal(t, msgconn.CloseProtocolError, closed.Code)
 		require.ErrorIs(t, server.wait(t), ErrMalformed)
+	})
+}
+
+// stuckConn is a WebSocket whose writes end after its reads.
+type stuckConn struct {
+	*msgconn.PipeConn
+	closed, read chan struct{}
+}
+
+func (c *stuckConn) Close(code int, reason string) error {
+	err := c.PipeConn.Close(code, reason)
+	select {
+	case <-c.closed:
+	default:
+		close(c.closed)
+	}
+	return err
+}
+
+func (c *stuckConn) WriteMessage(context.Context, msgconn.Type, []byte) error {
+	<-c.closed
+	<-c.read
+	return io.ErrClosedPipe
+}
+
+// TestSlowWebSocket: a peer that does not take what it is sent is told from others whichever call notices first.
+func TestSlowWebSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		s := testServerConfig()
+		s.Limits.WriteTimeout = 10 * time.Second
+		stuck := &stuckConn{p, make(chan struct{}), make(chan struct{})}
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(stuck), s), nil)
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, version.Append(nil)))
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, wantAuth.Append(nil)))
+		<-server.Done()
+		close(stuck.read)
+		require.ErrorIs(t, server.wait(t), ErrSlow)
+	})
+}
+
+// TestWebSocketLimits: who has not logged in can not have the server hold a large message, and who has can send data.
+func TestWebSocketLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(p), testServerConfig()), nil)
+		require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, append(version.Append(nil), make([]byte, 64<<10)...)))
+		require.ErrorIs(t, server.wait(t), ErrLimit)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p, q := msgconn.Pipe()
+		s := testServerConfig()
+		s.Window = 1 << 20
+		server := run(t.Context(), NewServerConn(NewWebSocketStream(p), s), nil)
+		say := func(m Message) {
+			t.Helper()
+			require.NoError(t, q.WriteMessage(t.Context(), msgconn.Binary, m.Append(nil)))
+		}
+		for _, m := range []Message{version, wantAuth, login, wantPfwd, forward} {
+			say(m)
+		}
+		synctest.Wait()
+		result := dial(t.Context(), server)
+		synctest.Wait()
+		say(&ChannelOpenConfirmation{4, 1, 1000})
+		d := <-result
+		require.NoError(t, d.err)
+		say(&ChannelData{Recipient: 4, Data: make([]byte, 1<<20)})
+		_, err := io.ReadFull(d.ch, make([]byte, 1<<20))
+		require.NoError(t, err)
+		server.Close()
+		require.ErrorIs(t, server.wait(t), ErrClosed)
 	})
 }

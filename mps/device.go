@@ -137,7 +137,7 @@ func (c *Connection) Forwards(port uint16) bool { return slices.Contains(c.conn.
 // APF returns the connection itself, for control messages and statistics.
 func (c *Connection) APF() *apf.Conn { return c.conn }
 
-// Close ends the connection. Its channels, and whoever waits for it, are told the reason.
+// Close ends the connection. The reason is in the errors of its channels, and in Err.
 func (c *Connection) Close(reason error) { c.session.close(reason) }
 
 // Done is closed when the connection has ended, and Err says why.

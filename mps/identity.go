@@ -100,10 +100,11 @@ func modulusNodeID(modulus []byte) nodeid.NodeID {
 	return sha512.Sum384(text)
 }
 
-// PasswordIs compares the password of a login in constant time, whatever the lengths. It is false for a login without one.
+// PasswordIs compares the password of a login in constant time, whatever the lengths. It is false for a login without one, and
+// if want is empty: a password that was not set lets nobody in.
 func (l *Login) PasswordIs(want Secret) bool {
 	a, b := sha256.Sum256([]byte(l.Password.Reveal())), sha256.Sum256([]byte(want.Reveal()))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && l.Method == methodPassword
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && l.Method == methodPassword && want.Reveal() != ""
 }
 
 // methodPassword is the name of the only method of APF that proves something.

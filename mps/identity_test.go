@@ -85,6 +85,9 @@ func TestPasswordIs(t *testing.T) {
 			t.Errorf("%q: %v", want, !same)
 		}
 	}
+	if (&Login{Method: "password"}).PasswordIs(Secret{}) {
+		t.Error("a password that was not set lets in who has none")
+	}
 	if (&Login{Method: "none"}).PasswordIs(Secret{}) {
 		t.Error("no password is an empty one")
 	}

@@ -82,7 +82,11 @@ func (l *session) close(reason error) {
 	case errors.Is(reason, ErrLoginTime):
 		why = apf.DisconnectTimedOut
 	}
-	conn.CloseWith(why)
+	if reason == nil {
+		conn.CloseWith(why)
+		return
+	}
+	conn.CloseFor(why, reason)
 }
 
 // cut closes what the session came by.
@@ -140,7 +144,7 @@ func (s *Server) hooks() {
 		return l.authenticate(ctx, a)
 	}
 	s.apf.Ready = func(c *apf.Conn) { of(c).ready() }
-	s.apf.PortsChanged = func(c *apf.Conn) { of(c).tell(Event{Ports: true}) }
+	s.apf.PortsChanged = func(c *apf.Conn) { of(c).portsChanged() }
 	s.apf.Control, s.apf.UDP = nil, nil
 	if t := s.cfg.Trace; t != nil && t.Control != nil {
 		s.apf.Control = func(c *apf.Conn, m apf.JSONControl) { t.Control(of(c).connected(), m) }
@@ -225,6 +229,16 @@ func (l *session) ready() {
 	l.mu.Unlock()
 	l.enter(PhaseOnline)
 	s.log.Info("AMT device online", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "ports", c.Ports())
+}
+
+// portsChanged tells of the ports of a device that is online. If it is about to be, it comes with them.
+func (l *session) portsChanged() {
+	l.mu.Lock()
+	online := l.phase == PhaseOnline
+	l.mu.Unlock()
+	if online {
+		l.tell(Event{Ports: true})
+	}
 }
 
 // ended takes the end of a session.

@@ -310,6 +310,28 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestReasonReaches is that who uses a connection is told why this side has ended it.
+func TestReasonReaches(t *testing.T) {
+	s, addr, events := startServer(t, Config{Authenticate: byPassword})
+	startDevice(t, dialTCP(t, addr))
+	c := online(t, events)
+	d, _ := s.Registry().Device(c.Device())
+	channel, err := d.DialContext(t.Context(), "tcp", ":16992")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if !errors.Is(c.Err(), ErrReset) {
+		t.Errorf("the connection: %v", c.Err())
+	}
+	if _, err := channel.Read(make([]byte, 1)); !errors.Is(err, ErrReset) {
+		t.Errorf("its channel: %v", err)
+	}
+}
+
 func TestRefusedLogins(t *testing.T) {
 	var mu sync.Mutex
 	asked := 0
@@ -476,6 +498,25 @@ func TestSubscription(t *testing.T) {
 	sub.Close()
 	if _, open := <-sub.Events(); open {
 		t.Error("something comes after Close")
+	}
+}
+
+// TestPortsBeforeOnline is that ports which change while a device comes online are no event: it has them when it is.
+func TestPortsBeforeOnline(t *testing.T) {
+	var got []Event
+	s, err := NewServer(Config{Authenticate: refuseAll, Trace: &Trace{Event: func(e Event) { got = append(got, e) }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &session{server: s, peer: &Peer{}, phase: PhaseForwards, connection: &Connection{}}
+	l.portsChanged()
+	if len(got) != 0 {
+		t.Errorf("%d events", len(got))
+	}
+	l.enter(PhaseOnline)
+	l.portsChanged()
+	if len(got) != 2 || got[0].Ports || !got[1].Ports || got[1].Phase != PhaseOnline {
+		t.Errorf("events %v", got)
 	}
 }
 

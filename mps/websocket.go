@@ -13,9 +13,6 @@ import (
 	"github.com/meshcentral-go/sdk/internal/realip"
 )
 
-// maxMessage bounds a WebSocket message. What carries more than a frame of data in one is no agent.
-const maxMessage = 1<<20 + 1<<10
-
 // Handler takes the WebSockets of agents and MeshCmd, at /apf.ashx by convention. The login is within APF, as on the
 // listener. It returns once the WebSocket is there; the connection goes on in a goroutine of its own.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.upgrade) }
@@ -66,7 +63,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	conn, err := msgconn.Upgrade(w, r, msgconn.UpgradeOptions{CheckOrigin: s.cfg.CheckOrigin, ReadLimit: maxMessage})
+	conn, err := msgconn.Upgrade(w, r, msgconn.UpgradeOptions{CheckOrigin: s.cfg.CheckOrigin}) // apf limits messages
 	if err != nil {
 		refuse(err, 0, "")
 		return
