@@ -32,7 +32,7 @@ var testsMayImport = map[string][]string{
 }
 
 // testOnly are helpers of tests: only test files and other test helpers import them.
-var testOnly = []string{"internal/interop", "internal/leakcheck", "internal/layout", "internal/bench"}
+var testOnly = []string{"internal/interop", "internal/leakcheck", "internal/layout", "internal/bench", "examples/agent/x11/x11test"}
 
 // gorilla is hidden behind internal/msgconn, because it does not run in a
 // browser and has no context.
