@@ -16,9 +16,11 @@ import (
 // Server is the MPS: it takes the connections of devices, logs them in and has them in its [Registry]. It keeps no file and
 // no database.
 type Server struct {
-	cfg       Config
-	apf       apf.ServerConfig // without what belongs to one connection
-	tls       *tls.Config      // nil: plain
+	cfg Config
+	// apf is how connections work, apfCertificate those with a client certificate.
+	apf, apfCertificate apf.ServerConfig
+
+	tls       *tls.Config // nil: plain
 	log       *slog.Logger
 	registry  *Registry
 	admission admission
@@ -34,6 +36,7 @@ type Server struct {
 	closed    bool
 	listeners map[net.Listener]struct{}
 	live      map[*session]struct{}
+	conns     map[*apf.Conn]*session // those that APF runs on
 	loggedIn  int
 }
 
@@ -66,6 +69,7 @@ func NewServer(cfg Config) (*Server, error) {
 		s.apf = *cfg.APF
 	}
 	s.apf.Logger = s.log
+	s.hooks()
 	s.admission.init(cfg.Limits)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	return s, nil

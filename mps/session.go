@@ -36,6 +36,7 @@ type arrival struct {
 	certificate *x509.Certificate
 	uuid        nodeid.UUID
 	refusal     error // of Authenticate
+	timer       *time.Timer
 }
 
 // enter says that the session comes to a phase.
@@ -75,8 +76,11 @@ func (l *session) close(reason error) {
 		return
 	}
 	why := apf.DisconnectByApplication
-	if errors.Is(reason, ErrReplaced) {
+	switch {
+	case errors.Is(reason, ErrReplaced):
 		why = apf.DisconnectTooManyConnections
+	case errors.Is(reason, ErrLoginTime):
+		why = apf.DisconnectTimedOut
 	}
 	conn.CloseWith(why)
 }
@@ -92,18 +96,14 @@ func (l *session) cut() {
 // run is the session from the first byte to its end.
 func (l *session) run(stream apf.Stream) {
 	s := l.server
-	cfg := s.apf
-	cfg.LoginTime = max(time.Until(l.deadline), time.Nanosecond)
-	cfg.Authenticate = l.authenticate
-	cfg.AllowSkippedAuth = l.certificate != nil
-	cfg.Ready, cfg.PortsChanged = l.ready, l.portsChanged
-	if t := s.cfg.Trace; t != nil && t.Control != nil {
-		cfg.Control = func(_ *apf.Conn, m apf.JSONControl) { t.Control(l.connected(), m) }
+	cfg := &s.apf
+	if l.certificate != nil {
+		cfg = &s.apfCertificate
 	}
-	if t := s.cfg.Trace; t != nil && t.UDP != nil {
-		cfg.UDP = func(_ *apf.Conn, m *apf.UDPSendTo) { t.UDP(l.connected(), m) }
-	}
-	conn := apf.NewServerConn(stream, &cfg)
+	conn := apf.NewServerConn(stream, cfg)
+	s.mu.Lock()
+	s.conns[conn] = l
+	s.mu.Unlock()
 	l.mu.Lock()
 	l.conn = conn
 	reason := l.reason
@@ -111,7 +111,46 @@ func (l *session) run(stream apf.Stream) {
 	if reason != nil { // Shutdown, a moment ago
 		conn.Close()
 	}
-	l.ended(conn.Run(s.ctx))
+	l.timer = time.AfterFunc(time.Until(l.deadline), func() { l.close(ErrLoginTime) })
+	// Not s.ctx, at which each of them would leave something: Shutdown closes them one by one.
+	err := conn.Run(context.WithValue(context.Background(), sessionKey{}, l))
+	s.mu.Lock()
+	delete(s.conns, conn)
+	s.mu.Unlock()
+	l.ended(err)
+}
+
+// sessionKey is under which authenticate finds its session.
+type sessionKey struct{}
+
+// hooks are what all connections share: a configuration for each would be a part of what an idle one costs.
+func (s *Server) hooks() {
+	s.conns = make(map[*apf.Conn]*session)
+	of := func(c *apf.Conn) *session {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.conns[c]
+	}
+	s.apf.LoginTime = s.cfg.Limits.LoginTime
+	s.apf.Authenticate = func(ctx context.Context, a *apf.Login) error {
+		l, ok := ctx.Value(sessionKey{}).(*session)
+		if !ok {
+			return errors.New("mps: a connection of no session")
+		}
+		return l.authenticate(ctx, a)
+	}
+	s.apf.Ready = func(c *apf.Conn) { of(c).ready() }
+	s.apf.PortsChanged = func(c *apf.Conn) { of(c).tell(Event{Ports: true}) }
+	s.apf.Control, s.apf.UDP = nil, nil
+	if t := s.cfg.Trace; t != nil && t.Control != nil {
+		s.apf.Control = func(c *apf.Conn, m apf.JSONControl) { t.Control(of(c).connected(), m) }
+	}
+	if t := s.cfg.Trace; t != nil && t.UDP != nil {
+		s.apf.UDP = func(c *apf.Conn, m *apf.UDPSendTo) { t.UDP(of(c).connected(), m) }
+	}
+	s.apf.AllowSkippedAuth = false
+	s.apfCertificate = s.apf
+	s.apfCertificate.AllowSkippedAuth = true
 }
 
 func (l *session) connected() *Connection {
@@ -158,6 +197,7 @@ func (l *session) ask(ctx context.Context, a *apf.Login) error {
 		return fmt.Errorf("%w: %d are logged in", ErrBusy, s.cfg.Limits.Devices)
 	}
 	l.leave()
+	l.timer.Stop()
 	l.mu.Lock()
 	l.peer.First = nil
 	l.connection = &Connection{
@@ -170,7 +210,7 @@ func (l *session) ask(ctx context.Context, a *apf.Login) error {
 }
 
 // ready puts the device online.
-func (l *session) ready(*apf.Conn) {
+func (l *session) ready() {
 	s, c := l.server, l.connected()
 	old, added := s.registry.add(c)
 	if !added {
@@ -186,8 +226,6 @@ func (l *session) ready(*apf.Conn) {
 	l.enter(PhaseOnline)
 	s.log.Info("AMT device online", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "ports", c.Ports())
 }
-
-func (l *session) portsChanged(*apf.Conn) { l.tell(Event{Ports: true}) }
 
 // ended takes the end of a session.
 func (l *session) ended(err error) {
@@ -227,6 +265,9 @@ func (l *session) reasonFor(err error) error {
 func (l *session) refused(err error) {
 	if l.leave != nil {
 		l.leave()
+	}
+	if l.timer != nil {
+		l.timer.Stop()
 	}
 	s := l.server
 	err = l.reasonFor(err)

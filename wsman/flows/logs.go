@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -16,6 +17,9 @@ const (
 	maxLogPages = 10_000
 )
 
+// noRecord is how PositionToFirstRecord answers when the log is empty.
+const noRecord = 2
+
 // EventLog reads the hardware's events, in the order of the device: the newest first. Records that were never written are left out,
 // one that is malformed ends the reading with its error.
 //
@@ -24,14 +28,20 @@ func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error]
 	return func(yield func(amt.EventRecord, error) bool) {
 		f := d.begin("event log")
 		var at string
+		empty := false
 		err := f.do("begin", func() error {
 			out, err := (&amt.MessageLogPositionToFirstRecord{}).Invoke(ctx, f.Client)
+			var refused *wsman.ReturnValueError
+			if errors.As(err, &refused) && refused.Value == noRecord {
+				empty = true
+				return nil
+			}
 			if err == nil {
 				at = out.IterationIdentifier
 			}
 			return err
 		})
-		for more, read := true, 0; more && err == nil; {
+		for more, read := !empty, 0; more && err == nil; {
 			var page *amt.MessageLogGetRecordsOutput
 			err = f.do("read a page", func() (err error) {
 				page, err = (&amt.MessageLogGetRecords{IterationIdentifier: at, MaxReadRecords: eventPage}).Invoke(ctx, f.Client)

@@ -67,7 +67,10 @@ var (
 func (d *Device) check(a *digest.Authorization, method string, body []byte) (*account, error) {
 	nonce := a.Nonce
 	if d.cfg.Quirks.PaddedNonce {
-		a.Nonce = strings.TrimSuffix(nonce, "=")
+		var padded bool
+		if a.Nonce, padded = strings.CutSuffix(nonce, "="); !padded {
+			return nil, digest.ErrStale // it was cut off, which makes another nonce of it
+		}
 	}
 	if a.Realm != d.realm || a.URI != wsman.Path {
 		return nil, errOther

@@ -115,7 +115,7 @@ func (d *Device) one(class, name, value string) *object {
 // only returns the instance of a class that has just one. The class must be there.
 func (d *Device) only(class string) *object { return d.classes[class].objects[0] }
 
-// add stores an instance.
+// store adds an instance.
 func (d *Device) store(o *object) { k := d.classes[o.class]; k.objects = append(k.objects, o) }
 
 // discard removes an instance.

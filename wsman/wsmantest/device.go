@@ -266,7 +266,7 @@ func (d *Device) Close() {
 	d.wg.Wait()
 }
 
-// Done is closed by every change of the state or of the recorded calls, and then replaced.
+// changedLocked wakes who waits: the state or the recorded calls have changed.
 func (d *Device) changedLocked() {
 	close(d.changed)
 	d.changed = make(chan struct{})

@@ -17,7 +17,7 @@ type Injection struct {
 	Skip  int    // requests that match but are let through first
 	Times int    // how many requests fail; 0 is 1, negative is all
 
-	// Delay is waited before anything is done, or until the connection ends.
+	// Delay is waited before anything is done, or until the device ends the connection. Other requests are answered meanwhile.
 	Delay time.Duration
 	// Drop closes the connection instead of answering. With Done the request is carried out before.
 	Drop, Done bool

@@ -20,10 +20,12 @@ type object struct {
 
 // newObject makes an instance from names and values in turn; see elements for what a value may be.
 func newObject(class string, pairs ...any) *object {
-	o := &object{class: class}
+	o := &object{class: class, props: make([]wsman.Element, 0, len(pairs)/2)}
+	uri := wsman.ResourceURI(class) // one text for all of them
 	for i := 0; i+1 < len(pairs); i += 2 {
-		o.props = append(o.props, elements(wsman.ResourceURI(class), pairs[i].(string), pairs[i+1])...)
+		o.props = append(o.props, elements(uri, pairs[i].(string), pairs[i+1])...)
 	}
+	o.props = slices.Clip(o.props)
 	return o
 }
 
@@ -173,7 +175,11 @@ func (o *object) ref(name string) (wsman.Ref, bool) {
 
 // set replaces a property where it stands, or appends it in the order of names.
 func (o *object) set(name string, v any) {
-	fresh := elements(wsman.ResourceURI(o.class), name, v)
+	uri := wsman.ResourceURI(o.class)
+	if len(o.props) > 0 {
+		uri = o.props[0].Space // the same text once more would take its own room
+	}
+	fresh := elements(uri, name, v)
 	at := slices.IndexFunc(o.props, func(p wsman.Element) bool { return p.Name == name })
 	if at < 0 {
 		at = len(o.props)

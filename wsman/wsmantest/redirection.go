@@ -33,7 +33,6 @@ func (d *Device) buildRedirection() {
 	sap := newObject("CIM_KVMRedirectionSAP", "CreationClassName", "CIM_KVMRedirectionSAP", "ElementName", "KVM Redirection Service Access Point",
 		"EnabledState", kvmOn, "KVMProtocol", 4, "Name", "KVM Redirection Service Access Point", "RequestedState", 5,
 		"SystemCreationClassName", computer, "SystemName", managed)
-	// 2 is written as it is, but reads as 6 while the listener is off.
 	d.define(&class{name: sap.class, keys: serviceKeys, realms: []int{RealmRedirection}, methods: map[string]method{
 		"RequestStateChange": func(c *call) (int, *fault) {
 			if c.in.Child("TimeoutPeriod") != nil {

@@ -1,6 +1,12 @@
 package wsmantest
 
-import "github.com/meshcentral-go/sdk/wsman/redir"
+import (
+	"slices"
+	"strings"
+
+	"github.com/meshcentral-go/sdk/wsman"
+	"github.com/meshcentral-go/sdk/wsman/redir"
+)
 
 // state is what the classes do not hold themselves.
 type state struct {
@@ -65,13 +71,9 @@ const (
 
 // service makes the instance of a service class, with the keys that all of them have.
 func service(class, title string, pairs ...any) *object {
-	o := newObject(class, pairs...)
-	for _, p := range [][2]string{
-		{"CreationClassName", class}, {"ElementName", title}, {"Name", title},
-		{"SystemCreationClassName", computer}, {"SystemName", amtSystem},
-	} {
-		o.set(p[0], p[1])
-	}
+	o := newObject(class, append(pairs, "CreationClassName", class, "ElementName", title, "Name", title,
+		"SystemCreationClassName", computer, "SystemName", amtSystem)...)
+	slices.SortStableFunc(o.props, func(a, b wsman.Element) int { return strings.Compare(a.Name, b.Name) })
 	return o
 }
 

@@ -244,6 +244,37 @@ func TestStockQuirks(t *testing.T) {
 	}
 }
 
+// TestStockBreaks has what it does not bear, which is why the simulator does not do so by default.
+func TestStockBreaks(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t)
+	join := func(t *testing.T, cfg wsmantest.Config) (*fleet, *wsmantest.Device, string) {
+		f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
+		cfg.Logger = testLog(t)
+		d := newDevice(t, cfg)
+		return f, d, f.join(d, nil, wsmantest.PortHTTP)
+	}
+	for name, cfg := range map[string]wsmantest.Config{
+		"wrong password":   {Password: wsmantest.NewSecret("An0ther!")},
+		"padding in nonce": {Quirks: wsmantest.Quirks{PaddedNonce: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, d, id := join(t, cfg)
+			// The first warning is that the credentials are unknown.
+			f.waitListed(id, func(m managed) bool { return m.AMT.Warn&1 != 0 })
+			assert.Empty(t, d.Calls())
+		})
+	}
+	t.Run("no ResourceURI", func(t *testing.T) {
+		t.Parallel()
+		f, d, _ := join(t, wsmantest.Config{Quirks: wsmantest.Quirks{NoResourceURI: true}})
+		ctx, cancel := context.WithTimeout(t.Context(), stockTime)
+		defer cancel()
+		require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called("undefined", wsmantest.OpPull) > 0 }))
+	})
+}
+
 // TestStockPolicy lets it set up a device by the policy of its group: clock, TLS with a certificate of its own, redirection,
 // KVM and user consent.
 func TestStockPolicy(t *testing.T) {

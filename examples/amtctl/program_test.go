@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/wsman/wsmantest"
+)
+
+// buildProgram makes the program as its users have it.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "amtctl")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return path
+}
+
+// command runs it with nothing of this machine's settings.
+func command(t *testing.T, password, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = append(os.Environ(), "AMTCTL_PASSWORD="+password, "AMTCTL_HOST=", "AMTCTL_URL=", "AMTCTL_DEVICE=", "AMTCTL_USER=")
+	return cmd
+}
+
+// The program itself: its exit codes, its two outputs, a pipe through a console, and Ctrl-C.
+func TestProgram(t *testing.T) {
+	m := newMachine(t, wsmantest.Config{SOL: shell})
+	path := buildProgram(t)
+	for secret, code := range map[string]int{password: exitDone, "Wr0ng-Secret!": exitRefused, "": exitUsage} {
+		cmd := command(t, secret, path, m.at("power")...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		var exit *exec.ExitError
+		if code != exitDone {
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, code, exit.ExitCode())
+			require.Contains(t, stderr.String(), "amtctl: ")
+			require.Empty(t, stdout.String())
+			continue
+		}
+		require.NoError(t, err, stderr.String())
+		require.Equal(t, "on (S0)\n", stdout.String())
+		require.Empty(t, stderr.String())
+	}
+
+	cmd := command(t, password, path, m.at("sol", "--linger", "0")...)
+	cmd.Stdin = strings.NewReader("a pipe\n")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, "login: hello a pipe\n", string(out))
+
+	if runtime.GOOS == "windows" {
+		return // signals are another thing there
+	}
+	cmd = command(t, password, path, m.at("ider", "--start", "now", "--iso", write(t, "disk.iso", noise(1<<20)))...)
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	require.NoError(t, cmd.Start())
+	require.NoError(t, m.Wait(t.Context(), func() bool { return len(m.Media()) == 1 }))
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait())
+	require.Contains(t, stdout.String(), "1048576")
+}
+
+// On a real terminal: the password is asked for and does not appear, Ctrl-C goes to the host, and the escape key ends it.
+func TestProgramOnTerminal(t *testing.T) {
+	script, err := exec.LookPath("script")
+	if runtime.GOOS != "linux" || err != nil && os.Getenv("CI") != "true" { // there it must not be missing
+		t.Skip("needs the program script of util-linux, which makes terminals")
+	}
+	require.NoError(t, err)
+	m := newMachine(t, wsmantest.Config{})
+	cmd := command(t, "", script, "--quiet", "--return", "--command", strings.Join(append([]string{buildProgram(t)}, m.at("sol")...), " "), "/dev/null")
+	keys, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	screen, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	steps := []struct{ shown, typed string }{
+		{"Password of admin: ", password + "\n"}, {"^] ends the session", "ab\x03cd"}, {"ab\x03cd", "\x1d"},
+	}
+	var seen bytes.Buffer
+	buf := make([]byte, 1024)
+	for {
+		n, err := screen.Read(buf)
+		seen.Write(buf[:n])
+		if len(steps) > 0 && strings.Contains(seen.String(), steps[0].shown) {
+			_, err := io.WriteString(keys, steps[0].typed)
+			require.NoError(t, err)
+			steps = steps[1:]
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+	}
+	require.NoError(t, cmd.Wait(), "%q", seen.String())
+	require.Empty(t, steps, "%q", seen.String())
+	require.NotContains(t, seen.String(), password)
+}
