@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -588,7 +589,9 @@ func TestNewClient(t *testing.T) {
 func TestNothingPrintsThePassword(t *testing.T) {
 	p := newPeer(t, general)
 	var traced []any
+	var log strings.Builder
 	c := p.client(func(cfg *Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		cfg.Trace = &Trace{
 			Dial: func(i DialInfo) { traced = append(traced, i) }, Request: func(i RequestInfo) { traced = append(traced, i) },
 			Response: func(i ResponseInfo) { traced = append(traced, i) },
@@ -596,9 +599,16 @@ func TestNothingPrintsThePassword(t *testing.T) {
 	})
 	_, err := Put(t.Context(), c, &secretive{Pass: NewSecret(peerPassword), Plain: "pass phrase"})
 	require.NoError(t, err)
+	// Nor does what is logged of a failure.
+	p.mu.Lock()
+	p.handle = func(r *peerRequest) string { return r.fault("b:InternalError") }
+	p.mu.Unlock()
+	_, err = Put(t.Context(), c, &secretive{Plain: "pass phrase"})
+	require.Error(t, err)
+	require.Contains(t, log.String(), "Put")
 	cfg := p.config()
 	s := c.slots.all[0]
-	for _, v := range append(traced, cfg, &cfg, s.auth.cred, Config{}, p.requests[0].auth) {
+	for _, v := range append(traced, log.String(), err, cfg, &cfg, s.auth.cred, Config{}, p.requests[0].auth) {
 		for _, format := range []string{"%v", "%+v", "%#v"} {
 			text := fmt.Sprintf(format, v)
 			require.NotContains(t, text, "P@ssw0rd")

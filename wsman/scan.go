@@ -59,7 +59,7 @@ func scan(s string, limits Limits) (Element, error) {
 	// Most messages need no more than these; an element takes four bytes of a message or more.
 	count := min(strings.Count(s, "</"), limits.Elements)
 	sc.frames = make([]frame, 0, min(count, 8))
-	sc.closed = make([]Element, 0, min(count, 24))
+	sc.closed = make([]Element, 0, min(count, max(24, min(count/8, 256))))
 	sc.scopes = make([]scope, 0, 12)
 	sc.arena = make([]Element, 0, count)
 	if err := sc.declaration(); err != nil {
