@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -31,12 +32,18 @@ func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error]
 			}
 			return err
 		})
+		if returned(err, emptyLog) {
+			return
+		}
 		for more, read := true, 0; more && err == nil; {
 			var page *amt.MessageLogGetRecordsOutput
 			err = f.do("read a page", func() (err error) {
 				page, err = (&amt.MessageLogGetRecords{IterationIdentifier: at, MaxReadRecords: eventPage}).Invoke(ctx, f.Client)
 				return err
 			})
+			if returned(err, noMoreRecords) {
+				return
+			}
 			if err != nil {
 				break
 			}
@@ -60,6 +67,18 @@ func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error]
 			yield(amt.EventRecord{}, err)
 		}
 	}
+}
+
+// What methods of AMT_MessageLog return where there is no record: PositionToFirstRecord, GetRecords.
+const (
+	emptyLog      = 2
+	noMoreRecords = 3
+)
+
+// returned reports whether a method was called and returned a value.
+func returned(err error, value uint32) bool {
+	var failed *wsman.ReturnValueError
+	return errors.As(err, &failed) && failed.Value == value
 }
 
 // ClearEventLog removes all events.
