@@ -40,7 +40,7 @@ func (d *Device) buildConsent() {
 		readOnly: []string{"CanModifyOptInPolicy", "OptInState"},
 		put: func(_ *request, old, o *object) *fault {
 			required := o.num("OptInRequired")
-			if required != consentNever && required != consentKVM && required != consentAlways {
+			if required != consentNever && required != consentKVM && uint32(required) != consentAlways { //nolint:gosec // 32 bits, also where an int has no more
 				return invalidRepresentation()
 			}
 			if o.get("OptInRequired") != old.get("OptInRequired") && !old.flag("CanModifyOptInPolicy") {
