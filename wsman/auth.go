@@ -31,6 +31,14 @@ func (a *account) set(username string, password Secret) {
 	a.refused = time.Time{}
 }
 
+// renew keeps the credentials and has all challenges forgotten.
+func (a *account) renew() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.generation++
+	a.refused = time.Time{}
+}
+
 // refuse notes that the device refused the credentials of a generation.
 func (a *account) refuse(generation int) {
 	a.mu.Lock()

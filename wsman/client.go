@@ -28,7 +28,8 @@ type Config struct {
 	Username string
 	Password Secret
 	// Realm, if not "", must be the digest realm that the device shows (AMT_GeneralSettings.DigestRealm), else no hash of
-	// the password is sent and requests fail with [ErrRealm].
+	// the password is sent and requests fail with [ErrRealm]; so they do if it shows none and lets everybody in. It tells
+	// devices apart, it does not prove one: who stands between sees what is said without TLS, and may pass on the realm.
 	Realm string
 	// RefusedPause is for how long requests fail with [ErrCredentials] without being sent, once the device has refused the
 	// credentials: firmware locks accounts that are tried again and again. 0 means 20 seconds, negative 0.
@@ -143,8 +144,7 @@ func (c *Client) SetCredentials(username string, password Secret) { c.account.se
 // Reset makes the next requests use new connections and new challenges. It is needed after what changes the device's state:
 // setup, activation, changes of TLS or of the password.
 func (c *Client) Reset() {
-	cred, _ := c.account.get()
-	c.account.set(cred.Username, cred.Password)
+	c.account.renew()
 	c.epoch.Add(1)
 }
 

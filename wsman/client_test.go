@@ -283,6 +283,78 @@ func TestNothingIsSentToStrangers(t *testing.T) {
 	require.Equal(t, ActionGet, sent[0].Action)
 }
 
+// A device that shall show a realm and lets everybody in is another one: it gets nothing.
+func TestRealmPinWithoutLogin(t *testing.T) {
+	p := newPeer(t, powerState)
+	p.digest = nil
+	c := p.client(func(cfg *Config) { cfg.Realm = peerRealm })
+	_, err := invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrRealm)
+	require.NotErrorIs(t, err, ErrNoAnswer)
+	_, err = Get[generalSettings](t.Context(), c)
+	require.ErrorIs(t, err, ErrRealm)
+	for _, r := range p.requests {
+		require.Equal(t, ActionGet, r.Action)
+	}
+}
+
+// Neither an error of its web server nor an answer to Identify, which needs no login, says that a device asks for none.
+func TestGreetingIsAsked(t *testing.T) {
+	p := newPeer(t, powerState)
+	login := p.digest
+	p.digest = nil
+	handle := p.handle
+	p.handle = func(*peerRequest) string { return "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy" }
+	var sent []RequestInfo
+	c := p.client(func(cfg *Config) { cfg.Trace = &Trace{Request: func(r RequestInfo) { sent = append(sent, r) }} })
+	_, err := invokePower(t.Context(), c)
+	var failed *HTTPError
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, sent, 1)
+	require.Equal(t, ActionGet, sent[0].Action)
+
+	sent, p.handle = nil, func(r *peerRequest) string {
+		return chunked(200, soap("", "x", "x", "<i:IdentifyResponse xmlns:i='urn:i'></i:IdentifyResponse>"))
+	}
+	_, err = c.Identify(t.Context())
+	require.NoError(t, err)
+	p.digest, p.handle = login, handle
+	_, err = invokePower(t.Context(), c)
+	require.NoError(t, err)
+	require.Len(t, sent, 3)
+	require.Equal(t, ActionGet, sent[1].Action)
+	require.False(t, sent[1].Authorized)
+	require.True(t, sent[2].Authorized)
+}
+
+// A wrong password is tried once for a mutation too: the challenge is fresh.
+func TestWrongPasswordOnce(t *testing.T) {
+	p := newPeer(t, powerState)
+	authorized := 0
+	c := p.client(func(cfg *Config) {
+		cfg.Password = NewSecret("wrong")
+		cfg.Trace = &Trace{Request: func(r RequestInfo) {
+			if r.Authorized {
+				authorized++
+			}
+		}}
+	})
+	_, err := invokePower(t.Context(), c)
+	require.ErrorIs(t, err, ErrCredentials)
+	require.Equal(t, 1, authorized)
+}
+
+// What comes after an answer, without being asked for, is not taken for the next answer.
+func TestAnswerTooMuch(t *testing.T) {
+	p := newPeer(t, func(r *peerRequest) string { return powerState(r) + powerState(r) })
+	p.digest = nil
+	c := p.client(nil)
+	for range 50 {
+		_, err := invokePower(t.Context(), c)
+		require.NoError(t, err)
+	}
+}
+
 func TestProbe(t *testing.T) {
 	p := newPeer(t, general)
 	c := p.client(nil)
@@ -413,7 +485,7 @@ func (c *halfDeaf) SetReadDeadline(time.Time) error { return nil }
 func TestRefusedBeforeItWasWritten(t *testing.T) {
 	p := newPeer(t, powerState)
 	dials := 0
-	answer := unauthorized(p.digest.Challenge(false).String())
+	answer := unauthorized(p.digest.Challenge(true).String())
 	c := p.client(func(cfg *Config) {
 		cfg.IdleTimeout = -1
 		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {

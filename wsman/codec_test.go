@@ -199,22 +199,6 @@ func TestPTStatus(t *testing.T) {
 	}
 }
 
-func TestReturnNames(t *testing.T) {
-	for _, c := range []struct {
-		names ReturnNames
-		value uint32
-		want  string
-	}{
-		{StateChange, 0, "COMPLETED"}, {StateChange, 4, "FAILED"}, {StateChange, 4098, "TIMEOUT_PARAMETER_NOT_SUPPORTED"}, {StateChange, 4099, "BUSY"},
-		{StateChange, 4100, ""}, {PowerStateChange, 4097, "INVALID_STATE_TRANSITION"}, {PowerStateChange, 4099, ""}, {PowerStateChange, 7, ""},
-		{WiFiPortConfiguration, 4, "INVALID_REFERENCE"}, {WiFiPortConfiguration, 5, ""}, {HostBasedSetup, 5, "AUTH_FAILED"},
-		{AddNextCertInChain, 5, "CERT_CHAIN_TOO_LONG"}, {OptIn, 3, "BLOCKED"}, {OptIn, 5, ""},
-	} {
-		require.Equal(t, c.want, c.names(c.value), "%d", c.value)
-	}
-}
-
-// Values that Go cannot address, and the less usual types.
 func TestValueTypes(t *testing.T) {
 	type odd struct {
 		Raw     Element         `wsman:"Raw"`

@@ -64,7 +64,11 @@ func (x *exchange) run(ctx context.Context) (*Response, error) {
 			continue
 		}
 		if err == nil {
-			if x.s.auth.challenge == nil {
+			if c.cfg.Realm != "" && x.s.auth.challenge == nil && !x.r.WithoutLogin && resp.status < 300 {
+				return nil, fmt.Errorf("%w: it asks for no login", ErrRealm)
+			}
+			// Identify needs no login anywhere, and an error of the web server says nothing of it.
+			if x.s.auth.challenge == nil && !x.r.Bare && resp.status < 300 {
 				_, generation := c.account.get()
 				x.s.auth = slotAuth{open: true, generation: generation}
 			}
@@ -106,11 +110,14 @@ func (x *exchange) greet(ctx context.Context) error {
 	hello := exchange{c: x.c, s: x.s, r: r, begin: x.begin, greeting: true}
 	_, err := hello.run(ctx)
 	var fault *Fault
-	var failed *HTTPError
-	if errors.As(err, &fault) || errors.As(err, &failed) {
-		return nil // it answers, whatever that is
+	if err != nil && (!errors.As(err, &fault) || x.c.cfg.Realm != "") {
+		return err
 	}
-	return err
+	x.tries.fresh = hello.tries.fresh
+	if x.s.auth.challenge == nil {
+		x.s.auth = slotAuth{open: true, generation: generation}
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -192,7 +199,8 @@ func (x *exchange) once(ctx context.Context) (_ *httpResponse, at stage, reused 
 	}
 	x.c.noteServer(resp.server)
 	x.traceResponse(resp)
-	if !resp.close && x.c.cfg.IdleTimeout > 0 && stop() {
+	// What follows the answer unasked would be taken for the next one.
+	if !resp.close && cn.br.Buffered() == 0 && x.c.cfg.IdleTimeout > 0 && stop() {
 		keep = true
 		cn.rest(x.c.cfg.IdleTimeout)
 	}

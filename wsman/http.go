@@ -16,6 +16,7 @@ const (
 	maxLine        = 4096 // also the size of a connection's read buffer
 	maxInterim     = 4    // answers 1xx before the answer
 	maxRefusal     = 64 << 10
+	maxChunkLines  = 64 << 10 // what the sizes of chunks may take beyond what chunks of some size need
 )
 
 // httpResponse is the header of an answer.
@@ -24,6 +25,7 @@ type httpResponse struct {
 	server     string
 	challenges []string
 	close      bool // the connection ends with this answer
+	told       bool // which it said itself
 
 	chunked bool
 	length  int64 // -1: until the connection closes
@@ -114,7 +116,8 @@ func (rr *responseReader) field(r *httpResponse, name, value []byte) error {
 	case equalFold(name, "Connection"):
 		for token := range bytes.SplitSeq(value, []byte{','}) {
 			token = bytes.TrimSpace(token)
-			r.close = r.close && !equalFold(token, "keep-alive") || equalFold(token, "close")
+			r.told = r.told || equalFold(token, "close")
+			r.close = r.told || r.close && !equalFold(token, "keep-alive")
 		}
 	case equalFold(name, "Transfer-Encoding"):
 		if !equalFold(value, "chunked") {
@@ -207,10 +210,13 @@ func (rr *responseReader) append(b []byte, n int) ([]byte, error) {
 }
 
 func (rr *responseReader) chunks(b []byte, limit int) ([]byte, error) {
-	for {
+	for lines := 0; ; {
 		line, err := rr.line()
 		if err != nil {
 			return b, err
+		}
+		if lines += len(line); lines > maxChunkLines+len(b) {
+			return b, fmt.Errorf("%w: HTTP: sizes of chunks", ErrTooLarge)
 		}
 		digits, _, _ := bytes.Cut(line, []byte{';'})
 		digits = bytes.TrimSpace(digits)

@@ -71,6 +71,7 @@ func TestHTTPForms(t *testing.T) {
 		"continue":             {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "abc", "", 200, false},
 		"no content":           {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\nx", "", "x", 204, false},
 		"identity":             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc", "abc", "", 200, false},
+		"close, and not":       {"HTTP/1.1 200 OK\r\nConnection: close, keep-alive\r\nContent-Length: 3\r\n\r\nabc", "abc", "", 200, true},
 		"length twice":         {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", "abc", "", 200, false},
 		"a line that goes on":  {"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 3\r\n\r\nabc", "abc", "", 200, false},
 		"end of another in it": {"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n0\r\n\r\n</html>0\r\n\r\n", "0\r\n\r\n</html>0\r\n\r", "\n", 200, false},
@@ -115,11 +116,12 @@ func TestHostileHTTP(t *testing.T) {
 		ok + "Transfer-Encoding: chunked\r\n\r\n00000000000000001\r\n":                   ErrMalformed,
 		ok + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n":                            ErrMalformed,
 		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("T: x\r\n", 100): ErrTooLarge,
-		ok + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("32\r\n"+strings.Repeat("x", 50)+"\r\n", 3): ErrTooLarge,
-		ok + "Connection: close\r\n\r\n" + strings.Repeat("x", 1000):                                           ErrTooLarge,
-		ok + strings.Repeat("X: y\r\n", 100) + "\r\n":                                                          ErrTooLarge,
-		ok + "X: " + strings.Repeat("y", 5000) + "\r\n\r\n":                                                    ErrTooLarge,
-		strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10):                                                    ErrMalformed,
+		ok + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("32\r\n"+strings.Repeat("x", 50)+"\r\n", 3):     ErrTooLarge,
+		ok + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1;"+strings.Repeat("y", 1000)+"\r\nx\r\n", 99): ErrTooLarge,
+		ok + "Connection: close\r\n\r\n" + strings.Repeat("x", 1000):                                               ErrTooLarge,
+		ok + strings.Repeat("X: y\r\n", 100) + "\r\n":                                                              ErrTooLarge,
+		ok + "X: " + strings.Repeat("y", 5000) + "\r\n\r\n":                                                        ErrTooLarge,
+		strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10):                                                        ErrMalformed,
 	} {
 		_, body, _, err := readHTTP(strings.NewReader(raw), 100)
 		if !errors.Is(err, want) {

@@ -8,7 +8,8 @@ import (
 
 // secretParts are what names of elements have that hold secrets: passwords, passphrases, keys, and what a password could be
 // guessed from, such as hashes and the nonces they go with.
-var secretParts = [...]string{"password", "passphrase", "passwd", "psk", "secret", "privatekey", "keyblob", "nonce", "digitalsignature", "optincode", "pps", "credentialblob"}
+var secretParts = [...]string{"password", "passphrase", "passwd", "psk", "secret", "privatekey", "keyblob", "nonce", "digitalsignature", "optincode", "pps", "credentialblob",
+	"masterkey", "signingkey", "accesscredential", "serverotp", "bootparameters"}
 
 // IsSecretName says whether an element or parameter of that name holds what no log shall show.
 func IsSecretName(name string) bool {
@@ -18,7 +19,7 @@ func IsSecretName(name string) bool {
 			return true
 		}
 	}
-	return name == "pid" || name == "wepkey" || name == "keyvalue" || name == "key"
+	return name == "pid" || name == "wepkey" || name == "keyvalue" || name == "key" || name == "keys"
 }
 
 // RedactXML returns a message in which the content of elements that hold secrets reads "[redacted]". What is no XML is

@@ -7,7 +7,7 @@ import (
 )
 
 // ReturnNames names the return values of a method; "" for those it does not know. The same number means different things
-// in different methods: see [PTStatus] and the others of its kind.
+// in different methods: those of the classes have tables of their own beside them, or [PTStatus].
 type ReturnNames func(value uint32) string
 
 // ReturnValueError is a method that was called and failed.

@@ -255,7 +255,8 @@ func (sc *scanner) start() error {
 		}
 	}
 	if n := len(sc.frames); n > 0 {
-		if parent := &sc.frames[n-1]; parent.el.Text != "" && parent.more == nil && blank(parent.el.Text) {
+		// Before the first child only: a long text would else be looked through for each of them.
+		if parent := &sc.frames[n-1]; parent.children == len(sc.closed) && parent.more == nil && blank(parent.el.Text) {
 			parent.el.Text = ""
 		}
 	}

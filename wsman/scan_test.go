@@ -128,6 +128,10 @@ func TestHostileXML(t *testing.T) {
 	got, err := ParseElement([]byte("<a>"+many(60000, "x<!---->")+"</a>"), Limits{})
 	require.NoError(t, err)
 	require.Len(t, got.Text, 60000)
+	// A long text before many elements is looked through once: else this takes a minute.
+	got, err = ParseElement([]byte("<a>"+many(700<<10, " ")+"x"+many(60000, "<b/>")+"</a>"), Limits{})
+	require.NoError(t, err)
+	require.Len(t, got.Children, 60000)
 }
 
 const sampleFault = `<?xml version="1.0" encoding="UTF-8"?><a:Envelope xmlns:a="http://www.w3.org/2003/05/soap-envelope" xmlns:b="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:c="http://schemas.xmlsoap.org/ws/2004/09/enumeration" xmlns:e="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"><a:Header><b:RelatesTo>7</b:RelatesTo><b:Action a:mustUnderstand="true">http://schemas.xmlsoap.org/ws/2004/08/addressing/fault</b:Action></a:Header><a:Body><a:Fault><a:Code><a:Value>a:Sender</a:Value><a:Subcode><a:Value>b:DestinationUnreachable</a:Value></a:Subcode></a:Code><a:Reason><a:Text xml:lang="en-US">No route can be determined to reach the destination role defined by the WSAddressing To.</a:Text></a:Reason><a:Detail></a:Detail></a:Fault></a:Body></a:Envelope>`

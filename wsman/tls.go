@@ -49,7 +49,7 @@ type TLSConfig struct {
 	Pins []Pin
 	// RootCAs verify the chain, if there are no Pins.
 	RootCAs *x509.CertPool
-	// ServerName is the name in the certificate, with RootCAs. "" means the host of the address.
+	// ServerName is the name in the certificate, with RootCAs. "" means the host of the address, which then must have one.
 	ServerName string
 	// AcceptAny accepts every certificate: the connection is secret from who listens, not from who stands between.
 	AcceptAny bool
@@ -123,6 +123,9 @@ func (t *TLSConfig) Client(address string) (*tls.Config, error) {
 		if host, _, err := net.SplitHostPort(address); err == nil {
 			name = host
 		}
+	}
+	if name == "" && len(t.Pins) == 0 && t.RootCAs != nil {
+		return nil, errors.New("wsman: TLS with RootCAs needs a ServerName where the address has no host")
 	}
 	cfg := &tls.Config{
 		InsecureSkipVerify: true, //nolint:gosec // verify does it, as certificates of devices are mostly their own

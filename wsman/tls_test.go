@@ -113,6 +113,18 @@ func TestTLSPins(t *testing.T) {
 	}
 }
 
+// Without a name any certificate of the authority would do: that of every other device.
+func TestTLSNeedsAName(t *testing.T) {
+	for _, address := range []string{":16993", ""} {
+		_, err := (&TLSConfig{RootCAs: x509.NewCertPool()}).Client(address)
+		require.Error(t, err)
+		_, err = (&TLSConfig{RootCAs: x509.NewCertPool(), ServerName: "device"}).Client(address)
+		require.NoError(t, err)
+		_, err = (&TLSConfig{Pins: []Pin{make(Pin, 32)}, RootCAs: x509.NewCertPool()}).Client(address)
+		require.NoError(t, err)
+	}
+}
+
 func TestTLSOldFirmware(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)

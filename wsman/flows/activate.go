@@ -34,13 +34,14 @@ func (f flow) setup(ctx context.Context) (s *ips.HostBasedSetupService, err erro
 
 // ActivateClient puts a device into client control mode, with a password for its administrator. The client is one of the host itself
 // (local interface) with the account that its driver gives out, $$OsAdmin. From then on it uses the administrator's. A device that is in
-// that mode already is only logged in to.
+// that mode already is only logged in to. After [ErrUnsettled] it is not known which account is in force: the client has the
+// administrator's then, and wants the other one back (SetCredentials) before this is called again.
 //
 // Steps: Get AMT_GeneralSettings and IPS_HostBasedSetupService; Setup; the administrator's login and the control mode, until they are
 // there. Some firmware ends the connection instead of an answer: the control mode decides.
 func (d *Device) ActivateClient(ctx context.Context, password wsman.Secret) error {
 	f := d.begin("activation")
-	return f.activate(ctx, ips.ControlModeClient, password, func(realm string, s *ips.HostBasedSetupService) error {
+	return f.activate(ctx, ips.ControlModeClient, password, nil, func(realm string) error {
 		return f.do("set up", func() error {
 			_, err := (&ips.HostBasedSetupServiceSetup{
 				NetAdminPassEncryptionType: ips.PasswordEncryptionHTTPDigestMD5A1,
@@ -83,7 +84,8 @@ func (p *Provisioning) check() error {
 }
 
 // ActivateAdmin puts a device into admin control mode. The client is one of the host itself with the account $$OsAdmin; from then
-// on it uses the administrator's.
+// on it uses the administrator's, also after [ErrUnsettled], as with [Device.ActivateClient]. The key has to sign within two seconds:
+// a connection that was idle for longer is not used again, and the device's random number is good for one connection.
 //
 // Steps: Get AMT_GeneralSettings and IPS_HostBasedSetupService, whose random number is good for this connection; AddNextCertInChain for
 // each certificate; AdminSetup with a signature over both random numbers; the administrator's login and the control mode, until they are
@@ -93,11 +95,12 @@ func (d *Device) ActivateAdmin(ctx context.Context, p Provisioning, password wsm
 	if err := p.check(); err != nil {
 		return &StepError{Step{f.name, "look at what is asked for"}, err}
 	}
-	return f.activate(ctx, ips.ControlModeAdmin, password, func(realm string, s *ips.HostBasedSetupService) error {
-		nonce, signature, err := f.prove(ctx, &p, s)
-		if err != nil {
-			return err
-		}
+	var nonce, signature []byte
+	prove := func(s *ips.HostBasedSetupService) (err error) {
+		nonce, signature, err = f.prove(ctx, &p, s)
+		return err
+	}
+	return f.activate(ctx, ips.ControlModeAdmin, password, prove, func(realm string) error {
 		return f.do("set up", func() error {
 			_, err := (&ips.HostBasedSetupServiceAdminSetup{
 				NetAdminPassEncryptionType: ips.PasswordEncryptionHTTPDigestMD5A1,
@@ -166,8 +169,9 @@ func (f flow) prove(ctx context.Context, p *Provisioning, s *ips.HostBasedSetupS
 	return nonce, signature, err
 }
 
-// activate is what both ways of activation have in common.
-func (f flow) activate(ctx context.Context, mode ips.ControlMode, password wsman.Secret, do func(realm string, s *ips.HostBasedSetupService) error) error {
+// activate is what both ways of activation have in common. What prepare does is known to have failed if it does; what setUp
+// does may have happened without an answer.
+func (f flow) activate(ctx context.Context, mode ips.ControlMode, password wsman.Secret, prepare func(*ips.HostBasedSetupService) error, setUp func(realm string) error) error {
 	if err := CheckPassword(password); err != nil {
 		return &StepError{Step{f.name, "look at what is asked for"}, err}
 	}
@@ -186,7 +190,12 @@ func (f flow) activate(ctx context.Context, mode ips.ControlMode, password wsman
 	case !slices.Contains(s.AllowedControlModes, mode):
 		return &StepError{Step{f.name, "read the control mode"}, fmt.Errorf("%w: control mode %v", wsman.ErrUnsupported, mode)}
 	default:
-		if err := do(realm, s); err != nil && !errors.Is(err, wsman.ErrNoAnswer) {
+		if prepare != nil {
+			if err := prepare(s); err != nil {
+				return err
+			}
+		}
+		if err := setUp(realm); err != nil && !errors.Is(err, wsman.ErrNoAnswer) {
 			return err
 		}
 	}
@@ -204,7 +213,13 @@ func (f flow) activated(ctx context.Context, mode ips.ControlMode) error {
 		return f.until(ctx, activationPause, setupTime, func() (bool, error) {
 			s, err := wsman.Get[ips.HostBasedSetupService](ctx, f.Client)
 			last = err
-			return err == nil && s.CurrentControlMode == mode, context.Cause(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return false, context.Cause(ctx)
+			case errors.Is(err, wsman.ErrClosed), errors.Is(err, wsman.ErrPin), errors.Is(err, wsman.ErrRealm):
+				return false, err // time does not help
+			}
+			return err == nil && s.CurrentControlMode == mode, nil
 		})
 	})
 	if errors.Is(err, ErrUnsettled) && last != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 // CIRA is how a device calls a server.
 type CIRA struct {
 	Host     string                  // name or address of the server
-	Format   amt.InfoFormat          // what Host is
+	Format   amt.InfoFormat          // what Host is; 0 means what it looks like
 	Port     uint16                  // 4433 is usual
 	Name     string                  // the name in the server's certificate; "" means Host
 	Root     []byte                  // the certificate of the authority that issued it, DER
 	Username string                  // at most 16 letters and digits
-	Password wsman.Secret            // at most 16 characters
+	Password wsman.Secret            // 1 to 16 characters
 	Every    time.Duration           // between two tries; 0 means 10 seconds
 	Inside   []string                // domains of networks in which the device does not call; none means it always calls
 	AlsoUser amt.UserConnectionState // who else may start a call; 0 means BIOS and operating system
@@ -39,8 +40,8 @@ func (c *CIRA) check() error {
 	switch {
 	case c.Host == "" || c.Port == 0:
 		return fmt.Errorf("%w: the server has a name and a port", ErrInput)
-	case c.Username == "" || len(c.Username) > maxCIRAAccount || len(c.Password.Reveal()) > maxCIRAAccount:
-		return fmt.Errorf("%w: user and password have at most %d characters", ErrInput, maxCIRAAccount)
+	case c.Username == "" || len(c.Username) > maxCIRAAccount || c.Password.Reveal() == "" || len(c.Password.Reveal()) > maxCIRAAccount:
+		return fmt.Errorf("%w: user and password have 1 to %d characters", ErrInput, maxCIRAAccount)
 	case len(c.Inside) > maxInside || slices.ContainsFunc(c.Inside, func(s string) bool { return len(s) > maxInsideDomain }):
 		return fmt.Errorf("%w: there are at most %d domains, of %d characters", ErrInput, maxInside, maxInsideDomain)
 	}
@@ -50,11 +51,12 @@ func (c *CIRA) check() error {
 	return nil
 }
 
-// SetCIRA makes the device call this server and no other one. It is safe to call again.
+// SetCIRA makes the device call this server and no other one. It is safe to call again. Do not use a client whose connections are
+// those that the device has called with: they end when their rule is removed, and the device calls nobody from then on.
 //
-// Steps: AddTrustedRootCertificate if the root is not there; user initiated connections; removal of rules and servers (rules first:
-// a server that a rule names cannot be removed), unless the only one is the right one; AddMpServer; AddRemoteAccessPolicyRule
-// (periodic); Put AMT_EnvironmentDetectionSettingData. A device calls only outside of the networks named there, so with none a
+// Steps: AddTrustedRootCertificate if the root is not there; user initiated connections; removal of all rules and servers (rules
+// first: a server that a rule names cannot be removed; also one that looks right, as its password cannot be read); AddMpServer;
+// AddRemoteAccessPolicyRule (periodic); Put AMT_EnvironmentDetectionSettingData. A device calls only outside of the networks named there, so with none a
 // random one is written, and it is outside everywhere.
 func (d *Device) SetCIRA(ctx context.Context, c CIRA) error {
 	f := d.begin("CIRA")
@@ -63,6 +65,9 @@ func (d *Device) SetCIRA(ctx context.Context, c CIRA) error {
 	}
 	if c.Name == "" {
 		c.Name = c.Host
+	}
+	if c.Format == 0 {
+		c.Format = formatOf(c.Host)
 	}
 	if c.Every == 0 {
 		c.Every = ciraEvery
@@ -82,7 +87,18 @@ func (d *Device) SetCIRA(ctx context.Context, c CIRA) error {
 	return f.inside(ctx, c.Inside, true)
 }
 
-// ClearCIRA makes the device call nobody.
+func formatOf(host string) amt.InfoFormat {
+	switch a, err := netip.ParseAddr(host); {
+	case err != nil:
+		return amt.InfoFormatFQDN
+	case a.Is4():
+		return amt.InfoFormatIPv4
+	default:
+		return amt.InfoFormatIPv6
+	}
+}
+
+// ClearCIRA makes the device call nobody. Connections that it has called with end.
 //
 // Steps: removal of rules and servers; Put AMT_EnvironmentDetectionSettingData without domains.
 func (d *Device) ClearCIRA(ctx context.Context) error {
@@ -189,7 +205,7 @@ func (f flow) inside(ctx context.Context, domains []string, calls bool) error {
 		return err
 	}
 	switch {
-	case len(domains) == 0 && calls && len(s.DetectionStrings) == 1 && len(s.DetectionStrings[0]) == 2*outsideBytes:
+	case len(domains) == 0 && calls && len(s.DetectionStrings) == 1 && isOutside(s.DetectionStrings[0]):
 		return nil // written by an earlier call
 	case slices.Equal(s.DetectionStrings, domains) && (len(domains) > 0 || !calls):
 		return nil
@@ -210,3 +226,8 @@ func (f flow) inside(ctx context.Context, domains []string, calls bool) error {
 
 // outsideBytes is the length of a name that no network has.
 const outsideBytes = 6
+
+func isOutside(domain string) bool {
+	b, err := hex.DecodeString(domain)
+	return err == nil && len(b) == outsideBytes
+}

@@ -19,7 +19,8 @@ type Device struct {
 	// OnStep, if not nil, is called when a step begins. It must not block.
 	OnStep func(Step)
 	// Settle bounds how long flows wait for what takes a device some time: to reach a power state, to generate a key, to be
-	// back after a change of its setup. 0 means 30 seconds, of keys and setups 3 minutes; negative means not to wait.
+	// back after a change of its setup. 0 means 30 seconds, of keys and setups 3 minutes; negative means not to wait. It is the
+	// time between the questions; how long a question may take is the client's business, and the context bounds all of it.
 	Settle time.Duration
 	// Wait pauses between questions. Nil waits for real.
 	Wait func(ctx context.Context, d time.Duration) error

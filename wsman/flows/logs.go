@@ -17,9 +17,6 @@ const (
 	maxLogPages = 10_000
 )
 
-// noRecord is how PositionToFirstRecord answers when the log is empty.
-const noRecord = 2
-
 // EventLog reads the hardware's events, in the order of the device: the newest first. Records that were never written are left out,
 // one that is malformed ends the reading with its error.
 //
@@ -28,25 +25,25 @@ func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error]
 	return func(yield func(amt.EventRecord, error) bool) {
 		f := d.begin("event log")
 		var at string
-		empty := false
 		err := f.do("begin", func() error {
 			out, err := (&amt.MessageLogPositionToFirstRecord{}).Invoke(ctx, f.Client)
-			var refused *wsman.ReturnValueError
-			if errors.As(err, &refused) && refused.Value == noRecord {
-				empty = true
-				return nil
-			}
 			if err == nil {
 				at = out.IterationIdentifier
 			}
 			return err
 		})
-		for more, read := !empty, 0; more && err == nil; {
+		if returned(err, emptyLog) {
+			return
+		}
+		for more, read := true, 0; more && err == nil; {
 			var page *amt.MessageLogGetRecordsOutput
 			err = f.do("read a page", func() (err error) {
 				page, err = (&amt.MessageLogGetRecords{IterationIdentifier: at, MaxReadRecords: eventPage}).Invoke(ctx, f.Client)
 				return err
 			})
+			if returned(err, noMoreRecords) {
+				return
+			}
 			if err != nil {
 				break
 			}
@@ -70,6 +67,18 @@ func (d *Device) EventLog(ctx context.Context) iter.Seq2[amt.EventRecord, error]
 			yield(amt.EventRecord{}, err)
 		}
 	}
+}
+
+// What methods of AMT_MessageLog return where there is no record: PositionToFirstRecord, GetRecords.
+const (
+	emptyLog      = 2
+	noMoreRecords = 3
+)
+
+// returned reports whether a method was called and returned a value.
+func returned(err error, value uint32) bool {
+	var failed *wsman.ReturnValueError
+	return errors.As(err, &failed) && failed.Value == value
 }
 
 // ClearEventLog removes all events.

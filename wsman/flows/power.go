@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -85,7 +86,8 @@ const powerPause = time.Second
 
 // SetPower asks for another power state, waits until the device is in it, and returns the state that it is in then.
 // If the state that the request ends in was not seen, the error is [ErrUnsettled] and the state the last one seen: a shutdown
-// that the operating system is asked for may take longer, or be refused by it. The end of a reset is that the host is on.
+// that the operating system is asked for may take longer, or be refused by it. The end of a reset is that the host is on. A device that
+// cannot be reached is asked again three times, as its network may come and go with the host.
 //
 // Steps: RequestPowerStateChange; to switch on with AMT 10 or later also RequestOSPowerSavingStateChange, which wakes a host
 // from modern standby; then [Device.Power] until the state is there. To ask for the state that the device is in already does
@@ -118,8 +120,15 @@ func (f flow) request(ctx context.Context, request cim.PowerState) error {
 		_, err := in.Invoke(ctx, f.Client)
 		return err
 	})
+	var failed *wsman.ReturnValueError
+	if errors.As(err, &failed) {
+		return nil // there is none to be woken, or not yet: the host was switched on all the same
+	}
 	return err
 }
+
+// maxLost is how often in a row a device may be out of reach while it is waited for: with the host's state the network's changes.
+const maxLost = 3
 
 // settled waits for the end of a request.
 func (f flow) settled(ctx context.Context, request cim.PowerState) (p Power, err error) {
@@ -127,13 +136,34 @@ func (f flow) settled(ctx context.Context, request cim.PowerState) (p Power, err
 	if ends == nil {
 		return f.power(ctx)
 	}
+	var last error
+	lost := 0
 	err = f.until(ctx, powerPause, settleTime, func() (bool, error) {
-		var err error
-		p, err = f.power(ctx)
-		return err == nil && slices.Contains(ends, p.State), err
+		now, err := f.power(ctx)
+		if last = err; err == nil {
+			p, lost = now, 0
+			return slices.Contains(ends, p.State), nil
+		}
+		if lost++; lost > maxLost || ctx.Err() != nil || lasting(err) {
+			return false, err
+		}
+		return false, nil
 	})
 	if err == ErrUnsettled { //nolint:errorlint // until returns it as it is
+		if last != nil {
+			err = fmt.Errorf("%w: %w", err, last)
+		}
 		err = &StepError{Step{f.name, "wait for " + request.String()}, err}
 	}
 	return p, err
+}
+
+// lasting reports whether an error is one that time does not help against.
+func lasting(err error) bool {
+	for _, e := range []error{wsman.ErrClosed, wsman.ErrPin, wsman.ErrRealm, wsman.ErrCredentials, wsman.ErrUnsupported, wsman.ErrMalformed, wsman.ErrTooLarge} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -2,7 +2,6 @@ package flows
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/meshcentral-go/sdk/wsman"
@@ -58,8 +57,8 @@ func (f flow) redirection(ctx context.Context) (r Redirection, s *amt.Redirectio
 	return r, s, o, nil
 }
 
-// SetRedirection makes the device offer what is asked for. ConsentState and ConsentFixed are not looked at; KVM is left as it is
-// if it is nil, and a policy of consent that cannot be changed is an error only if another one is asked for.
+// SetRedirection makes the device offer what is asked for, which is best a changed copy of what [Device.Redirection] gave: the zero
+// value of Consent is that nobody is asked. ConsentState and ConsentFixed are not looked at; KVM is left as it is if it is nil, and a policy of consent that cannot be changed is an error only if another one is asked for.
 //
 // Steps: those of [Device.Redirection]; where something differs: Put IPS_OptInService; AMT_RedirectionService.RequestStateChange
 // and Put; CIM_KVMRedirectionSAP.RequestStateChange.
@@ -89,7 +88,7 @@ func (d *Device) SetRedirection(ctx context.Context, want Redirection) error {
 			return err
 		})
 	}
-	if err == nil && want.KVM != nil && (have.KVM == nil || *have.KVM != *want.KVM) {
+	if err == nil && want.KVM != nil && (have.KVM != nil && *have.KVM) != *want.KVM {
 		err = f.do("switch KVM", func() error {
 			in := &cim.KVMRedirectionSAPRequestStateChange{RequestedState: cim.RequestedStateDisabled}
 			if *want.KVM {
@@ -147,8 +146,7 @@ func (d *Device) StartConsent(ctx context.Context) error {
 	const invalidState = 2
 	return d.begin("consent").do("show the code", func() error {
 		_, err := (&ips.OptInServiceStartOptIn{}).Invoke(ctx, d.Client)
-		var failed *wsman.ReturnValueError
-		if errors.As(err, &failed) && failed.Value == invalidState {
+		if returned(err, invalidState) {
 			return nil
 		}
 		return err

@@ -16,11 +16,11 @@ import (
 // TLSSetup is how the ports of a device are protected.
 type TLSSetup struct {
 	// Issue makes the certificate of a key that the device has made and keeps for itself. It is good for server authentication. It
-	// is called only if the device has none in use.
+	// is needed, and called, only if the device has none in use.
 	Issue func(ctx context.Context, key *rsa.PublicKey) (der []byte, err error)
 	// OnlyTLS closes the ports without TLS of the network. Firmware since AMT 16.1 has them closed in any case.
 	OnlyTLS bool
-	// Local protects the ports for the host too.
+	// Local protects the ports for the host too; without it they are not, also if they were.
 	Local bool
 }
 
@@ -32,12 +32,14 @@ const (
 )
 
 // SetTLS protects the device's ports with TLS, and returns the certificate in use. From then on a client for the device is needed
-// that uses the port for TLS; where the other one stays open this one goes on, with new connections.
+// that uses the port for TLS; where the other one stays open this one goes on, with new connections. Certificates of clients are not
+// asked for, also if they were before.
 //
 // Steps: Enumerate AMT_PublicKeyCertificate and AMT_TLSCredentialContext, and if no certificate is in use: GenerateKeyPair (the
 // device may take minutes), Enumerate AMT_PublicPrivateKeyPair, Issue, AddCertificate, Create AMT_TLSCredentialContext; Enumerate and
-// Put AMT_TLSSettingData, that of the network last; CommitChanges. A flow that failed half way is called again: a key that is
-// there without a certificate is used.
+// Put AMT_TLSSettingData, that of the network last; CommitChanges, if something was different. A flow that failed half way is called
+// again: a key that is there without a certificate is used. If it was the last step that failed, [Device.Commit] is what remains: the
+// device does not tell settings that wait for it from others.
 func (d *Device) SetTLS(ctx context.Context, setup TLSSetup) (certificate []byte, err error) {
 	f := d.begin("TLS")
 	var known []*amt.PublicKeyCertificate
@@ -70,6 +72,10 @@ func (d *Device) SetTLS(ctx context.Context, setup TLSSetup) (certificate []byte
 
 // newCertificate makes the device use a certificate for a key of its own.
 func (f flow) newCertificate(ctx context.Context, issue func(context.Context, *rsa.PublicKey) ([]byte, error), known []*amt.PublicKeyCertificate) ([]byte, error) {
+	if issue == nil {
+		err := fmt.Errorf("%w: the device has no certificate in use, and there is no Issue", ErrInput)
+		return nil, &StepError{Step{f.name, "issue the certificate"}, err}
+	}
 	key, err := f.key(ctx, known)
 	if err != nil {
 		return nil, err
@@ -105,8 +111,7 @@ func (f flow) key(ctx context.Context, certificates []*amt.PublicKeyCertificate)
 	err = f.do("make a key", func() error {
 		return f.until(ctx, keyPause, setupTime, func() (bool, error) {
 			_, err := (&amt.PublicKeyManagementServiceGenerateKeyPair{KeyAlgorithm: amt.KeyAlgorithmRSA, KeyLength: keyBits}).Invoke(ctx, f.Client)
-			var failed *wsman.ReturnValueError
-			if errors.As(err, &failed) && failed.Value == statusGenerating {
+			if returned(err, statusGenerating) {
 				return false, nil
 			}
 			return err == nil, err
@@ -127,7 +132,7 @@ func (f flow) freeKey(ctx context.Context, certificates []*amt.PublicKeyCertific
 		for _, p := range pairs {
 			k, err := parseKey(p.DERKey)
 			if err != nil {
-				return err
+				continue // newer firmware has others than RSA, which are not made here
 			}
 			if !slices.ContainsFunc(certificates, func(c *amt.PublicKeyCertificate) bool { return belongs(k, c.X509Certificate) }) {
 				key = k
@@ -191,6 +196,12 @@ func (f flow) tlsSettings(ctx context.Context, setup TLSSetup) (changed bool, er
 	}
 	return changed, nil
 }
+
+// Commit makes changes of the setup take effect: those of TLS, of provisioning. The client makes new connections afterwards. It is part
+// of [Device.SetTLS], and needed alone where that failed with this step.
+//
+// Steps: AMT_SetupAndConfigurationService.CommitChanges. That its answer is lost is no error, as connections end with it.
+func (d *Device) Commit(ctx context.Context) error { return d.begin("TLS").commit(ctx) }
 
 // commit makes changes of the setup take effect. Connections end with it, at times before the answer.
 func (f flow) commit(ctx context.Context) error {

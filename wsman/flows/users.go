@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,11 +45,11 @@ func (f flow) users(ctx context.Context) ([]User, error) {
 				return err
 			}
 			handles = append(handles, out.Handles...)
-			if len(out.Handles) == 0 || len(handles) >= int(out.TotalCount) {
-				return nil
-			}
 			if len(handles) > maxUsers {
 				return fmt.Errorf("%w: more than %d users", wsman.ErrMalformed, maxUsers)
+			}
+			if len(out.Handles) == 0 || uint64(len(handles)) >= uint64(out.TotalCount) {
+				return nil
 			}
 		}
 	})
@@ -83,11 +84,7 @@ func (f flow) users(ctx context.Context) ([]User, error) {
 // SetAclEnabledState if it differs.
 func (d *Device) SetUser(ctx context.Context, u User, password wsman.Secret) error {
 	f := d.begin("users")
-	if u.Name == "" || len(u.Name) > maxName || u.BuiltIn() {
-		err := fmt.Errorf("%w: names of users have 1 to %d characters and do not begin with $$: %.40q", ErrInput, maxName, u.Name)
-		return &StepError{Step{f.name, "look at what is asked for"}, err}
-	}
-	if err := CheckPassword(password); err != nil {
+	if err := errors.Join(checkName(u.Name), CheckPassword(password)); err != nil {
 		return &StepError{Step{f.name, "look at what is asked for"}, err}
 	}
 	hash, err := f.passwordHash(ctx, u.Name, password)
@@ -129,6 +126,13 @@ func (d *Device) SetUser(ctx context.Context, u User, password wsman.Secret) err
 	})
 }
 
+func checkName(name string) error {
+	if name == "" || len(name) > maxName || strings.HasPrefix(name, "$$") {
+		return fmt.Errorf("%w: names of users have 1 to %d characters and do not begin with $$: %.40q", ErrInput, maxName, name)
+	}
+	return nil
+}
+
 // RemoveUser removes an account by its name; one that is not there is no error.
 //
 // Steps: those of [Device.Users]; RemoveUserAclEntry.
@@ -154,7 +158,7 @@ func (d *Device) RemoveUser(ctx context.Context, name string) error {
 // password is in force; the client has the old one then.
 func (d *Device) SetAdmin(ctx context.Context, name string, password wsman.Secret) error {
 	f := d.begin("administrator")
-	if err := CheckPassword(password); err != nil {
+	if err := errors.Join(checkName(name), CheckPassword(password)); err != nil {
 		return &StepError{Step{f.name, "look at what is asked for"}, err}
 	}
 	hash, err := f.passwordHash(ctx, name, password)

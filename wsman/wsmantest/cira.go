@@ -113,6 +113,7 @@ func (d *Device) buildCIRA() {
 		"InstanceID", "Intel(r) AMT Environment Detection Settings")
 	d.define(&class{
 		name: detection.class, keys: []string{"InstanceID"}, readOnly: []string{"ElementName"}, optional: []string{"DetectionStrings", "DetectionIPv6LocalPrefixes"},
+		texts: []string{"DetectionStrings"},
 		put: func(_ *request, _, o *object) *fault {
 			all := o.texts("DetectionStrings")
 			if len(all) > suffixMost || slices.ContainsFunc(all, func(s string) bool { return s == "" || len(s) >= 64 }) {

@@ -19,6 +19,7 @@ type class struct {
 
 	readOnly []string                                  // properties that a Put does not change
 	optional []string                                  // properties that an instance may lack
+	texts    []string                                  // properties that are texts, even if they look like numbers
 	put      func(req *request, old, o *object) *fault // checks and applies; nil: no Put
 	create   func(o *object) (*object, *fault)
 	remove   func(o *object) *fault

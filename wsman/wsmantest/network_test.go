@@ -57,6 +57,8 @@ func TestCIRA(t *testing.T) {
 	rule(36, "9", "AAAAAAAAAAo=", server)
 	rule(36, "0", "", epr("AMT_ManagementPresenceRemoteSAP", "Name", "none"))
 	rule(0, "0", "", server)
+	// A name of digits, as random ones may be, is a text like others.
+	c.ask(wsman.ActionPut, "AMT_EnvironmentDetectionSettingData", "", putBody("AMT_EnvironmentDetectionSettingData", nil, "DetectionStrings", "123456789012"))
 	c.ask(wsman.ActionPut, "AMT_EnvironmentDetectionSettingData", "", putBody("AMT_EnvironmentDetectionSettingData", nil, "DetectionStrings", "a.example", "DetectionStrings", "b.example"))
 	got := d.CIRA()
 	require.Len(t, got.Servers, 4)

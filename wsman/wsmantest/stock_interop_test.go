@@ -157,8 +157,7 @@ func TestStockManager(t *testing.T) {
 			f.waitBoots(d, 2)
 			// 311 is power on into the BIOS, 312 reset into it, 316 reset to PXE.
 			for i, action := range []int{312, 314, 316} {
-				f.control.Send(t, interop.Message{"action": "poweraction", "nodeids": []string{id}, "actiontype": action})
-				f.waitBoots(d, 3+i)
+				f.bootAction(d, id, action, 3+i)
 			}
 			var how []string
 			for _, b := range d.Boots() {
@@ -181,6 +180,25 @@ func (f *fleet) waitPower(d *wsmantest.Device, state wsmantest.PowerState) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
 	defer cancel()
 	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Power() == state }), "power is %v; calls: %v", d.Power(), d.Calls())
+}
+
+// bootAction asks for a boot until there are so many. The manager forgets what was asked for when the answer to the action before is
+// there, so one that comes in between makes it send a request without a power state, which the device refuses.
+func (f *fleet) bootAction(d *wsmantest.Device, id string, action, boots int) {
+	f.t.Helper()
+	const class, method = "CIM_PowerManagementService", "RequestPowerStateChange"
+	for range 5 {
+		asked := d.Called(class, method)
+		f.control.Send(f.t, interop.Message{"action": "poweraction", "nodeids": []string{id}, "actiontype": action})
+		ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
+		err := d.Wait(ctx, func() bool { return d.Called(class, method) > asked })
+		cancel()
+		require.NoError(f.t, err, "boots: %v; calls: %v", d.Boots(), d.Calls())
+		if len(d.Boots()) == boots {
+			return
+		}
+	}
+	require.Len(f.t, d.Boots(), boots, "calls: %v", d.Calls())
 }
 
 func (f *fleet) waitBoots(d *wsmantest.Device, n int) {

@@ -55,14 +55,15 @@ func (d *Device) merge(k *class, old, sent *object) (*object, *fault) {
 			continue
 		}
 		was, now := old.get(name), sent.all(name)
+		scalar := isScalar(was) && !slices.Contains(k.texts, name)
 		switch {
-		case len(now) == 0 && (isScalar(was) || structured(old.all(name))):
+		case len(now) == 0 && (scalar || structured(old.all(name))):
 			continue // stays
 		case len(now) == 0 && slices.Contains(k.optional, name):
 			o.set(name, nil)
 		case len(now) == 0:
 			o.set(name, "")
-		case !fits(was, now[0].Text):
+		case scalar && !fits(was, now[0].Text):
 			return nil, schemaError() // "undefined", say, for a number
 		default:
 			o.set(name, now)
