@@ -288,8 +288,13 @@ func TestServeRunsTheHandler(t *testing.T) {
 
 // TestRunSaysGoodbye ends an agent while its handler receives.
 func TestRunSaysGoodbye(t *testing.T) {
-	over := make(chan error, 1)
-	s := newServer(t, func(c *ServerConfig) { c.Trace = &Trace{Closed: func(_ *Session, err error) { over <- err }} })
+	over, known := make(chan error, 1), make(chan struct{})
+	s := newServer(t, func(c *ServerConfig) {
+		c.Trace = &Trace{
+			LoggedIn: func(*Session, time.Duration, time.Duration) { close(known) },
+			Closed:   func(_ *Session, err error) { over <- err },
+		}
+	})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	handled := make(chan error, 1)
 	c := newClient(t, testAgent(), func(c *ClientConfig) {
@@ -299,7 +304,10 @@ func TestRunSaysGoodbye(t *testing.T) {
 			return b, testWeb, nil
 		}
 		c.Handler = func(ctx context.Context, s *ClientSession) {
-			(&Mux{LoggedIn: func(context.Context, *ClientSession) { cancel(errors.New("enough")) }}).Serve(ctx, s)
+			(&Mux{LoggedIn: func(context.Context, *ClientSession) {
+				<-known // the agent knows first, and who leaves then has not been there
+				cancel(errors.New("enough"))
+			}}).Serve(ctx, s)
 			<-ctx.Done()
 			handled <- context.Cause(ctx)
 		}

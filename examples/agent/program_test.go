@@ -160,11 +160,14 @@ func TestProgramTakesNegativeSerials(t *testing.T) {
 		require.ErrorContains(t, err, "negative serial")
 	})
 
-	over := make(chan error, 1)
+	over, known := make(chan error, 1), make(chan struct{})
 	server, err := agentproto.NewServer(agentproto.ServerConfig{
 		Identities: []*agentproto.ServerIdentity{agenttest.ServerIdentity()},
 		WebHashes:  func(string) []agentproto.Hash { return certs.WebHashes(cert.Certificate[0]) },
-		Trace:      &agentproto.Trace{Closed: func(_ *agentproto.Session, err error) { over <- err }},
+		Trace: &agentproto.Trace{
+			LoggedIn: func(*agentproto.Session, time.Duration, time.Duration) { close(known) },
+			Closed:   func(_ *agentproto.Session, err error) { over <- err },
+		},
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, server.Shutdown(context.Background())) }()
@@ -189,6 +192,7 @@ func TestProgramTakesNegativeSerials(t *testing.T) {
 	require.NoError(t, certstest.AgentIdentity(1).Save(filepath.Join(dir, "agent.pem")))
 	p := startProgram(t, buildProgram(t), "-data", dir)
 	p.waitLog(t, `msg="logged in"`)
+	<-known // the agent knows first
 	require.Equal(t, 0, p.stop(t))
 	require.ErrorIs(t, <-over, net.ErrClosed) // with the reason, if that was sent in time
 	require.Contains(t, p.log(), "agent stops")
