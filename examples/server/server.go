@@ -189,7 +189,7 @@ func (s *server) serve() error {
 func (s *server) abandon() (err error) {
 	if s.tunnels != nil && s.tunnels.relay != nil {
 		err = s.tunnels.relay.Close()
-		s.tunnels.suspects.done.Wait()
+		s.tunnels.suspects.close()
 	}
 	if s.records != nil {
 		s.records.Close()
@@ -245,11 +245,9 @@ func (s *server) close() error {
 	parts.Go(func() { operators = s.channel.Shutdown(ctx) })
 	parts.Go(func() { tunnels = s.tunnels.close(ctx) })
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
-	parts.Go(func() {
-		amt = s.amt.server.Shutdown(ctx)
-		s.relays.wait(ctx)
-	})
+	parts.Go(func() { amt = s.amt.server.Shutdown(ctx) })
 	parts.Wait()
+	s.relays.wait(ctx) // when no request comes any more
 	s.recorder.close()
 	err := errors.Join(pages, operators, tunnels, agents, amt, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()

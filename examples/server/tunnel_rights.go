@@ -19,6 +19,7 @@ type suspects struct {
 	all     bool
 	devices map[string]bool
 	running bool
+	closed  bool // nothing is looked at any more
 	done    sync.WaitGroup
 }
 
@@ -46,7 +47,7 @@ func (t *tunnels) suspect(device string) {
 	default:
 		s.devices[device] = true
 	}
-	if !s.running && t.relay != nil {
+	if !s.running && !s.closed && t.relay != nil {
 		s.running = true
 		s.done.Go(t.checkSuspects)
 	}
@@ -124,6 +125,14 @@ func (t *tunnels) holds(p *relay.Pair) error {
 // close ends all tunnels.
 func (t *tunnels) close(ctx context.Context) error {
 	err := t.relay.Shutdown(ctx)
-	t.suspects.done.Wait()
+	t.suspects.close()
 	return err
+}
+
+// close waits for what is being looked at.
+func (s *suspects) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.done.Wait()
 }
