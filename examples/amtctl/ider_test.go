@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +33,7 @@ func TestIDER(t *testing.T) {
 			} else {
 				args = m.at(args...)
 			}
-			st := decode[statistics](t, interruptWhenRead(t, w, m, args, 2))
+			st := decode[statistics](t, interruptWhenRead(t, w, m, args, 2, "the drives are there"))
 			require.Len(t, st.Drives, 2)
 			for i, want := range [][]byte{floppy, iso} {
 				require.Equal(t, int64(len(want)), st.Drives[i].Size)
@@ -50,9 +52,27 @@ func TestIDER(t *testing.T) {
 	}
 }
 
-// interruptWhenRead runs the program until the host has read so many media, and returns what it prints.
-func interruptWhenRead(t *testing.T, w *world, m *machine, args []string, media int) string {
+// noted is a standard error that closes a channel when a note comes.
+type noted struct {
+	io.Writer
+	note string
+	came chan struct{}
+}
+
+func (n *noted) Write(b []byte) (int, error) {
+	if n.note != "" && strings.Contains(string(b), n.note) { // each note is one write
+		n.note = ""
+		close(n.came)
+	}
+	return n.Writer.Write(b)
+}
+
+// interruptWhenRead runs the program until the host has read so many media and the program has noted something, and returns what
+// it prints.
+func interruptWhenRead(t *testing.T, w *world, m *machine, args []string, media int, note string) string {
 	t.Helper()
+	n := &noted{w.err, note, make(chan struct{})}
+	w.err = n
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	type end struct {
@@ -65,8 +85,13 @@ func interruptWhenRead(t *testing.T, w *world, m *machine, args []string, media 
 		ended <- end{code, stdout, stderr}
 	}()
 	require.NoError(t, m.Wait(ctx, func() bool { return len(m.Media()) == media }))
-	cancel() // the way in which it ends
-	e := <-ended
+	var e end
+	select {
+	case <-n.came:
+		cancel() // the way in which it ends
+		e = <-ended
+	case e = <-ended:
+	}
 	require.Equal(t, exitDone, e.code, e.stderr)
 	return e.stdout
 }
@@ -75,7 +100,7 @@ func interruptWhenRead(t *testing.T, w *world, m *machine, args []string, media 
 func TestIDERBoot(t *testing.T) {
 	w, m := on(t, wsmantest.Config{})
 	file := write(t, "disk.img", noise(1440<<10))
-	out := interruptWhenRead(t, w, m, m.at("ider", "--floppy", file, "--boot", "--sol"), 1)
+	out := interruptWhenRead(t, w, m, m.at("ider", "--floppy", file, "--boot", "--sol"), 1, "the host is ")
 	require.Contains(t, out, "floppy  "+file+"  1474560  ")
 	boots := m.Boots()
 	require.Equal(t, "reset: IDE-R device 0, SOL", boots[len(boots)-1].String())

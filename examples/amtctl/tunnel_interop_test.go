@@ -131,7 +131,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	w.in.Reset(strings.NewReader("through the server\n"))
 	require.Equal(t, "login: hello through the server\n", do("sol", "--linger", "0"))
 	iso := noise(5<<20 + 2048)
-	interruptWhenRead(t, w, m, append([]string{"ider", "--iso", write(t, "disk.iso", iso), "--start", "now"}, flags...), len(m.Media())+1)
+	interruptWhenRead(t, w, m, append([]string{"ider", "--iso", write(t, "disk.iso", iso), "--start", "now"}, flags...), len(m.Media())+1, "the drives are there")
 	media := m.Media()
 	require.Equal(t, sha256.Sum256(iso), media[len(media)-1].SHA256)
 }
