@@ -98,7 +98,7 @@ func newStockClientRig(t *testing.T) *stockClientRig {
 		}
 	}
 	if ln == nil {
-		t.Skip("no loopback address to listen on")
+		t.Fatal("no loopback address to listen on")
 	}
 	t.Cleanup(func() { ln.Close() })
 	go func() {
