@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/wsman"
 	"github.com/meshcentral-go/sdk/wsman/flows"
@@ -117,7 +118,7 @@ func (a *app) explain(err error) string {
 		for _, prefix := range []string{"flows: ", "wsman: ", "redir: ", "controlproto: "} {
 			line = strings.TrimPrefix(line, prefix)
 		}
-		b.WriteString("amtctl: " + clean(line) + "\n")
+		b.WriteString("amtctl: " + console.Clean(line) + "\n")
 	}
 	if hint := a.hintFor(err); hint != "" {
 		b.WriteString(hint + "\n")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/wsman/amt"
 	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
@@ -55,7 +56,7 @@ func TestGolden(t *testing.T) {
 			}
 			out := w.ok(t, m.at(all[:len(all):len(all)]...)...)
 			for _, r := range out {
-				require.True(t, r == '\n' || r == '\uFFFD' || harmless(r), "%s: %q", name, r)
+				require.True(t, r == '\n' || r == '\uFFFD' || console.Harmless(r), "%s: %q", name, r)
 			}
 			compare(t, name+"."+form, out)
 			require.Equal(t, out, w.ok(t, append(m.overTLS(all[:len(all):len(all)]...), "--pin", pin)...), "over TLS")

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // table is a listing for people.
@@ -46,7 +47,7 @@ func (a *app) printTable(t *table) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, clean(cell))
+			fmt.Fprint(w, console.Clean(cell))
 		}
 		fmt.Fprintln(w)
 	}
@@ -68,30 +69,8 @@ func (a *app) printJSON(v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	return a.println(escaped(strings.TrimRight(b.String(), "\n")))
+	return a.println(console.Escaped(strings.TrimRight(b.String(), "\n")))
 }
-
-// escaped writes the characters that a terminal must not see, and that JSON permits inside strings, in JSON's escapes.
-func escaped(text string) string {
-	if strings.IndexFunc(text, dangerousInJSON) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case !dangerousInJSON(r):
-			b.WriteRune(r)
-		case r > 0xFFFF:
-			high, low := (r-0x10000)>>10+0xD800, (r-0x10000)&0x3FF+0xDC00
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-func dangerousInJSON(r rune) bool { return r != '\n' && r != unicode.ReplacementChar && !harmless(r) }
 
 func (a *app) println(line string) error {
 	_, err := fmt.Fprintln(a.out, line)
@@ -104,7 +83,7 @@ type field struct{ name, value string }
 // done says that something was done: in words, or in JSON with what is worth knowing.
 func (a *app) done(text string, fields ...field) error {
 	if !a.flags.json {
-		return a.println(clean(text))
+		return a.println(console.Clean(text))
 	}
 	m := map[string]string{"result": "ok"}
 	for _, f := range fields {
@@ -115,7 +94,7 @@ func (a *app) done(text string, fields ...field) error {
 
 // note tells people how far long work has come, on standard error.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, clean(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(a.err, console.Clean(fmt.Sprintf(format, args...)))
 }
 
 // timeFormat is how times are printed, in the zone of this machine.

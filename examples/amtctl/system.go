@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/wsman"
 )
 
@@ -37,7 +38,7 @@ func osSystem() *system {
 		errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		getenv:      os.Getenv,
 		now:         time.Now,
-		readSecret:  readSecret,
+		readSecret:  console.ReadSecret,
 		rawTerminal: func() (func(), error) {
 			before, err := term.MakeRaw(int(os.Stdin.Fd()))
 			if err != nil {
@@ -45,40 +46,6 @@ func osSystem() *system {
 			}
 			return func() { _ = term.Restore(int(os.Stdin.Fd()), before) }, nil
 		},
-	}
-}
-
-// readSecret asks on the terminal. Interrupted, it leaves the terminal as it was.
-func readSecret(ctx context.Context, prompt string) (string, error) {
-	fd := int(os.Stdin.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return "", err
-	}
-	type answer struct {
-		text []byte
-		err  error
-	}
-	came := make(chan answer, 1)
-	go func() { // is left behind when the user interrupts: nothing ends the reading of a terminal
-		text, err := term.ReadPassword(fd)
-		came <- answer{text, err}
-	}()
-	// Only once there is no echo any more, or what a fast typist answers would stand on the screen.
-	for range 1000 {
-		if now, err := term.GetState(fd); err != nil || *now != *before {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	fmt.Fprint(os.Stderr, prompt)
-	defer fmt.Fprintln(os.Stderr)
-	select {
-	case a := <-came:
-		return string(a.text), a.err
-	case <-ctx.Done():
-		_ = term.Restore(fd, before) // the program ends
-		return "", context.Cause(ctx)
 	}
 }
 
@@ -106,7 +73,7 @@ func (s *system) secret(ctx context.Context, from secretSource) (wsman.Secret, e
 	case !s.inTerminal:
 		return wsman.Secret{}, usageError("no %s: set %s, or use --%s", from.what, from.env, from.flag)
 	}
-	text, err := s.readSecret(ctx, clean(strings.ToUpper(from.what[:1])+from.what[1:])+": ")
+	text, err := s.readSecret(ctx, console.Clean(strings.ToUpper(from.what[:1])+from.what[1:])+": ")
 	if ctx.Err() != nil {
 		return wsman.Secret{}, context.Cause(ctx)
 	}

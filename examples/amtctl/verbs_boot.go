@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/wsman/amt"
 	"github.com/meshcentral-go/sdk/wsman/cim"
 	"github.com/meshcentral-go/sdk/wsman/flows"
@@ -169,7 +170,7 @@ func bootSources(ctx context.Context, s *session, _ []string) error {
 	if err := s.list(t, nil); err != nil {
 		return err
 	}
-	return s.println("\nThe firmware can: " + clean(strings.Join(r.Can, ", ")))
+	return s.println("\nThe firmware can: " + console.Clean(strings.Join(r.Can, ", ")))
 }
 
 func bootAbilities(c *amt.BootCapabilities) []string {

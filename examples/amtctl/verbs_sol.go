@@ -100,16 +100,16 @@ func (s *session) sol(ctx context.Context, f solFlags, escape int, boot *flows.B
 		if escape != noEscape { // only now, as keys before would not be the host's
 			fmt.Fprintf(s.err, "connected; %s ends the session\r\n", strings.ToUpper(f.escape))
 		}
-		return console(ctx, serial, s.system, escape, 0)
+		return passOn(ctx, serial, s.system, escape, 0)
 	}
-	return console(ctx, serial, s.system, noEscape, f.linger)
+	return passOn(ctx, serial, s.system, noEscape, f.linger)
 }
 
 // errEscaped is the end that the escape key makes.
 var errEscaped = errors.New("escaped")
 
-// console passes on what is typed and what is shown, until one end has had enough.
-func console(ctx context.Context, serial io.ReadWriteCloser, sys *system, escape int, linger time.Duration) error {
+// passOn passes on what is typed and what is shown, until one end has had enough.
+func passOn(ctx context.Context, serial io.ReadWriteCloser, sys *system, escape int, linger time.Duration) error {
 	heard, shown := make(chan struct{}, 1), make(chan error, 1)
 	go func() { shown <- show(sys.out, serial, heard) }()
 	typed := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/wsman/amt"
 	"github.com/meshcentral-go/sdk/wsman/cim"
 	"github.com/meshcentral-go/sdk/wsman/flows"
@@ -75,7 +76,7 @@ func showWiFi(ctx context.Context, s *session, _ []string) error {
 	if s.flags.json {
 		return s.printJSON(r)
 	}
-	if err := s.println(clean("Radio: " + r.Radio + ", profiles of the operating system: " + r.Sync)); err != nil {
+	if err := s.println(console.Clean("Radio: " + r.Radio + ", profiles of the operating system: " + r.Sync)); err != nil {
 		return err
 	}
 	return s.list(t, nil)

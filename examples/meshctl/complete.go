@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // completeTime bounds what the shell waits for after the Tab key.
@@ -91,7 +93,7 @@ func (a *app) completeNames(cmd *cobra.Command, word string, get func(context.Co
 		if count[text] > 1 {
 			text = n.id
 		}
-		if n.name == "" || clean(n.name) != n.name || strings.ContainsAny(n.name, ",'\"`\\$") || !strings.HasPrefix(text, word) {
+		if n.name == "" || console.Clean(n.name) != n.name || strings.ContainsAny(n.name, ",'\"`\\$") || !strings.HasPrefix(text, word) {
 			continue
 		}
 		list = append(list, before+text)

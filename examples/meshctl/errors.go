@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/relay"
 )
 
@@ -77,7 +78,7 @@ func exitCode(err error) int {
 func explain(err error) string {
 	var b strings.Builder
 	for line := range strings.Lines(err.Error()) {
-		b.WriteString("meshctl: " + clean(strings.TrimPrefix(strings.TrimRight(line, "\n"), "controlproto: ")) + "\n")
+		b.WriteString("meshctl: " + console.Clean(strings.TrimPrefix(strings.TrimRight(line, "\n"), "controlproto: ")) + "\n")
 	}
 	if hint := hintFor(err); hint != "" {
 		b.WriteString(hint + "\n")

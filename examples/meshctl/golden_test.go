@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshcentral-go/sdk/controlproto"
 	"github.com/meshcentral-go/sdk/controlproto/controltest"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
@@ -100,7 +101,7 @@ func TestGolden(t *testing.T) {
 			}
 			out := w.ok(t, all...)
 			for _, r := range out {
-				require.True(t, r == '\n' || r == '\uFFFD' || harmless(r), "%s: %q", name, r)
+				require.True(t, r == '\n' || r == '\uFFFD' || console.Harmless(r), "%s: %q", name, r)
 			}
 			compare(t, name+"."+form, out)
 		}

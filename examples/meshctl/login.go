@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
@@ -145,7 +146,7 @@ func (a *app) credentials(ctx context.Context, s settings, mayAsk bool) (control
 		if !mayAsk || !s.passGiven && !a.inTerminal {
 			return nil, usageError("no password: set MESHCTL_PASSWORD, or use --loginpass, --loginkeyfile or a profile")
 		}
-		text, err := a.secret(ctx, "Password of "+clean(s.user)+": ")
+		text, err := a.secret(ctx, "Password of "+console.Clean(s.user)+": ")
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +178,7 @@ func (a *app) keyFileLogin(s settings) (controlproto.Credentials, error) {
 		return nil, usageError("login key file: %v", err)
 	}
 	if info, err := os.Stat(s.keyFile); err == nil && openToOthers(info) {
-		fmt.Fprintf(a.err, "meshctl: others on this machine can read %s, and with it log in as anybody\n", clean(s.keyFile))
+		fmt.Fprintf(a.err, "meshctl: others on this machine can read %s, and with it log in as anybody\n", console.Clean(s.keyFile))
 	}
 	return keyLogin(s, string(b))
 }

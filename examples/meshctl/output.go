@@ -8,8 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
@@ -45,7 +45,7 @@ func (a *app) printTable(t *table) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, clean(cell))
+			fmt.Fprint(w, console.Clean(cell))
 		}
 		fmt.Fprintln(w)
 	}
@@ -64,7 +64,7 @@ func (a *app) printCSV(t *table) error {
 	for _, row := range t.rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = clean(cell)
+			cells[i] = console.Clean(cell)
 		}
 		_ = w.Write(cells)
 	}
@@ -87,7 +87,7 @@ func (a *app) printRaw(raw json.RawMessage) error {
 	if err := json.Indent(&b, raw, "", "  "); err != nil {
 		return fmt.Errorf("the server's JSON: %w", err)
 	}
-	return a.println(escaped(b.String()))
+	return a.println(console.Escaped(b.String()))
 }
 
 // printJSONLine prints an object in one line, for output that comes piece by piece.
@@ -96,30 +96,8 @@ func (a *app) printJSONLine(v any) error {
 	if err != nil {
 		return err
 	}
-	return a.println(escaped(string(raw)))
+	return a.println(console.Escaped(string(raw)))
 }
-
-// escaped writes the characters that a terminal must not see, and that JSON permits inside strings, in JSON's escapes.
-func escaped(text string) string {
-	if strings.IndexFunc(text, dangerousInJSON) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case !dangerousInJSON(r):
-			b.WriteRune(r)
-		case r > 0xFFFF:
-			high, low := (r-0x10000)>>10+0xD800, (r-0x10000)&0x3FF+0xDC00
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-func dangerousInJSON(r rune) bool { return r != '\n' && r != unicode.ReplacementChar && !harmless(r) }
 
 func (a *app) println(line string) error {
 	_, err := fmt.Fprintln(a.out, line)
@@ -132,7 +110,7 @@ type field struct{ name, value string }
 // done says that something was done: in words, or in JSON with what is worth knowing.
 func (a *app) done(text string, fields ...field) error {
 	if !a.flags.json {
-		return a.println(clean(text))
+		return a.println(console.Clean(text))
 	}
 	b := []byte(`{"result":"ok"`)
 	for _, f := range fields {
@@ -144,7 +122,7 @@ func (a *app) done(text string, fields ...field) error {
 
 // note tells people how far long work has come, on standard error.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, clean(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(a.err, console.Clean(fmt.Sprintf(format, args...)))
 }
 
 // timeFormat is how times are printed, in the zone of this machine.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // names finds the ids of what is named on the command line. Lists are asked for when a name is to be looked up, and once.
@@ -68,7 +69,7 @@ func only(what, name string, found []controlproto.ID) (controlproto.ID, error) {
 	return "", usageError("%d of the %ss are named %s: give the id", len(found), what, quoted(name))
 }
 
-func quoted(name string) string { return `"` + clean(name) + `"` }
+func quoted(name string) string { return `"` + console.Clean(name) + `"` }
 
 func (n *names) domain() string { return n.client.ServerInfo().Domain }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
@@ -279,11 +280,11 @@ func (a *app) printSections(list []section) error {
 }
 
 func (a *app) printSection(s *section, indent string) error {
-	if err := a.println(indent + clean(s.title)); err != nil {
+	if err := a.println(indent + console.Clean(s.title)); err != nil {
 		return err
 	}
 	for _, f := range s.fields {
-		if err := a.println(indent + "  " + clean(f.name+": "+f.value)); err != nil {
+		if err := a.println(indent + "  " + console.Clean(f.name+": "+f.value)); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // eventCommands are the verbs about what happened and what happens.
@@ -156,5 +157,5 @@ func (s *session) showMessage(m message) error {
 	if err := json.Compact(&line, m.raw); err != nil {
 		return err
 	}
-	return s.println(escaped(line.String()))
+	return s.println(console.Escaped(line.String()))
 }

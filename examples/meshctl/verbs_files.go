@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/relay"
 	"github.com/meshcentral-go/sdk/relay/files"
 )
@@ -145,7 +146,7 @@ func downloadTarget(file, target string) (string, error) {
 // localName is the last part of a path on whatever system, or nothing if that cannot be the name of a file here.
 func localName(path string) string {
 	name := path[strings.LastIndexAny(path, `/\`)+1:]
-	if name == "." || name == ".." || clean(name) != name || strings.ContainsRune(name, filepath.Separator) || strings.Contains(name, ":") {
+	if name == "." || name == ".." || console.Clean(name) != name || strings.ContainsRune(name, filepath.Separator) || strings.Contains(name, ":") {
 		return ""
 	}
 	return name

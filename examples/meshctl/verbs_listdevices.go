@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // listDeviceCommands is the verb that lists devices.
@@ -125,7 +126,7 @@ func (s *session) listDetails(ctx context.Context, devices []controlproto.Device
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprint(s.out, cleanLines(text))
+		_, err = fmt.Fprint(s.out, console.CleanLines(text))
 		return err
 	}
 	list, err := s.client.DeviceDetails(ctx, ids...)

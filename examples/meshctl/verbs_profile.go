@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // profileCommands are the verbs about profiles, which meshctrl does not have.
@@ -79,7 +81,7 @@ func (a *app) profileSet() *cobra.Command {
 			case strings.HasPrefix(p.User, "~t:"):
 				if secret == "" {
 					var err error
-					if secret, err = a.secret(cmd.Context(), "Secret of "+clean(p.User)+": "); err != nil {
+					if secret, err = a.secret(cmd.Context(), "Secret of "+console.Clean(p.User)+": "); err != nil {
 						return err
 					}
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
@@ -125,7 +126,7 @@ func reportTable(data *controlproto.ReportData) (*table, error) {
 	var ids []string
 	for _, c := range data.Columns {
 		ids = append(ids, c.ID)
-		t.columns = append(t.columns, clean(c.ID))
+		t.columns = append(t.columns, console.Clean(c.ID))
 	}
 	for _, key := range sortedKeys(data.Groups) {
 		for i := range data.Groups[key].Entries {

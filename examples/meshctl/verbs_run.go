@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // commandWait is how long a command may take on a device, unless --wait says.
@@ -160,13 +161,13 @@ func (s *session) showResult(name string, r controlproto.RunResult, failed error
 		return nil // told at the end
 	}
 	if several {
-		if err := s.println("== " + clean(name)); err != nil {
+		if err := s.println("== " + console.Clean(name)); err != nil {
 			return err
 		}
 	}
 	text := r.Output
 	if s.outTerminal {
-		text = cleanLines(text)
+		text = console.CleanLines(text)
 	}
 	if text = strings.TrimRight(text, "\r\n"); text != "" {
 		if err := s.println(text); err != nil {

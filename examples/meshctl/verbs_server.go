@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
@@ -69,7 +70,7 @@ func (a *app) record(v any) error {
 		if slices.Contains(hiddenFields, name) {
 			return nil
 		}
-		return a.println(clean(fmt.Sprintf("%s: %s", name, plain(value))))
+		return a.println(console.Clean(fmt.Sprintf("%s: %s", name, plain(value))))
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // shareCommands are the verbs that let somebody else, or a browser, use a device.
@@ -101,10 +102,10 @@ func (s *session) addShare(ctx context.Context, device controlproto.ID, flags *s
 	if s.flags.json {
 		return s.printJSON(made)
 	}
-	if err := s.println("ID: " + clean(made.PublicID)); err != nil {
+	if err := s.println("ID: " + console.Clean(made.PublicID)); err != nil {
 		return err
 	}
-	return s.println("URL: " + clean(made.URL.Reveal()))
+	return s.println("URL: " + console.Clean(made.URL.Reveal()))
 }
 
 // share makes a request of the flags.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // tokenCommands are the verbs about login tokens of the own account.
@@ -82,7 +83,7 @@ func (s *session) addToken(ctx context.Context, name string, life time.Duration,
 		{"Token name", token.Name}, {"Created", when(token.Created)}, {"Expire", expires(token.Expires)},
 		{"Username", token.TokenUser}, {"Password", token.TokenPass.Reveal()},
 	} {
-		if err := s.println(clean(line.name + ": " + line.value)); err != nil {
+		if err := s.println(console.Clean(line.name + ": " + line.value)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // userGroupCommands are the verbs about user groups.
@@ -56,7 +57,7 @@ func (s *session) printMembers(groups map[controlproto.ID]controlproto.UserGroup
 		if len(t.rows) == 0 {
 			continue
 		}
-		if err := s.println("\n" + clean(g.Name) + ":"); err != nil {
+		if err := s.println("\n" + console.Clean(g.Name) + ":"); err != nil {
 			return err
 		}
 		if err := s.printTable(&t); err != nil {
@@ -193,7 +194,7 @@ func (a *app) removeAllFromUserGroup() *cobra.Command {
 				return errors.Join(s.printJSON(map[string][]controlproto.ID{"removed": removed}), err)
 			}
 			for _, id := range removed {
-				if err := s.println("Removing " + clean(string(id))); err != nil {
+				if err := s.println("Removing " + console.Clean(string(id))); err != nil {
 					return err
 				}
 			}

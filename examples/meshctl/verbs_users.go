@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/examples/internal/console"
 )
 
 // userCommands are the verbs about accounts.
@@ -88,7 +89,7 @@ func (a *app) exists(found bool) error {
 
 func (a *app) printIDs(ids []controlproto.ID) error {
 	for _, id := range ids {
-		if err := a.println(clean(string(id))); err != nil {
+		if err := a.println(console.Clean(string(id))); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"encoding/json"
@@ -22,9 +22,9 @@ func TestClean(t *testing.T) {
 		"bad\xffbyte":                      "bad\uFFFDbyte",
 		strings.Repeat("\u2066x\u2069", 2): "\uFFFDx\uFFFD\uFFFDx\uFFFD",
 	} {
-		require.Equal(t, want, clean(in), "%q", in)
+		require.Equal(t, want, Clean(in), "%q", in)
 	}
-	require.Equal(t, "a\nb\tc\uFFFD\n", cleanLines("a\r\nb\tc\x1b\n"))
+	require.Equal(t, "a\nb\tc\uFFFD\n", CleanLines("a\r\nb\tc\x1b\n"))
 }
 
 // JSON keeps what it says and shows none of it to a terminal.
@@ -32,9 +32,9 @@ func TestEscaped(t *testing.T) {
 	in := "a\u009b\u202e\U000E0001\x7f é"
 	b, err := json.Marshal(in)
 	require.NoError(t, err)
-	out := escaped(string(b))
+	out := Escaped(string(b))
 	require.NotContains(t, out, "\u009b")
-	require.Equal(t, clean(out), out)
+	require.Equal(t, Clean(out), out)
 	var back string
 	require.NoError(t, json.Unmarshal([]byte(out), &back))
 	require.Equal(t, in, back)
@@ -45,13 +45,13 @@ func FuzzClean(f *testing.F) {
 	f.Add("pc1")
 	f.Add("\x1b[2J\u202e\xff\r\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		out := clean(s)
+		out := Clean(s)
 		for _, r := range out {
-			if r != '\uFFFD' && !harmless(r) {
+			if r != '\uFFFD' && !Harmless(r) {
 				t.Fatalf("%q of %q", r, s)
 			}
 		}
-		if clean(out) != out {
+		if Clean(out) != out {
 			t.Fatalf("%q changes again", out)
 		}
 	})

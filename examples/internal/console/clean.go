@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"strings"
@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes one line of text that devices and other people chose fit for a terminal. Control characters could move the
+// Clean makes one line of text that devices and other people chose fit for a terminal. Control characters could move the
 // cursor, set the window's title, or make the terminal type something; format characters could turn the order of what
 // is read around. Each is replaced by a mark, line breaks and tabs by a space.
-func clean(s string) string { return cleaned(s, false) }
+func Clean(s string) string { return cleaned(s, false) }
 
-// cleanLines is clean for several lines: line breaks and tabs stay.
-func cleanLines(s string) string { return cleaned(strings.ReplaceAll(s, "\r\n", "\n"), true) }
+// CleanLines is clean for several lines: line breaks and tabs stay.
+func CleanLines(s string) string { return cleaned(strings.ReplaceAll(s, "\r\n", "\n"), true) }
 
 func cleaned(s string, lines bool) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !harmless(r) }) < 0 {
+	if strings.IndexFunc(s, func(r rune) bool { return !Harmless(r) }) < 0 {
 		return s
 	}
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case harmless(r):
+		case Harmless(r):
 			b.WriteRune(r)
 		case lines && (r == '\n' || r == '\t'):
 			b.WriteRune(r)
@@ -34,8 +34,8 @@ func cleaned(s string, lines bool) string {
 	return b.String()
 }
 
-// harmless is for what stays as it is. Joiners are format characters that scripts and pictures are written with.
-func harmless(r rune) bool {
+// Harmless is for what stays as it is. Joiners are format characters that scripts and pictures are written with.
+func Harmless(r rune) bool {
 	const joiner, nonJoiner = '\u200D', '\u200C'
 	if r == utf8.RuneError {
 		return false
