@@ -7,25 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/meshcentral-go/sdk/internal/interop"
 )
 
-// streamModule is what nginx needs to pass on anything but HTTP.
-const streamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
-
 // TestBehindNginx has nginx speak TLS with devices, and tell their addresses.
 func TestBehindNginx(t *testing.T) {
-	interop.Require(t, interop.PeerNginx)
-	if _, err := os.Stat(streamModule); err != nil {
-		if ci, _ := strconv.ParseBool(os.Getenv("CI")); ci {
-			t.Fatal("nginx has no stream module (Debian: apt-get install libnginx-mod-stream)")
-		}
-		t.Skip("nginx has no stream module (Debian: apt-get install libnginx-mod-stream)")
-	}
+	interop.Require(t, interop.PeerNginx, interop.PeerNginxStream)
 	s, addr, events := startServer(t, Config{
 		Authenticate: byPassword, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 	})
@@ -41,7 +30,7 @@ stream {
     proxy_protocol on;
   }
 }
-`, streamModule, port, certFile, keyFile, addr))
+`, interop.NginxStreamModule, port, certFile, keyFile, addr))
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

@@ -20,7 +20,12 @@ const (
 	PeerNginx
 	// PeerX is an X server without a screen, and the X programs that tests of desktops use.
 	PeerX
+	// PeerNginxStream is the module with which nginx passes on anything but HTTP.
+	PeerNginxStream
 )
+
+// NginxStreamModule is where Debian has that module, for a load_module line.
+const NginxStreamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 // Require skips the test, or fails it when the environment says CI=true,
 // unless all the named peers can run here. PeerMeshCentral and PeerAgent are
@@ -49,6 +54,10 @@ func Require(t testing.TB, peers ...Peer) {
 		case PeerNginx:
 			if _, err := nginxPath(); err != nil {
 				unavailable(t, "nginx was not found: install it (Debian: apt-get install nginx)")
+			}
+		case PeerNginxStream:
+			if !present(NginxStreamModule) {
+				unavailable(t, "nginx has no stream module: install it (Debian: apt-get install libnginx-mod-stream)")
 			}
 		case PeerX:
 			for _, program := range []string{"Xvfb", "xauth", "xwd", "xlogo"} {
