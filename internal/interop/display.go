@@ -50,7 +50,8 @@ func StartX(t testing.TB) *Display {
 		t.Fatal(err)
 	}
 	defer ready.Close()
-	cmd := exec.Command("Xvfb", name, "-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-auth", auth)
+	// Without -noreset it begins anew whenever its last client has gone, and drops one that comes just then.
+	cmd := exec.Command("Xvfb", name, "-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset", "-auth", auth)
 	cmd.Env, cmd.ExtraFiles = x.Env, []*os.File{child}
 	server := StartProgram(t, cmd)
 	_ = child.Close()

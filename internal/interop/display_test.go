@@ -45,9 +45,11 @@ func TestStartX(t *testing.T) {
 		// It ends at once if it is not let in.
 		cmd := exec.Command("xwd", "-root", "-silent")
 		cmd.Env = x.Env
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
 		out, err := cmd.Output()
 		if err != nil || !strings.Contains(string(out[:min(len(out), 200)]), "xwdump") {
-			t.Errorf("xwd: %v, %d bytes", err, len(out))
+			t.Errorf("xwd: %v, %d bytes, %q", err, len(out), stderr.String())
 		}
 	}
 }
