@@ -116,7 +116,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	require.Equal(t, "off (S5)\n", do("power", "off"))
 	require.Equal(t, wsmantest.PowerOffSoft, m.Power())
 	require.Equal(t, "on (S0)\n", do("power", "on"))
-	w.in.Reset(strings.NewReader("with my password\n"))
+	w.reads(strings.NewReader("with my password\n"))
 	require.Equal(t, "login: hello with my password\n", do("sol", "--linger", "0"))
 	w.env["AMTCTL_PASSWORD"] = "Wr0ng-Secret!"
 	w.fails(t, exitRefused, append([]string{"power"}, flags...)...)
@@ -128,7 +128,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	flags = append(flags, "--stored")
 	require.Equal(t, r, decode[report](t, do("info", "--json")))
 	require.Equal(t, "on (S0)\n", do("power", "reset"))
-	w.in.Reset(strings.NewReader("through the server\n"))
+	w.reads(strings.NewReader("through the server\n"))
 	require.Equal(t, "login: hello through the server\n", do("sol", "--linger", "0"))
 	iso := noise(5<<20 + 2048)
 	interruptWhenRead(t, w, m, append([]string{"ider", "--iso", write(t, "disk.iso", iso), "--start", "now"}, flags...), len(m.Media())+1, "the drives are there")

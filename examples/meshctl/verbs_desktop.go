@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"io"
 	"os"
@@ -18,11 +20,13 @@ import (
 	"github.com/meshcentral-go/sdk/relay/desktop"
 )
 
-// A picture comes in pieces, and nothing says that it is whole: it is taken when it has not changed for quietTime, or, of a
-// screen that never rests, mostTime after it began.
+// A picture comes in pieces, and nothing says that it is all there: it is taken when all of it was painted and it has not
+// changed for quietTime, or, of a screen that never rests, mostTime after it began, or wholeTime after it began if a part of it
+// does not come.
 const (
 	quietTime = time.Second
 	mostTime  = 8 * time.Second
+	wholeTime = 20 * time.Second
 )
 
 // snapshotQuality is the quality of the pieces, which are JPEG.
@@ -69,13 +73,14 @@ func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
 		cancel()
 		<-ended
 	}()
-	quiet, most := ctx, ctx
-	began := false
+	quiet := ctx
+	var began time.Time
+	var seen coverage
 	for {
 		changes, err := client.Wait(quiet)
 		switch {
 		case err == nil:
-		case began && quiet.Err() != nil && ctx.Err() == nil:
+		case !began.IsZero() && quiet.Err() != nil && ctx.Err() == nil:
 			return client.Snapshot(), nil
 		default:
 			return nil, err
@@ -83,20 +88,47 @@ func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
 		for _, a := range changes.Alerts {
 			return nil, errRefused(fmt.Sprintf("the device: %.200q", a.Text))
 		}
+		client.View(func(v *desktop.Viewer) { seen.add(&changes, v.Image().Rect) })
 		if changes.Tiles == 0 {
 			continue
 		}
-		if !began {
-			began = true
-			var stop context.CancelFunc
-			most, stop = context.WithTimeout(ctx, mostTime)
-			defer stop()
+		now := time.Now()
+		if began.IsZero() {
+			began = now
+		}
+		until := began.Add(wholeTime)
+		if seen.whole() {
+			until = now.Add(quietTime)
+			if most := began.Add(mostTime); most.Before(until) {
+				until = most
+			}
 		}
 		var stop context.CancelFunc
-		quiet, stop = context.WithTimeout(most, quietTime)
+		quiet, stop = context.WithDeadline(ctx, until)
 		defer stop()
 	}
 }
+
+// coverage is which parts of a picture were painted.
+type coverage struct{ mask *image.Alpha }
+
+// add adds what has changed in a picture of a size.
+func (c *coverage) add(changes *desktop.Changes, size image.Rectangle) {
+	if changes.Resized {
+		c.mask = image.NewAlpha(size)
+		if changes.Tiles == 0 { // all of it is damaged, and none of it painted
+			return
+		}
+	}
+	for _, r := range changes.Damage {
+		if c.mask != nil {
+			draw.Draw(c.mask, r, image.Opaque, image.Point{}, draw.Src)
+		}
+	}
+}
+
+// whole says whether there is nothing that was not painted.
+func (c *coverage) whole() bool { return c.mask == nil || bytes.IndexByte(c.mask.Pix, 0) < 0 }
 
 // writePNG writes a picture to a file, which is there when it is whole.
 func writePNG(path string, img image.Image) error {
