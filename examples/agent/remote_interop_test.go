@@ -102,7 +102,7 @@ func (p *place) test(t *testing.T) {
 	t.Run("meshctrl files", p.stockFiles)
 	t.Run("meshctrl shell", p.stockShell)
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
-	client, err := controlproto.Dial(t.Context(), p.address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: p.tls})
+	client, err := controlproto.Dial(t.Context(), p.address+"/control.ashx", login, operatorConfig(p.tls))
 	require.NoError(t, err)
 	defer client.Close()
 	open := func(t *testing.T, protocol relay.Protocol, options *relay.ControlOptions) *relay.Tunnel {
@@ -110,7 +110,7 @@ func (p *place) test(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		tunnel, err := relay.Open(ctx, client, p.device, relay.Options{
-			Protocol: protocol, Options: options, Net: relay.NetOptions{TLS: p.tls},
+			Protocol: protocol, Options: options, Wait: patience, Net: relay.NetOptions{TLS: p.tls},
 		})
 		require.NoError(t, err)
 		return tunnel

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -34,12 +35,12 @@ func TestStockServerTunnels(t *testing.T) {
 	device := server.WaitDevice(t, interop.Online)
 
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
-	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, controlproto.ClientConfig{TLSConfig: server.TLSConfig(t)})
+	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, operatorConfig(server.TLSConfig(t)))
 	require.NoError(t, err)
 	defer client.Close()
 	dialer := &relay.Dialer{
 		Requester: client, Node: device.ID,
-		Options: relay.Options{Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
+		Options: relay.Options{Wait: patience, Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
 	}
 	transport := &http.Transport{DialContext: dialer.DialContext}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -76,4 +77,9 @@ func TestStockServerTunnels(t *testing.T) {
 	waitSessions(func(s string) bool { return s == `{"tcp":{"user//admin":1}}` })
 	transport.CloseIdleConnections()
 	waitSessions(func(s string) bool { return !strings.Contains(s, "user//admin") })
+}
+
+// operatorConfig is that of an operator's session, who is as patient as the test.
+func operatorConfig(config *tls.Config) controlproto.ClientConfig {
+	return controlproto.ClientConfig{TLSConfig: config, DialTime: patience, LoginTime: patience, DefaultTimeout: patience}
 }

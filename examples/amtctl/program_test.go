@@ -68,12 +68,20 @@ func TestProgram(t *testing.T) {
 		return // signals are another thing there
 	}
 	cmd = command(t, password, path, m.at("ider", "--start", "now", "--iso", write(t, "disk.iso", noise(1<<20)))...)
-	var stdout bytes.Buffer
-	cmd.Stdout = &stdout
+	var stdout, stderr bytes.Buffer
+	ready := &noted{&stderr, "the drives are there", make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &stdout, ready
 	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ready.came: // the host may have read the image before the program has said that it can
+	case err := <-ended:
+		require.FailNow(t, "the program has ended", "%v: %s", err, stderr.String())
+	}
 	require.NoError(t, m.Wait(t.Context(), func() bool { return len(m.Media()) == 1 }))
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.NoError(t, cmd.Wait())
+	require.NoError(t, <-ended, "%s", &stderr)
 	require.Contains(t, stdout.String(), "1048576")
 }
 
