@@ -70,10 +70,12 @@ func osSystem() *system {
 func (s *system) secret(ctx context.Context, prompt string) (string, error) {
 	if s.inTerminal {
 		text, err := s.readSecret(ctx, prompt)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
+		case errors.Is(err, context.Canceled):
 			return "", err
-		}
-		if err != nil {
+		case err != nil:
 			return "", usageError("reading from the terminal: %v", err)
 		}
 		return text, nil
