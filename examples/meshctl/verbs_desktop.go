@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshcentral-go/sdk/controlproto"
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 	"github.com/meshcentral-go/sdk/relay"
 	"github.com/meshcentral-go/sdk/relay/desktop"
 )
@@ -59,36 +60,36 @@ func (a *app) desktopCommands() []*cobra.Command {
 
 // snapshot takes the picture of a screen, and closes the tunnel.
 func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	client := desktop.NewClient(conn, desktop.ClientConfig{ViewerConfig: desktop.ViewerConfig{
+	defer func() { _ = conn.Close(msgconn.CloseNormal, "") }()
+	viewer := desktop.NewViewer(desktop.ViewerConfig{
 		ViewOnly:    true,
 		Compression: desktop.Compression{Format: desktop.ImageJPEG, Quality: snapshotQuality, Scaling: desktop.FullScale, Milliseconds: 100},
-	}})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = client.Run(ctx) // Wait tells
-	}()
-	defer func() {
-		cancel()
-		<-ended
-	}()
+	})
 	quiet := ctx
 	var began time.Time
 	var seen coverage
 	for {
-		changes, err := client.Wait(quiet)
+		typ, b, err := conn.ReadMessage(quiet)
 		switch {
 		case err == nil:
 		case !began.IsZero() && quiet.Err() != nil && ctx.Err() == nil:
-			return client.Snapshot(), nil
+			return viewer.Image(), nil
 		default:
 			return nil, err
 		}
+		if err := viewer.Handle(typ, b); err != nil {
+			return nil, err
+		}
+		for typ, b, ok := viewer.Next(); ok; typ, b, ok = viewer.Next() {
+			if err := conn.WriteMessage(ctx, typ, b); err != nil {
+				return nil, err
+			}
+		}
+		changes := viewer.Changes()
 		for _, a := range changes.Alerts {
 			return nil, errRefused(fmt.Sprintf("the device: %.200q", a.Text))
 		}
-		client.View(func(v *desktop.Viewer) { seen.add(&changes, v.Image().Rect) })
+		seen.add(&changes, viewer.Image().Rect)
 		if changes.Tiles == 0 {
 			continue
 		}
@@ -112,7 +113,7 @@ func snapshot(ctx context.Context, conn desktop.Conn) (*image.RGBA, error) {
 // coverage is which parts of a picture were painted.
 type coverage struct{ mask *image.Alpha }
 
-// add adds what has changed in a picture of a size.
+// add adds what a message has changed in a picture of a size.
 func (c *coverage) add(changes *desktop.Changes, size image.Rectangle) {
 	if changes.Resized {
 		c.mask = image.NewAlpha(size)
