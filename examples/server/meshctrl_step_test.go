@@ -11,6 +11,7 @@ type ctlStep struct {
 	line     string            // the command line, with {name} for captured values and {name/} for the bare part of an id
 	user     string            // who logs in; the administrator if empty
 	mute     bool              // neither server answers, and meshctrl would wait for ever
+	meets    bool              // an agent comes to a tunnel
 	unsorted bool              // the order of lines, or of array elements, is left to the server
 	dropped  string            // the action of events that are not compared
 	captures map[string]string // name -> pattern of which the first group is kept
@@ -27,6 +28,7 @@ func ctlCall(name string, hook func(*meshctrlPeer)) ctlStep { return ctlStep{lin
 
 func (s ctlStep) as(user string) ctlStep { s.user = user; return s }
 func (s ctlStep) silent() ctlStep        { s.mute = true; return s }
+func (s ctlStep) tunnel() ctlStep        { s.meets = true; return s }
 func (s ctlStep) anyOrder() ctlStep      { s.unsorted = true; return s }
 
 // without leaves out events that come at any time.
