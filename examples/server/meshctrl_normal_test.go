@@ -20,6 +20,7 @@ import (
 type normaliser struct {
 	names []string          // captured values and what replaces them, alternately, long ones first
 	ports map[int]string    // the server's own, with what replaces them
+	agent string            // the device whose agent reports at any time
 	drop  map[string]string // members of objects, or lines "name: value", that are not compared
 	empty map[string]string // members of objects that are not compared when they are empty
 }
@@ -41,7 +42,7 @@ func newNormaliser(ports map[int]string, vars map[string]string) normaliser {
 		}
 		return strings.Compare(a, b)
 	})
-	n := normaliser{ports: ports}
+	n := normaliser{ports: ports, agent: vars["node"]}
 	for _, value := range long {
 		n.names = append(n.names, value, values[value])
 	}
@@ -203,10 +204,13 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 			lines = append(lines, "Connected.")
 		}
 		for i, v := range values {
-			if watching && i > 0 && eventAction(v) == "wssessioncount" && eventAction(values[i-1]) == "wssessioncount" {
+			if watching && i > 0 && eventMember(v, "action") == "wssessioncount" && eventMember(values[i-1], "action") == "wssessioncount" {
 				continue // of the beginning and the end of a session
 			}
-			if without != "" && eventAction(v) == without {
+			if without != "" && eventMember(v, "action") == without {
+				continue
+			}
+			if watching && n.agent != "" && eventMember(v, "nodeid") == n.agent {
 				continue
 			}
 			lines = append(lines, strings.Split(indented(n.json(v, anyOrder)), "\n")...)
@@ -236,11 +240,11 @@ func isEmpty(v any) bool {
 	return v == 0.0 || v == "" || ok && len(object) == 0
 }
 
-// eventAction returns the action of an event.
-func eventAction(v any) any {
+// eventMember returns a member of an event.
+func eventMember(v any, name string) any {
 	message, _ := v.(map[string]any)
 	event, _ := message["event"].(map[string]any)
-	return event["action"]
+	return event[name]
 }
 
 // jsonValues decodes text that holds nothing but objects and arrays.

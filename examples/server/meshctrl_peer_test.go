@@ -86,12 +86,11 @@ type ctlOutcome struct {
 // slowest returns how long a call takes at the moment.
 func (p *meshctrlPeer) slowest() time.Duration { return slices.Max(p.took[:]) }
 
-// do runs a step. Only steps that are expected to be silent may run at once. A server waits 15 seconds for an agent, which may be
-// too short on a busy machine: where the agent has to come, the step is run again.
+// do runs a step. Only steps that are expected to be silent may run at once.
 func (p *meshctrlPeer) do(ctx context.Context, s ctlStep) (o ctlOutcome) {
-	for range 4 {
+	for range 10 {
 		o = p.once(ctx, s)
-		if !s.meets || strings.Contains(o.printed, "Connected.") {
+		if strings.Contains(o.printed, s.settled) {
 			break
 		}
 	}

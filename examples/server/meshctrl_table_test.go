@@ -52,6 +52,8 @@ func TestNormaliser(t *testing.T) {
 	twice := `{"node//` + other + `":1,"node//` + strings.Repeat("p", 64) + `":2}`
 	require.Contains(t, lines(twice, false), `"node//{id} #2": 2`, "no two keys become one")
 	require.Equal(t, lines(`{"x":1}`, false), lines(`{"event":{"action":"noise"}} {"x":1}`, false))
+	watched := "Connected. Press ctrl-c to end.\n" + `{"event":{"action":"changenode","nodeid":"node//` + node + `"}} {"x":1}`
+	require.Equal(t, "Connected.\n"+lines(`{"x":1}`, false), lines(watched, false), "its agent reports at any time")
 	require.Equal(t, "a\nb", lines("b\na\n", true))
 	require.NotEqual(t, lines(`{"a":1,"flags":0}`, false), lines(`{"a":1}`, false))
 	n.empty = map[string]string{"flags": "a reason"}
