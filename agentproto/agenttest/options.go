@@ -29,6 +29,7 @@ type serverOptions struct {
 }
 
 type agentOptions struct {
+	server    *Server // whose NewAgent it is, if any
 	number    int
 	configure []func(*agentproto.ClientConfig)
 	end       func(closeIt func())
