@@ -90,7 +90,7 @@ func runOnLAN(t testing.TB, flags uintptr) lanProcess {
 	cmd.Env = append(os.Environ(), lanEnv+"="+t.Name())
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.ExtraFiles = []*os.File{w} // the first of which is lanReportFD
-	cmd.WaitDelay = time.Second    // for a descendant that holds the output open
+	cmd.WaitDelay = patience       // for a descendant that holds the output open
 	cmd.SysProcAttr = lanNamespaces(flags)
 	err = cmd.Start()
 	_ = w.Close()
