@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// cableTimeout is for the kernel, which needs a second at most.
-	cableTimeout = 30 * time.Second
-
 	// lanReportFD is the descriptor on which the process inside tells the one
 	// outside that it is on a LAN, or why not.
 	lanReportFD = 3
@@ -241,7 +238,7 @@ func waitForCable() error {
 		return fmt.Errorf("netlink socket: %w", err)
 	}
 	defer syscall.Close(changes)
-	timeout := syscall.NsecToTimeval(int64(cableTimeout))
+	timeout := syscall.NsecToTimeval(int64(patience))
 	if err := syscall.SetsockoptTimeval(changes, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &timeout); err != nil {
 		return fmt.Errorf("netlink socket: %w", err)
 	}

@@ -16,8 +16,9 @@ const (
 	// It only guards against a hang: on a busy machine of few cores, on which other
 	// test binaries run their own peers, a peer may get no time for many seconds.
 	patience = 2 * time.Minute
-	// stopGrace is how long a peer may take to end after being asked.
-	stopGrace = 5 * time.Second
+	// stopGrace is how long a peer may take to end after being asked. Tests look
+	// at how programs end that put their things in order first.
+	stopGrace = time.Minute
 	// groupGrace is how long the kernel may take to remove a killed group.
 	groupGrace = time.Minute
 	// drainGrace is for reading the rest of the output when the group is gone. It
