@@ -57,6 +57,7 @@ func newAgent(server agentproto.ServerAddress, o agentOptions) *Agent {
 		AgentID: agentproto.AgentLinux64, Platform: agentproto.PlatformDesktop,
 		Capabilities: agentproto.CapConsole | agentproto.CapCore,
 		Name:         name, HostInfo: "agenttest",
+		DialTime: patience, Limits: agentproto.Limits{HandshakeTime: patience},
 		// A test does not want to wait.
 		Backoff: agentproto.Backoff{First: 20 * time.Millisecond, Min: 10 * time.Millisecond, Max: 200 * time.Millisecond},
 		Logger:  o.log,

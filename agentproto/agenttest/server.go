@@ -39,6 +39,7 @@ func NewServer(opts ...ServerOption) *Server {
 	cfg := agentproto.ServerConfig{
 		Identities: []*agentproto.ServerIdentity{ServerIdentity()},
 		WebHashes:  func(string) []agentproto.Hash { return slices.Compact([]agentproto.Hash{s.web, WebHash()}) },
+		Limits:     agentproto.Limits{HandshakeTime: patience},
 		Logger:     s.options.log,
 	}
 	for _, change := range s.options.configure {

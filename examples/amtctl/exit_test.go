@@ -159,7 +159,7 @@ func TestPasswords(t *testing.T) {
 	w, m := on(t, wsmantest.Config{})
 	w.env["AMTCTL_PASSWORD"] = ""
 	w.ok(t, append(m.at("power"), "--pass-file", write(t, "pass", []byte(password+"\r\n")))...)
-	w.in.Reset(strings.NewReader(password + "\nnext"))
+	w.reads(strings.NewReader(password + "\nnext"))
 	w.ok(t, append(m.at("power"), "--pass-file", "-")...)
 	w.inTerminal, w.answers = true, []string{password}
 	w.ok(t, m.at("power")...)
