@@ -217,12 +217,16 @@ func TestRefused(t *testing.T) {
 }
 
 // bareEnd is an end of the tunnel x without a network. It has arrived when the function returns.
-func bareEnd(t *testing.T, r *Relay, role Role) *bufio.Reader {
+func bareEnd(t *testing.T, r *Relay, role Role) (net.Conn, *bufio.Reader) {
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close() })
-	go r.arrive(theirs, End{ID: "x", Role: role, User: testUser, Node: testNode, Bound: true})
+	require.True(t, r.enter())
+	go func() {
+		defer r.wg.Done()
+		r.arrive(theirs, End{ID: "x", Role: role, User: testUser, Node: testNode, Bound: true})
+	}()
 	synctest.Wait()
-	return bufio.NewReader(ours)
+	return ours, bufio.NewReader(ours)
 }
 
 func TestWaitsInVain(t *testing.T) {
@@ -243,7 +247,8 @@ func TestIdleAndPing(t *testing.T) {
 		require.NoError(t, err)
 		defer r.Close()
 		start := time.Now()
-		device, operator := bareEnd(t, r, RoleAgent), bareEnd(t, r, RoleOperator)
+		_, device := bareEnd(t, r, RoleAgent)
+		_, operator := bareEnd(t, r, RoleOperator)
 		for _, end := range []*bufio.Reader{operator, device} { // the second end hears first that they have met
 			_, b := rawFrame(t, end)
 			require.Equal(t, "c", string(b))
