@@ -34,10 +34,6 @@ func (s ctlStep) anyOrder() ctlStep      { s.unsorted = true; return s }
 // session that was closed, say.
 func (s ctlStep) once(printed string) ctlStep { s.settled = printed; return s }
 
-// withAgent is a step for which the agent comes to a tunnel. A server waits for it for 15 seconds, which may be too short on a busy
-// machine.
-func (s ctlStep) withAgent() ctlStep { return s.once("Connected.") }
-
 // without leaves out events that come at any time.
 func (s ctlStep) without(action string) ctlStep { s.dropped = action; return s }
 
