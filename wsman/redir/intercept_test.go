@@ -481,23 +481,25 @@ func TestRedirInterceptorRefusals(t *testing.T) {
 
 // TestIntercept runs a session with foreign credentials through the driver.
 func TestIntercept(t *testing.T) {
-	device, ended := serve(t, testDevice(nil))
-	operator, middle := net.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		done <- Intercept(context.Background(), middle, device, NewRedirInterceptor(testCredentials()))
-	}()
-	s, err := OpenSOL(t.Context(), operator, SOLConfig{Config: Config{Credentials: Credentials{Username: "mallory", Password: NewSecret("foreign")}}})
-	require.NoError(t, err)
-	_, err = s.Write([]byte("hello"))
-	require.NoError(t, err)
-	b := make([]byte, 5)
-	_, err = io.ReadFull(s, b)
-	require.NoError(t, err)
-	require.Equal(t, "hello", string(b))
-	require.NoError(t, s.Close())
-	require.NoError(t, <-done)
-	require.NoError(t, <-ended)
+	synctest.Test(t, func(t *testing.T) {
+		device, ended := serve(t, testDevice(nil))
+		operator, middle := net.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			done <- Intercept(context.Background(), middle, device, NewRedirInterceptor(testCredentials()))
+		}()
+		s, err := OpenSOL(t.Context(), operator, SOLConfig{Config: Config{Credentials: Credentials{Username: "mallory", Password: NewSecret("foreign")}}})
+		require.NoError(t, err)
+		_, err = s.Write([]byte("hello"))
+		require.NoError(t, err)
+		b := make([]byte, 5)
+		_, err = io.ReadFull(s, b)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(b))
+		require.NoError(t, s.Close())
+		require.NoError(t, <-done)
+		require.NoError(t, <-ended)
+	})
 }
 
 func TestInterceptEnds(t *testing.T) {
