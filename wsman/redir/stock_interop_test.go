@@ -244,7 +244,7 @@ func TestStockThroughInterceptor(t *testing.T) {
 			a, b := net.Pipe()
 			served := make(chan error, 1)
 			go func() { served <- device.Serve(ctx, patientConn{b}) }()
-			ended <- errors.Join(Intercept(ctx, operator, a, NewRedirInterceptor(testCredentials())), <-served)
+			ended <- errors.Join(Intercept(ctx, operator, a, NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})), <-served)
 		})
 		p := stock(t, stockOptions{Mode: "sol", Port: port, User: "mallory", Pass: "foreign", Bytes: 300_000})
 		require.NoError(t, waitFor(t, p, ended, "the end"))
@@ -253,14 +253,14 @@ func TestStockThroughInterceptor(t *testing.T) {
 	t.Run("HTTP", func(t *testing.T) {
 		const calls = 5
 		ended := make(chan error, 2)
-		challenges := new(Challenges)
+		memory := new(Memory)
 		web := &amtWeb{nonces: digest.NewNonces(0, 0)}
 		port := listen(t, func(ctx context.Context, operator net.Conn) {
 			a, b := net.Pipe()
 			served := make(chan struct{})
 			go func() { defer close(served); web.serve(b) }()
 			ended <- Intercept(ctx, operator, a, NewHTTPInterceptor(HTTPInterceptorConfig{
-				Credentials: testCredentials(), Challenges: challenges, Key: "device",
+				Credentials: testCredentials(), Memory: memory, Key: "device",
 			}))
 			<-served
 		})
