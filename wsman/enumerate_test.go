@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -87,50 +88,55 @@ func TestEnumerate(t *testing.T) {
 	}
 }
 
+// Release has little time, which passes for nobody here.
 func TestEnumerateBreak(t *testing.T) {
-	s := &pages{pages: []string{powerItem + powerItem, powerItem}}
-	c := newPeer(t, s.handle).client(nil)
-	for _, err := range Enumerate[powerAssociation](t.Context(), c, PageSize(2)) {
-		require.NoError(t, err)
-		break
-	}
-	require.Equal(t, []string{"14000001-0000"}, s.released)
-	for el, err := range c.Enumerate(t.Context(), ResourceURI("CIM_ServiceAvailableToElement")) {
-		require.NoError(t, err)
-		require.Equal(t, "CIM_AssociatedPowerManagementService", el.Name)
-		if s.next == 2 {
-			break // in the last page: nothing to release
+	synctest.Test(t, func(t *testing.T) {
+		s := &pages{pages: []string{powerItem + powerItem, powerItem}}
+		c := newPeer(t, s.handle).client(nil)
+		for _, err := range Enumerate[powerAssociation](t.Context(), c, PageSize(2)) {
+			require.NoError(t, err)
+			break
 		}
-	}
-	require.Len(t, s.released, 1)
+		require.Equal(t, []string{"14000001-0000"}, s.released)
+		for el, err := range c.Enumerate(t.Context(), ResourceURI("CIM_ServiceAvailableToElement")) {
+			require.NoError(t, err)
+			require.Equal(t, "CIM_AssociatedPowerManagementService", el.Name)
+			if s.next == 2 {
+				break // in the last page: nothing to release
+			}
+		}
+		require.Len(t, s.released, 1)
+	})
 }
 
 func TestEnumerateLimits(t *testing.T) {
-	s := &pages{pages: make([]string, 50)}
-	c := newPeer(t, s.handle).client(nil)
-	last := func(opts ...EnumerateOption) (n int, err error) {
-		for _, err = range Enumerate[powerAssociation](t.Context(), c, opts...) {
-			n++
+	synctest.Test(t, func(t *testing.T) {
+		s := &pages{pages: make([]string, 50)}
+		c := newPeer(t, s.handle).client(nil)
+		last := func(opts ...EnumerateOption) (n int, err error) {
+			for _, err = range Enumerate[powerAssociation](t.Context(), c, opts...) {
+				n++
+			}
+			return n, err
 		}
-		return n, err
-	}
-	_, err := last(MaxPages(10))
-	require.ErrorIs(t, err, ErrTooLarge)
-	require.Equal(t, 10, s.pulls)
-	require.Len(t, s.released, 1)
-	s.pages = []string{strings.Repeat(powerItem, 5), powerItem}
-	n, err := last(MaxItems(3))
-	require.ErrorIs(t, err, ErrTooLarge)
-	require.Equal(t, 4, n, "three and the error")
-	require.Len(t, s.released, 2)
+		_, err := last(MaxPages(10))
+		require.ErrorIs(t, err, ErrTooLarge)
+		require.Equal(t, 10, s.pulls)
+		require.Len(t, s.released, 1)
+		s.pages = []string{strings.Repeat(powerItem, 5), powerItem}
+		n, err := last(MaxItems(3))
+		require.ErrorIs(t, err, ErrTooLarge)
+		require.Equal(t, 4, n, "three and the error")
+		require.Len(t, s.released, 2)
 
-	// What does not decode ends the loop and releases.
-	s.pages = []string{"<h:X><h:PowerState>often</h:PowerState></h:X>", powerItem}
-	n, err = last()
-	require.ErrorIs(t, err, ErrMalformed)
-	require.EqualError(t, err, `wsman: element X.PowerState does not fit uint16: invalid syntax: "often"`)
-	require.Equal(t, 1, n)
-	require.Len(t, s.released, 3)
+		// What does not decode ends the loop and releases.
+		s.pages = []string{"<h:X><h:PowerState>often</h:PowerState></h:X>", powerItem}
+		n, err = last()
+		require.ErrorIs(t, err, ErrMalformed)
+		require.EqualError(t, err, `wsman: element X.PowerState does not fit uint16: invalid syntax: "often"`)
+		require.Equal(t, 1, n)
+		require.Len(t, s.released, 3)
+	})
 }
 
 // A first page that is lost begins anew, a later one is an error: pulled again, its instances would be missing.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,8 +73,12 @@ func newPeer(t testing.TB, handle func(r *peerRequest) string) *peer {
 	return p
 }
 
+// config is patient: the load of the machine has no power over what a test counts.
 func (p *peer) config() Config {
-	return Config{Address: "device:16992", Dial: p.dial, Username: "admin", Password: NewSecret(peerPassword)}
+	return Config{
+		Address: "device:16992", Dial: p.dial, Username: "admin", Password: NewSecret(peerPassword),
+		Timeout: 10 * time.Minute, IdleTimeout: 10 * time.Minute,
+	}
 }
 
 func (p *peer) client(change func(*Config)) *Client {

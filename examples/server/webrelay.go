@@ -26,8 +26,8 @@ type webRelay struct {
 	channel *controlproto.Server
 	rec     *recorder
 	devices *mps.Registry
-	// challenges are what the web servers of devices have asked for.
-	challenges redir.Challenges
+	// logins are what devices have asked for, and how they took the stored credentials.
+	logins redir.Memory
 }
 
 // dialTime is how long a device has for its answer, TLS included.
@@ -112,10 +112,12 @@ func (h *webRelay) withCredentials(ctx context.Context, conn net.Conn, device co
 		return conn, nil
 	}
 	if p == redirection {
-		return &interceptedConn{Conn: conn, through: redir.NewRedirInterceptor(stored)}, nil
+		return &interceptedConn{Conn: conn, through: redir.NewRedirInterceptor(redir.RedirInterceptorConfig{
+			Credentials: stored, Memory: &h.logins, Key: string(device),
+		})}, nil
 	}
 	return &interceptedConn{Conn: conn, through: redir.NewHTTPInterceptor(redir.HTTPInterceptorConfig{
-		Credentials: stored, Challenges: &h.challenges, Key: string(device),
+		Credentials: stored, Memory: &h.logins, Key: string(device),
 	})}, nil
 }
 

@@ -78,6 +78,79 @@ func TestTLSHalfWay(t *testing.T) {
 	require.True(t, enabled)
 }
 
+// However the way to a certificate in use ends, nothing that is in nobody's use is left behind once it was gone to its end.
+func TestTLSLeavesNothing(t *testing.T) {
+	root := newAuthority(t)
+	const contexts, service, certificates = "AMT_TLSCredentialContext", "AMT_PublicKeyManagementService", "AMT_PublicKeyCertificate"
+	create := wsmantest.Injection{Class: contexts, Op: wsmantest.OpCreate, Fault: "InternalError"}
+	for name, c := range map[string]struct {
+		faults []wsmantest.Injection
+		fails  bool // the first time
+		left   int  // certificates after that
+		issued int
+	}{
+		"refused":             {[]wsmantest.Injection{create}, true, 0, 2},
+		"lost":                {[]wsmantest.Injection{{Class: contexts, Op: wsmantest.OpCreate, Drop: true}}, true, 0, 2},
+		"done":                {[]wsmantest.Injection{{Class: contexts, Op: wsmantest.OpCreate, Drop: true, Done: true}}, false, 1, 1},
+		"certificate lost":    {[]wsmantest.Injection{{Class: service, Op: "AddCertificate", Drop: true}}, true, 0, 2},
+		"certificate added":   {[]wsmantest.Injection{{Class: service, Op: "AddCertificate", Drop: true, Done: true}}, false, 1, 1},
+		"no way to remove it": {[]wsmantest.Injection{create, {Class: certificates, Op: wsmantest.OpDelete, Fault: "InternalError"}}, true, 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := way{}.start(t, wsmantest.Config{Version: "15"})
+			issued := 0
+			setup := TLSSetup{Issue: func(_ context.Context, key *rsa.PublicKey) ([]byte, error) {
+				issued++
+				return root.issue(t, "amt.example", key), nil
+			}}
+			for _, f := range c.faults {
+				b.sim.Inject(f)
+			}
+			_, err := b.SetTLS(t.Context(), setup)
+			require.Equal(t, c.fails, err != nil, "%v", err)
+			require.Len(t, b.sim.Certificates(), c.left)
+			der, err := b.SetTLS(t.Context(), setup)
+			require.NoError(t, err)
+			require.Len(t, b.sim.Certificates(), 1)
+			require.Equal(t, der, b.sim.Certificates()[0].Certificate.Raw)
+			require.Len(t, b.sim.KeyPairs(), 1)
+			require.Equal(t, c.issued, issued)
+			enabled, cert := b.sim.TLS()
+			require.True(t, enabled)
+			require.Equal(t, cert.Raw, der)
+		})
+	}
+}
+
+// A certificate that is there for something else stays, with its key, also where the device does not say what it is for.
+func TestTLSOtherCertificates(t *testing.T) {
+	root, other := newAuthority(t), newAuthority(t)
+	for _, absent := range []string{"", "CIM_CredentialContext"} {
+		b := way{}.start(t, wsmantest.Config{Version: "15", Absent: []string{absent}})
+		blob := wsman.NewSecret(base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PrivateKey(other.key)))
+		_, err := (&amt.PublicKeyManagementServiceAddKey{KeyBlob: blob}).Invoke(t.Context(), b.Client)
+		require.NoError(t, err)
+		foreign := other.issue(t, "somebody.example", &other.key.PublicKey)
+		_, err = (&amt.PublicKeyManagementServiceAddCertificate{CertificateBlob: foreign}).Invoke(t.Context(), b.Client)
+		require.NoError(t, err)
+		issued := 0
+		der, err := b.SetTLS(t.Context(), TLSSetup{Issue: func(_ context.Context, key *rsa.PublicKey) ([]byte, error) {
+			issued++
+			return root.issue(t, "amt.example", key), nil
+		}})
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{"": 2, "CIM_CredentialContext": 1}[absent], issued, "the first key was somebody else's")
+		require.Len(t, b.sim.KeyPairs(), 2)
+		var stored [][]byte
+		for _, c := range b.sim.Certificates() {
+			stored = append(stored, c.Certificate.Raw)
+		}
+		require.Equal(t, [][]byte{foreign, der}, stored)
+		_, cert := b.sim.TLS()
+		require.Equal(t, cert.Raw, der)
+	}
+}
+
 // A domain may have as many letters as the name that stands for no network. The form of the server's name is seen.
 func TestCIRADetails(t *testing.T) {
 	root := newAuthority(t)

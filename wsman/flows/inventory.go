@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/meshcentral-go/sdk/wsman"
@@ -10,7 +11,8 @@ import (
 	"github.com/meshcentral-go/sdk/wsman/ips"
 )
 
-// Inventory is what a device is made of. What it does not have is nil or empty, and its class is named in Absent.
+// Inventory is what a device is made of. What it does not have is nil or empty, and its class is named in Absent. So is what it
+// has and does not tell, of which Failed has the error.
 type Inventory struct {
 	UUID       string            // of the platform, as the operating system shows it
 	AMT        string            // the version of AMT: "16.1.25"
@@ -27,6 +29,7 @@ type Inventory struct {
 	Packages   []*cim.PhysicalPackage
 	Ports      []*amt.EthernetPortSettings
 	Absent     []string
+	Failed     map[string]error // by class, of those in Absent; nil if there are none
 }
 
 // Bytes returns the size of a drive.
@@ -39,7 +42,8 @@ func WiFi(p *amt.EthernetPortSettings) bool { return p.WLANLinkProtectionLevel !
 //
 // Steps: Get AMT_GeneralSettings, IPS_HostBasedSetupService, CIM_ComputerSystemPackage, CIM_Chassis; Enumerate CIM_Chip; Get
 // CIM_Card, CIM_BIOSElement; Enumerate CIM_Processor, CIM_PhysicalMemory, CIM_MediaAccessDevice, CIM_PhysicalPackage,
-// AMT_EthernetPortSettings, CIM_SoftwareIdentity. All but the first may be missing.
+// AMT_EthernetPortSettings, CIM_SoftwareIdentity. All but the first may be missing, or answered with a fault or with what cannot be
+// understood. Refused credentials, connections that fail and the end of ctx end the flow.
 func (d *Device) Inventory(ctx context.Context) (*Inventory, error) {
 	inv := &Inventory{Firmware: map[string]string{}}
 	f := d.begin("inventory")
@@ -69,7 +73,13 @@ func (d *Device) Inventory(ctx context.Context) (*Inventory, error) {
 	} {
 		present, err := f.optional("read "+part.class, part.read)
 		if err != nil {
-			return nil, err
+			if ctx.Err() != nil || !odd(err) {
+				return nil, err
+			}
+			if inv.Failed == nil {
+				inv.Failed = map[string]error{}
+			}
+			inv.Failed[part.class] = err
 		}
 		if !present {
 			inv.Absent = append(inv.Absent, part.class)
@@ -79,6 +89,16 @@ func (d *Device) Inventory(ctx context.Context) (*Inventory, error) {
 		inv.AMT = wsman.ServerVersion(f.Client.Server())
 	}
 	return inv, nil
+}
+
+// odd says whether an error is of the one request: the device has answered, though not with what was asked for.
+func odd(err error) bool {
+	if errors.Is(err, wsman.ErrNoAnswer) || errors.Is(err, wsman.ErrCredentials) || errors.Is(err, wsman.ErrRealm) {
+		return false
+	}
+	var fault *wsman.Fault
+	var failed *wsman.HTTPError
+	return errors.As(err, &fault) || errors.As(err, &failed) || errors.Is(err, wsman.ErrMalformed) || errors.Is(err, wsman.ErrTooLarge)
 }
 
 func getInto[T any, P wsman.Instance[T]](ctx context.Context, f flow, to **T) (err error) {
@@ -114,15 +134,17 @@ func (inv *Inventory) chips(ctx context.Context, f flow) error {
 const maxFirmware = 100
 
 func (inv *Inventory) software(ctx context.Context, f flow) error {
+	parts := map[string]string{}
 	for s, err := range wsman.Enumerate[cim.SoftwareIdentity](ctx, f.Client) {
 		if err != nil {
 			return err
 		}
-		if len(inv.Firmware) == maxFirmware {
+		if len(parts) == maxFirmware {
 			return fmt.Errorf("%w: more than %d parts of firmware", wsman.ErrMalformed, maxFirmware)
 		}
-		inv.Firmware[s.InstanceID] = s.VersionString
+		parts[s.InstanceID] = s.VersionString
 	}
+	inv.Firmware = parts
 	inv.AMT = inv.Firmware[cim.SoftwareAMT]
 	return nil
 }

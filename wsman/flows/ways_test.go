@@ -17,6 +17,9 @@ import (
 	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
+// patience is how long everything may take that the load of the machine can make slow.
+const patience = 10 * time.Minute
+
 // way is how the client comes to the device.
 type way struct{ cira, tls bool }
 
@@ -43,7 +46,7 @@ type bench struct {
 func (w way) start(t *testing.T, cfg wsmantest.Config) *bench {
 	t.Helper()
 	password := wsman.NewSecret(wsmantest.DefaultPassword)
-	cfg.TLS = w.tls
+	cfg.TLS, cfg.IdleTime = w.tls, patience
 	b := &bench{way: w, sim: wsmantest.New(cfg)}
 	t.Cleanup(b.sim.Close)
 	b.dial = b.direct
@@ -89,7 +92,8 @@ func (b *bench) callIn(t *testing.T) func(ctx context.Context, network, addr str
 		Authenticate: func(_ context.Context, l *mps.Login) (mps.Identity, error) {
 			return mps.Identity{Device: nodeid.NodeKey{ID: nodeid.FromUUID(l.UUID)}}, nil
 		},
-		APF: &apf.ServerConfig{},
+		APF:    &apf.ServerConfig{OpenTimeout: patience, LoginTime: patience, IdleTime: patience, ForwardTime: patience},
+		Limits: mps.Limits{LoginTime: patience},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Shutdown(context.Background())) })
@@ -109,6 +113,7 @@ func (b *bench) callIn(t *testing.T) func(ctx context.Context, network, addr str
 			return near, nil
 		},
 		UUID: uuid, User: "AbCdEfGhIjKlMnOp", Password: mpstest.NewSecret("P@ssw0rd"), Ports: ports, Quirks: mpstest.Firmware(),
+		LoginTime: patience,
 	})
 	require.NoError(t, err)
 	device.Start()
@@ -133,6 +138,7 @@ func (b *bench) connect(t *testing.T, user string, password wsman.Secret, secure
 	t.Helper()
 	cfg := wsman.Config{
 		Dial: b.dial, Address: plainAddr, Username: user, Password: password, RetryPause: time.Millisecond, RefusedPause: -1,
+		Timeout: patience,
 	}
 	if secure {
 		_, cert := b.sim.TLS()

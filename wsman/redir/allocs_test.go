@@ -63,7 +63,7 @@ func TestAllocs(t *testing.T) {
 		}
 	})
 
-	i := NewRedirInterceptor(testCredentials())
+	i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 	if _, err := i.FromDevice(nil, AuthReply{Type: AuthDigest}.Append(nil)); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func BenchmarkGarbage(b *testing.B) {
 		with func() Interceptor
 		from []byte
 	}{
-		{"redirection", func() Interceptor { return NewRedirInterceptor(testCredentials()) }, noise},
+		{"redirection", func() Interceptor { return NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}) }, noise},
 		{"HTTP", func() Interceptor { return testHTTP(nil) }, noise},
 		{"HTTP, a head without an end", func() Interceptor { return testHTTP(nil) }, head},
 	} {
@@ -56,7 +56,7 @@ func BenchmarkInterceptor(b *testing.B) {
 	piece := make([]byte, 16<<10)
 	out := make([]byte, 0, 64<<10)
 	b.Run("redirection", func(b *testing.B) {
-		i := NewRedirInterceptor(testCredentials())
+		i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 		_, _ = i.FromDevice(nil, AuthReply{Type: AuthDigest}.Append(nil))
 		b.SetBytes(int64(len(piece)))
 		b.ReportAllocs()

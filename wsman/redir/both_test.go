@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -88,24 +89,26 @@ func (m randomMedium) sum() []byte {
 }
 
 func TestSOLEcho(t *testing.T) {
-	conn, ended := serve(t, testDevice(nil))
-	s, err := OpenSOL(t.Context(), conn, SOLConfig{Config: Config{Credentials: testCredentials()}})
-	require.NoError(t, err)
-	want := make([]byte, 100_000)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(want)
-	go func() { _, _ = s.Write(want) }()
-	got := make([]byte, len(want))
-	_, err = io.ReadFull(s, got)
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(want, got))
-	status, ok := s.Status()
-	require.True(t, ok)
-	require.Equal(t, LineRTS|LineDTR, status.Lines)
-	require.Equal(t, StatePowered, status.State)
-	require.NoError(t, s.Close())
-	require.NoError(t, <-ended)
-	_, err = s.Read(got)
-	require.ErrorIs(t, err, net.ErrClosed)
+	synctest.Test(t, func(t *testing.T) {
+		conn, ended := serve(t, testDevice(nil))
+		s, err := OpenSOL(t.Context(), conn, SOLConfig{Config: Config{Credentials: testCredentials()}})
+		require.NoError(t, err)
+		want := make([]byte, 100_000)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(want)
+		go func() { _, _ = s.Write(want) }()
+		got := make([]byte, len(want))
+		_, err = io.ReadFull(s, got)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got))
+		status, ok := s.Status()
+		require.True(t, ok)
+		require.Equal(t, LineRTS|LineDTR, status.Lines)
+		require.Equal(t, StatePowered, status.State)
+		require.NoError(t, s.Close())
+		require.NoError(t, <-ended)
+		_, err = s.Read(got)
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
 }
 
 // copied is what a host has read of a medium.
@@ -164,24 +167,26 @@ func TestIDERCopy(t *testing.T) {
 }
 
 func TestKVM(t *testing.T) {
-	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
-		c.KVM = func(_ context.Context, rfb net.Conn) error {
-			_, _ = rfb.Write([]byte("RFB 003.008\n"))
-			answer := make([]byte, 12)
-			_, err := io.ReadFull(rfb, answer)
-			if string(answer) != "RFB 003.008\n" {
-				err = errors.New("wrong answer")
+	synctest.Test(t, func(t *testing.T) {
+		conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+			c.KVM = func(_ context.Context, rfb net.Conn) error {
+				_, _ = rfb.Write([]byte("RFB 003.008\n"))
+				answer := make([]byte, 12)
+				_, err := io.ReadFull(rfb, answer)
+				if string(answer) != "RFB 003.008\n" {
+					err = errors.New("wrong answer")
+				}
+				return err
 			}
-			return err
-		}
-	}))
-	rfb, err := OpenKVM(t.Context(), conn, Config{Credentials: testCredentials()})
-	require.NoError(t, err)
-	version := make([]byte, 12)
-	_, err = io.ReadFull(rfb, version)
-	require.NoError(t, err)
-	require.Equal(t, "RFB 003.008\n", string(version))
-	_, err = rfb.Write(version)
-	require.NoError(t, err)
-	require.NoError(t, <-ended)
+		}))
+		rfb, err := OpenKVM(t.Context(), conn, Config{Credentials: testCredentials()})
+		require.NoError(t, err)
+		version := make([]byte, 12)
+		_, err = io.ReadFull(rfb, version)
+		require.NoError(t, err)
+		require.Equal(t, "RFB 003.008\n", string(version))
+		_, err = rfb.Write(version)
+		require.NoError(t, err)
+		require.NoError(t, <-ended)
+	})
 }

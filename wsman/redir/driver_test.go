@@ -17,6 +17,12 @@ import (
 
 func testConfig() Config { return Config{Credentials: testCredentials()} }
 
+// bubble runs a subtest in which time is not that of the machine: a session whose end is not heard for ten seconds is over.
+func bubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
 // fakeAMT is the other end of a connection, which the test plays itself. It starts after a login.
 type fakeAMT struct {
 	t    *testing.T
@@ -213,7 +219,7 @@ func TestSOLEnds(t *testing.T) {
 		"opened twice":  {SOLOpenReply{}, ErrProtocol, ErrProtocol},
 		"another world": {AuthReply{}, ErrProtocol, ErrProtocol},
 	} {
-		t.Run(name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) {
 			s, f := openSerial(t, SOLConfig{Heartbeat: time.Hour})
 			f.say(SOLData{AMT, 0, []byte("last words")})
 			f.say(c.message)
@@ -229,7 +235,7 @@ func TestSOLEnds(t *testing.T) {
 			require.ErrorIs(t, err, c.err)
 		})
 	}
-	t.Run("cut off", func(t *testing.T) {
+	bubble(t, "cut off", func(t *testing.T) {
 		s, f := openSerial(t, SOLConfig{Heartbeat: time.Hour})
 		require.NoError(t, f.conn.Close())
 		_, err := s.Read(make([]byte, 1))
@@ -293,64 +299,68 @@ func TestDeviceSOL(t *testing.T) {
 
 // TestDeviceBusy: one session of each type, and the next one when that is over.
 func TestDeviceBusy(t *testing.T) {
-	d := testDevice(nil)
-	open := func() (*Serial, <-chan error, error) {
+	synctest.Test(t, func(t *testing.T) {
+		d := testDevice(nil)
+		open := func() (*Serial, <-chan error, error) {
+			conn, ended := serve(t, d)
+			s, err := OpenSOL(t.Context(), conn, SOLConfig{Config: testConfig()})
+			return s, ended, err
+		}
+		first, firstEnded, err := open()
+		require.NoError(t, err)
+		_, ended, err := open()
+		require.ErrorIs(t, err, ErrBusy)
+		require.ErrorIs(t, <-ended, ErrBusy)
 		conn, ended := serve(t, d)
-		s, err := OpenSOL(t.Context(), conn, SOLConfig{Config: testConfig()})
-		return s, ended, err
-	}
-	first, firstEnded, err := open()
-	require.NoError(t, err)
-	_, ended, err := open()
-	require.ErrorIs(t, err, ErrBusy)
-	require.ErrorIs(t, <-ended, ErrBusy)
-	conn, ended := serve(t, d)
-	_, err = OpenKVM(t.Context(), conn, testConfig())
-	require.ErrorIs(t, err, ErrUnsupported)
-	require.ErrorIs(t, <-ended, ErrUnsupported)
-	require.NoError(t, first.Close())
-	require.NoError(t, <-firstEnded)
-	first, firstEnded, err = open()
-	require.NoError(t, err)
-	require.NoError(t, first.Close())
-	require.NoError(t, <-firstEnded)
-	conn, ended = serve(t, testDevice(func(c *DeviceConfig) {
-		c.Start = func(SessionType) StartStatus { return StartFailed }
-	}))
-	_, err = OpenSOL(t.Context(), conn, SOLConfig{Config: testConfig()})
-	var start *StartError
-	require.ErrorAs(t, err, &start)
-	require.Equal(t, StartFailed, start.Status)
-	require.Error(t, <-ended)
+		_, err = OpenKVM(t.Context(), conn, testConfig())
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorIs(t, <-ended, ErrUnsupported)
+		require.NoError(t, first.Close())
+		require.NoError(t, <-firstEnded)
+		first, firstEnded, err = open()
+		require.NoError(t, err)
+		require.NoError(t, first.Close())
+		require.NoError(t, <-firstEnded)
+		conn, ended = serve(t, testDevice(func(c *DeviceConfig) {
+			c.Start = func(SessionType) StartStatus { return StartFailed }
+		}))
+		_, err = OpenSOL(t.Context(), conn, SOLConfig{Config: testConfig()})
+		var start *StartError
+		require.ErrorAs(t, err, &start)
+		require.Equal(t, StartFailed, start.Status)
+		require.Error(t, <-ended)
+	})
 }
 
 // TestOpenFails: every kind of failure names the phase, closes the connection and leaves nothing running.
 func TestOpenFails(t *testing.T) {
-	wrong := testConfig()
-	wrong.Password = NewSecret("wrong")
-	pinned := testConfig()
-	pinned.Realm = "Digest:F"
-	for name, c := range map[string]struct {
-		cfg   Config
-		want  error
-		phase string
-	}{
-		"password": {wrong, ErrCredentials, "digest response"},
-		"realm":    {pinned, ErrRealm, "digest challenge"},
-	} {
-		for _, session := range []SessionType{SOL, IDER, KVM} {
-			conn, ended := serve(t, testDevice(func(d *DeviceConfig) {
-				d.IDER = func(context.Context, *IDERHost) error { return nil }
-				d.KVM = func(context.Context, net.Conn) error { return nil }
-			}))
-			err := open(t.Context(), session, conn, c.cfg)
-			require.ErrorIs(t, err, c.want, name)
-			require.ErrorContains(t, err, fmt.Sprintf("redir: %v session, %s: ", session, c.phase))
-			require.Error(t, <-ended)
-			_, err = conn.Write([]byte{0})
-			require.ErrorIs(t, err, io.ErrClosedPipe)
+	synctest.Test(t, func(t *testing.T) {
+		wrong := testConfig()
+		wrong.Password = NewSecret("wrong")
+		pinned := testConfig()
+		pinned.Realm = "Digest:F"
+		for name, c := range map[string]struct {
+			cfg   Config
+			want  error
+			phase string
+		}{
+			"password": {wrong, ErrCredentials, "digest response"},
+			"realm":    {pinned, ErrRealm, "digest challenge"},
+		} {
+			for _, session := range []SessionType{SOL, IDER, KVM} {
+				conn, ended := serve(t, testDevice(func(d *DeviceConfig) {
+					d.IDER = func(context.Context, *IDERHost) error { return nil }
+					d.KVM = func(context.Context, net.Conn) error { return nil }
+				}))
+				err := open(t.Context(), session, conn, c.cfg)
+				require.ErrorIs(t, err, c.want, name)
+				require.ErrorContains(t, err, fmt.Sprintf("redir: %v session, %s: ", session, c.phase))
+				require.Error(t, <-ended)
+				_, err = conn.Write([]byte{0})
+				require.ErrorIs(t, err, io.ErrClosedPipe)
+			}
 		}
-	}
+	})
 }
 
 func open(ctx context.Context, session SessionType, conn net.Conn, cfg Config) error {
@@ -414,36 +424,40 @@ func TestDeviceLoginTimeout(t *testing.T) {
 }
 
 func TestDeviceGarbage(t *testing.T) {
-	conn, ended := serve(t, testDevice(nil))
-	_, _ = conn.Write([]byte("GET / HTTP/1.1\r\n"))
-	require.ErrorIs(t, <-ended, ErrProtocol)
+	synctest.Test(t, func(t *testing.T) {
+		conn, ended := serve(t, testDevice(nil))
+		_, _ = conn.Write([]byte("GET / HTTP/1.1\r\n"))
+		require.ErrorIs(t, <-ended, ErrProtocol)
+	})
 }
 
 func TestDeviceContext(t *testing.T) {
-	for _, session := range []SessionType{SOL, IDER, KVM} {
-		operator, device := net.Pipe()
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		d := testDevice(func(c *DeviceConfig) {
-			c.IDER = func(ctx context.Context, _ *IDERHost) error { <-ctx.Done(); return nil }
-			c.KVM = func(_ context.Context, rfb net.Conn) error { _, err := io.Copy(io.Discard, rfb); return err }
-		})
-		go func() { ended <- d.Serve(ctx, device) }()
-		var closer io.Closer
-		var err error
-		switch session {
-		case SOL:
-			closer, err = OpenSOL(t.Context(), operator, SOLConfig{Config: testConfig()})
-		case IDER:
-			closer, err = OpenIDER(t.Context(), operator, IDERConfig{Config: testConfig()})
-		default:
-			closer, err = OpenKVM(t.Context(), operator, testConfig())
+	synctest.Test(t, func(t *testing.T) {
+		for _, session := range []SessionType{SOL, IDER, KVM} {
+			operator, device := net.Pipe()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			d := testDevice(func(c *DeviceConfig) {
+				c.IDER = func(ctx context.Context, _ *IDERHost) error { <-ctx.Done(); return nil }
+				c.KVM = func(_ context.Context, rfb net.Conn) error { _, err := io.Copy(io.Discard, rfb); return err }
+			})
+			go func() { ended <- d.Serve(ctx, device) }()
+			var closer io.Closer
+			var err error
+			switch session {
+			case SOL:
+				closer, err = OpenSOL(t.Context(), operator, SOLConfig{Config: testConfig()})
+			case IDER:
+				closer, err = OpenIDER(t.Context(), operator, IDERConfig{Config: testConfig()})
+			default:
+				closer, err = OpenKVM(t.Context(), operator, testConfig())
+			}
+			require.NoError(t, err)
+			cancel()
+			<-ended // with or without an error: what matters is that it ends
+			require.NoError(t, closer.Close())
 		}
-		require.NoError(t, err)
-		cancel()
-		<-ended // with or without an error: what matters is that it ends
-		require.NoError(t, closer.Close())
-	}
+	})
 }
 
 // TestIDERSilence: the device is asked for a heartbeat every 20 seconds; without any the session ends after 60.
@@ -499,35 +513,37 @@ func (m *slowMedium) ReadAt(b []byte, off int64) (int, error) {
 
 // TestIDERWhileReading: a ping is answered while a medium is slow, and a reset ends the read after that piece.
 func TestIDERWhileReading(t *testing.T) {
-	medium := &slowMedium{randomMedium{1 << 20}, make(chan struct{}, 100), make(chan struct{})}
-	results := make(chan error, 3)
-	var once sync.Once
-	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
-		c.IDER = func(ctx context.Context, h *IDERHost) error {
-			if err := h.WaitMedium(ctx, CD); err != nil {
-				return err
+	synctest.Test(t, func(t *testing.T) {
+		medium := &slowMedium{randomMedium{1 << 20}, make(chan struct{}, 100), make(chan struct{})}
+		results := make(chan error, 3)
+		var once sync.Once
+		conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+			c.IDER = func(ctx context.Context, h *IDERHost) error {
+				if err := h.WaitMedium(ctx, CD); err != nil {
+					return err
+				}
+				readCtx, cancel := context.WithCancel(ctx)
+				read := make(chan error, 1)
+				go func() { read <- h.ReadBlocks(readCtx, CD, 0, make([]byte, 64<<10)) }()
+				<-medium.reading
+				cancel()
+				results <- <-read
+				go once.Do(func() { close(medium.gone) })
+				results <- h.Reset(ctx, 1)
+				results <- h.ReadBlocks(ctx, CD, 0, make([]byte, 64<<10))
+				return nil
 			}
-			readCtx, cancel := context.WithCancel(ctx)
-			read := make(chan error, 1)
-			go func() { read <- h.ReadBlocks(readCtx, CD, 0, make([]byte, 64<<10)) }()
-			<-medium.reading
-			cancel()
-			results <- <-read
-			go once.Do(func() { close(medium.gone) })
-			results <- h.Reset(ctx, 1)
-			results <- h.ReadBlocks(ctx, CD, 0, make([]byte, 64<<10))
-			return nil
-		}
-	}))
-	s, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), CD: Medium{medium, medium.size}, Mode: StartGraceful})
-	require.NoError(t, err)
-	require.ErrorIs(t, <-results, context.Canceled)
-	require.NoError(t, <-results)
-	require.NoError(t, <-results)
-	require.NoError(t, <-ended)
-	<-s.Done()
-	require.EqualValues(t, 1, s.Stats().Resets)
-	require.NoError(t, s.Close())
+		}))
+		s, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), CD: Medium{medium, medium.size}, Mode: StartGraceful})
+		require.NoError(t, err)
+		require.ErrorIs(t, <-results, context.Canceled)
+		require.NoError(t, <-results)
+		require.NoError(t, <-results)
+		require.NoError(t, <-ended)
+		<-s.Done()
+		require.EqualValues(t, 1, s.Stats().Resets)
+		require.NoError(t, s.Close())
+	})
 }
 
 // badMedium cannot be read from some place on.
@@ -541,7 +557,7 @@ func (m badMedium) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func TestIDERMedia(t *testing.T) {
-	t.Run("odd sizes", func(t *testing.T) {
+	bubble(t, "odd sizes", func(t *testing.T) {
 		medium := randomMedium{5*2048 + 100} // the last block is filled up
 		result := make(chan []byte, 1)
 		conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
@@ -567,7 +583,7 @@ func TestIDERMedia(t *testing.T) {
 		"errors":    {badMedium{randomMedium{1 << 20}}, 1 << 20},
 		"too short": {randomMedium{1 << 19}, 1 << 20},
 	} {
-		t.Run(name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) {
 			result := make(chan copied, 1)
 			conn, ended := serve(t, testDevice(func(c *DeviceConfig) { c.IDER = copyMedium(Floppy, result) }))
 			s, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), Floppy: medium})
@@ -582,7 +598,7 @@ func TestIDERMedia(t *testing.T) {
 			require.NoError(t, <-ended)
 		})
 	}
-	t.Run("none", func(t *testing.T) {
+	bubble(t, "none", func(t *testing.T) {
 		result := make(chan copied, 1)
 		conn, ended := serve(t, testDevice(func(c *DeviceConfig) { c.IDER = copyMedium(CD, result) }))
 		s, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), CD: Medium{nil, 5}})
@@ -595,77 +611,83 @@ func TestIDERMedia(t *testing.T) {
 
 // TestIDERHooks: what happens is told while it does, and hooks may ask the session.
 func TestIDERHooks(t *testing.T) {
-	type event struct {
-		drive DriveID
-		op    SCSIOp
-		sense Sense
-	}
-	events := make(chan event, 100)
-	var s *IDERSession
-	opened := make(chan struct{})
-	result := make(chan copied, 1)
-	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
-		c.IDER = func(ctx context.Context, h *IDERHost) error {
-			<-opened
-			return copyMedium(CD, result)(ctx, h)
+	synctest.Test(t, func(t *testing.T) {
+		type event struct {
+			drive DriveID
+			op    SCSIOp
+			sense Sense
 		}
-	}))
-	cfg := testConfig()
-	reason := make(chan error, 1)
-	cfg.Trace = &Trace{
-		Ended: func(session SessionType, err error) { reason <- fmt.Errorf("%v: %w", session, err) },
-		Media: MediaEvents{Command: func(id DriveID, c SCSICommand, sense Sense) {
-			_, _ = s.Stats(), s.Err()
-			events <- event{id, c.Op, sense}
-		}},
-	}
-	var err error
-	s, err = OpenIDER(t.Context(), conn, IDERConfig{Config: cfg, CD: Medium{randomMedium{10_000}, 10_000}})
-	require.NoError(t, err)
-	require.EqualValues(t, 8192, s.Device().ReadBuffer)
-	close(opened)
-	require.NoError(t, (<-result).err)
-	require.NoError(t, s.Close())
-	require.NoError(t, <-ended)
-	close(events)
-	var all []event
-	for e := range events {
-		all = append(all, e)
-	}
-	require.Equal(t, []event{
-		{CD, OpTestUnitReady, SenseMediumChanged}, {CD, OpTestUnitReady, SenseGood}, {CD, OpReadCapacity, SenseGood}, {CD, OpRead10, SenseGood},
-	}, all)
-	require.EqualError(t, <-reason, "IDE-R: use of closed network connection")
-	require.EqualValues(t, 4, s.Stats().Commands)
+		events := make(chan event, 100)
+		var s *IDERSession
+		opened := make(chan struct{})
+		result := make(chan copied, 1)
+		conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+			c.IDER = func(ctx context.Context, h *IDERHost) error {
+				<-opened
+				return copyMedium(CD, result)(ctx, h)
+			}
+		}))
+		cfg := testConfig()
+		reason := make(chan error, 1)
+		cfg.Trace = &Trace{
+			Ended: func(session SessionType, err error) { reason <- fmt.Errorf("%v: %w", session, err) },
+			Media: MediaEvents{Command: func(id DriveID, c SCSICommand, sense Sense) {
+				_, _ = s.Stats(), s.Err()
+				events <- event{id, c.Op, sense}
+			}},
+		}
+		var err error
+		s, err = OpenIDER(t.Context(), conn, IDERConfig{Config: cfg, CD: Medium{randomMedium{10_000}, 10_000}})
+		require.NoError(t, err)
+		require.EqualValues(t, 8192, s.Device().ReadBuffer)
+		close(opened)
+		require.NoError(t, (<-result).err)
+		require.NoError(t, s.Close())
+		require.NoError(t, <-ended)
+		close(events)
+		var all []event
+		for e := range events {
+			all = append(all, e)
+		}
+		require.Equal(t, []event{
+			{CD, OpTestUnitReady, SenseMediumChanged}, {CD, OpTestUnitReady, SenseGood}, {CD, OpReadCapacity, SenseGood}, {CD, OpRead10, SenseGood},
+		}, all)
+		require.EqualError(t, <-reason, "IDE-R: use of closed network connection")
+		require.EqualValues(t, 4, s.Stats().Commands)
+	})
 }
 
 // TestIDERRefused: a device that does not switch the drives on.
 func TestIDERRefused(t *testing.T) {
-	conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
-		c.Disk.Refuse = true
-		c.IDER = func(ctx context.Context, _ *IDERHost) error { <-ctx.Done(); return nil }
-	}))
-	_, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), Mode: StartNow})
-	require.ErrorIs(t, err, ErrUnsupported)
-	require.NoError(t, <-ended)
+	synctest.Test(t, func(t *testing.T) {
+		conn, ended := serve(t, testDevice(func(c *DeviceConfig) {
+			c.Disk.Refuse = true
+			c.IDER = func(ctx context.Context, _ *IDERHost) error { <-ctx.Done(); return nil }
+		}))
+		_, err := OpenIDER(t.Context(), conn, IDERConfig{Config: testConfig(), Mode: StartNow})
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.NoError(t, <-ended)
+	})
 }
 
 // TestKVMBytes: RFB that comes in one piece with the answer is not lost.
 func TestKVMBytes(t *testing.T) {
-	a, b := net.Pipe()
-	go func() {
-		tr := newTransport(b, Operator, time.Minute)
-		_ = NewDevice(DeviceConfig{}).login(tr, testServer(nil))
-		_, _ = tr.receive(0)
-		_ = tr.send(append(KVMOpened{}.Append(nil), "RFB 004.000\n"...), time.Time{})
-	}()
-	rfb, err := OpenKVM(t.Context(), a, testConfig())
-	require.NoError(t, err)
-	got := make([]byte, 12)
-	_, err = io.ReadFull(rfb, got)
-	require.NoError(t, err)
-	require.Equal(t, "RFB 004.000\n", string(got))
-	require.NoError(t, rfb.Close())
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		go func() {
+			tr := newTransport(b, Operator, time.Minute)
+			_ = NewDevice(DeviceConfig{}).login(tr, testServer(nil))
+			_, _ = tr.receive(0)
+			_ = tr.send(append(KVMOpened{}.Append(nil), "RFB 004.000\n"...), time.Time{})
+		}()
+		rfb, err := OpenKVM(t.Context(), a, testConfig())
+		require.NoError(t, err)
+		got := make([]byte, 12)
+		_, err = io.ReadFull(rfb, got)
+		require.NoError(t, err)
+		require.Equal(t, "RFB 004.000\n", string(got))
+		require.NoError(t, rfb.Close())
+	})
 }
 
 // TestIDERCloseStuck: a device that reads nothing does not hold up Close.

@@ -99,7 +99,7 @@ func ExampleIntercept() {
 	atDevice, ended := device(redir.DeviceConfig{SOL: redir.Echo})
 	operator, atServer := net.Pipe()
 	go func() {
-		_ = redir.Intercept(context.Background(), atServer, atDevice, redir.NewRedirInterceptor(credentials()))
+		_ = redir.Intercept(context.Background(), atServer, atDevice, redir.NewRedirInterceptor(redir.RedirInterceptorConfig{Credentials: credentials()}))
 	}()
 
 	port, err := redir.OpenSOL(context.Background(), operator, redir.SOLConfig{
@@ -114,10 +114,10 @@ func ExampleIntercept() {
 // The first request is refused. The device closes the connection then, so there is an interceptor for the next one, which
 // knows from the first what the device has asked for.
 func ExampleHTTPInterceptor() {
-	challenges := new(redir.Challenges)
+	memory := new(redir.Memory)
 	const request = "GET /wsman HTTP/1.1\r\nAuthorization: Digest username=\"someone\"\r\n\r\n"
 	for range 2 {
-		i := redir.NewHTTPInterceptor(redir.HTTPInterceptorConfig{Credentials: credentials(), Challenges: challenges, Key: "device"})
+		i := redir.NewHTTPInterceptor(redir.HTTPInterceptorConfig{Credentials: credentials(), Memory: memory, Key: "device"})
 		toDevice, err := i.FromOperator(nil, []byte(request))
 		fmt.Println(bytes.Contains(toDevice, []byte(`username="admin"`)), bytes.Contains(toDevice, []byte("someone")), err)
 		_, err = i.FromDevice(nil, []byte("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n"+

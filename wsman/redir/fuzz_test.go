@@ -342,7 +342,7 @@ func FuzzRedirInterceptor(f *testing.F) {
 	f.Add([]byte(operatorLogin(f, nil)), AuthReply{Status: AuthFailed, Type: AuthDigest, Data: data}.Append(nil), uint8(0))
 	f.Fuzz(func(t *testing.T, operator, device []byte, size uint8) {
 		run := func(size int) (toDevice, toOperator []byte, direct bool) {
-			i := NewRedirInterceptor(testCredentials())
+			i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 			toOperator = feedPieces(i.FromDevice, device, size)
 			toDevice = feedPieces(i.FromOperator, operator, size)
 			if i.err == nil && cap(i.operator.buf)+cap(i.device.buf) > 4*maxAuthData+len(operator)+len(device) {

@@ -2,6 +2,7 @@ package redir
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,11 +18,11 @@ const maxPipelined = 64
 type HTTPInterceptorConfig struct {
 	// Credentials are the stored ones.
 	Credentials Credentials
-	// Challenges remembers what a device has asked for, from one connection to the next: AMT closes the connection with each
-	// 401, so an interceptor that knows one connection alone never gets to answer. Use one for all connections to all devices.
-	// Nil is one for this connection alone.
-	Challenges *Challenges
-	// Key names the device and port in Challenges.
+	// Memory is what is known of the device from connections before: AMT closes the connection with each 401, so an interceptor
+	// that knows one connection alone never gets to answer. Use one for all connections to all devices, and for interceptors of
+	// redirection too. Nil is one for this connection alone.
+	Memory *Memory
+	// Key names the device in Memory.
 	Key string
 	// BlockStorage changes requests for /amt-storage, however it is spelled, so that they find nothing.
 	BlockStorage bool
@@ -33,7 +34,11 @@ type HTTPInterceptorConfig struct {
 // Authentication-Info; a challenge in them is remembered. Bodies of any length and kind pass through.
 //
 // It holds one head of a message at most, of [MaxHead] bytes, and is strict: what is not HTTP/1, or can be understood in two
-// ways, ends the stream. After three refusals in a row nothing more is sent to that device for 20 seconds.
+// ways, ends the stream.
+//
+// Credentials that the device has refused three times in a row, as with the first a nonce may be too old, are not tried for a
+// while that grows, see [Memory]. Requests are passed on without any then: the operator gets the device's own refusal, after
+// which the stream ends with a [PausedError].
 //
 // Confirmed in interceptor.js, CreateHttpInterceptor, of which the places that lose count of bodies were not copied.
 type HTTPInterceptor struct {
@@ -46,19 +51,22 @@ type HTTPInterceptor struct {
 	waiting  []httpWaiting
 	nonce    string // the one that was used last
 	count    uint32 // how often
+	paused   error  // ends the stream with the answer that is passed on
 	err      error
 }
 
 // httpWaiting is a request that has no answer yet.
 type httpWaiting struct {
-	head  bool   // its answer has no body
-	nonce string // what was put in is for this one; empty if nothing was
+	head   bool   // its answer has no body
+	nonce  string // what was put in is for this one; empty if nothing was
+	tried  bool   // and nobody knows whether it is good
+	paused error  // why nothing was, though there is a challenge
 }
 
 // NewHTTPInterceptor returns an interceptor for one connection.
 func NewHTTPInterceptor(cfg HTTPInterceptorConfig) *HTTPInterceptor {
-	if cfg.Challenges == nil {
-		cfg.Challenges = new(Challenges)
+	if cfg.Memory == nil {
+		cfg.Memory = new(Memory)
 	}
 	return &HTTPInterceptor{cfg: cfg, cnonce: randomHex(5)}
 }
@@ -74,7 +82,11 @@ func (i *HTTPInterceptor) FromOperator(dst, src []byte) ([]byte, error) {
 func (i *HTTPInterceptor) FromDevice(dst, src []byte) ([]byte, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.run(dst, src, &i.answers, false, i.answer)
+	dst, err := i.run(dst, src, &i.answers, false, i.answer)
+	if err == nil && i.paused != nil && i.answers.state == httpInHead {
+		err = i.end(i.paused) // the operator has all of the device's refusal
+	}
+	return dst, err
 }
 
 func (i *HTTPInterceptor) run(dst, src []byte, s *httpStream, request bool, head func([]byte, []byte) ([]byte, error)) ([]byte, error) {
@@ -83,10 +95,16 @@ func (i *HTTPInterceptor) run(dst, src []byte, s *httpStream, request bool, head
 	}
 	dst, err := s.run(dst, src, request, head)
 	if err != nil {
-		i.err = err
-		i.requests, i.answers, i.waiting = httpStream{}, httpStream{}, nil
+		return dst, i.end(err)
 	}
-	return dst, err
+	return dst, nil
+}
+
+// end ends the stream.
+func (i *HTTPInterceptor) end(err error) error {
+	i.err = err
+	i.requests, i.answers, i.waiting = httpStream{}, httpStream{}, nil
+	return err
 }
 
 // request takes the head of a request, says how its body is framed, and appends what takes its place.
@@ -115,11 +133,14 @@ func (i *HTTPInterceptor) request(dst, raw []byte) ([]byte, error) {
 	if i.cfg.BlockStorage {
 		target = withoutStorage(target)
 	}
-	authorization, nonce, err := i.authorize(method, target)
-	if err != nil {
+	waiting := httpWaiting{head: method == "HEAD"}
+	authorization, err := i.authorize(method, target, &waiting)
+	var paused *PausedError
+	if err != nil && !errors.As(err, &paused) {
 		return dst, err
 	}
-	i.waiting = append(i.waiting, httpWaiting{head: method == "HEAD", nonce: nonce})
+	waiting.paused = err
+	i.waiting = append(i.waiting, waiting)
 
 	dst = append(dst, method...)
 	dst = append(dst, ' ')
@@ -173,22 +194,31 @@ func percentDecoded(s string) string {
 	return string(b)
 }
 
-// authorize returns the field that is put in, and the nonce in it, or nothing as long as the device has not asked for it.
-func (i *HTTPInterceptor) authorize(method, target string) (field, nonce string, err error) {
-	challenge, err := i.cfg.Challenges.get(i.cfg.Key)
-	if err != nil || challenge == nil {
-		return "", "", err
-	}
+// authorize returns the field that is put in, or nothing as long as the device has not asked for it. Credentials that were good
+// with the very nonce may be sent as often as somebody likes: if it is refused it is too old, for as many connections as come
+// with it at once.
+func (i *HTTPInterceptor) authorize(method, target string, w *httpWaiting) (string, error) {
 	c := i.cfg.Credentials
+	challenge, proven := i.cfg.Memory.known(i.cfg.Key, c)
+	if challenge == nil {
+		return "", nil
+	}
 	if c.Realm != "" && c.Realm != challenge.Realm {
-		return "", "", ErrRealm
+		return "", ErrRealm
+	}
+	if w.tried = challenge.Nonce != proven; w.tried {
+		if err := i.cfg.Memory.try(i.cfg.Key, c); err != nil {
+			w.tried = false
+			return "", err
+		}
 	}
 	if challenge.Nonce != i.nonce {
 		i.nonce, i.count = challenge.Nonce, 0
 	}
 	i.count++
 	a := challenge.Authorize(&digest.Credentials{Username: c.Username, Password: c.Password}, method, target, nil, i.count, i.cnonce)
-	return string(a.Append(nil)), a.Nonce, nil
+	w.nonce = a.Nonce
+	return string(a.Append(nil)), nil
 }
 
 // answer takes the head of an answer, says how its body is framed, and appends it, as it is but for Authentication-Info:
@@ -217,9 +247,13 @@ func (i *HTTPInterceptor) answer(dst, raw []byte) ([]byte, error) {
 		return dst, err
 	}
 	if status == 401 {
-		i.cfg.Challenges.put(i.cfg.Key, h.challenge(), to.nonce)
+		i.paused = to.paused
+		if to.tried {
+			i.cfg.Memory.refused(i.cfg.Key, i.cfg.Credentials, false)
+		}
+		i.cfg.Memory.challenged(i.cfg.Key, h.challenge())
 	} else if to.nonce != "" {
-		i.cfg.Challenges.accepted(i.cfg.Key, to.nonce)
+		i.cfg.Memory.accepted(i.cfg.Key, i.cfg.Credentials, to.nonce)
 	}
 	dst = append(dst, h.first...)
 	dst = append(dst, "\r\n"...)

@@ -5,31 +5,49 @@ import (
 	"sync"
 )
 
+// RedirInterceptorConfig is what a RedirInterceptor is made with.
+type RedirInterceptorConfig struct {
+	// Credentials are the stored ones.
+	Credentials Credentials
+	// Memory is what is known of the device from connections before, so that operators who connect again and again do not lock
+	// its account when the stored password is wrong. Use one for all devices, and for interceptors of HTTP too. Nil is one for
+	// this connection alone.
+	Memory *Memory
+	// Key names the device in Memory.
+	Key string
+}
+
 // RedirInterceptor puts a device's stored credentials into the redirection session of an operator, who may send any or none.
 // It passes messages on as they are, but for those of type digest that the operator sends: in their place go its own, with
 // blanks until the device has sent a challenge. When the device is satisfied both directions are transparent.
 //
 // It is strict up to then: the first byte that starts no message ends the stream, other kinds of authentication are refused,
 // as they would go past the stored credentials, and after one wrong password there is no second attempt, whatever the operator
-// does: AMT would lock the account, and stock clients try for ever.
+// does: AMT would lock the account, and stock clients try for ever. Nor is there for a while that grows on other connections, see
+// [Memory]: then the device gets blanks in place of the digest, so that the operator gets the device's own refusal, with which the
+// stream ends with a [PausedError].
 //
 // Confirmed in interceptor.js, CreateRedirInterceptor, which in place of that keeps whatever it does not understand.
 type RedirInterceptor struct {
-	credentials Credentials
+	cfg RedirInterceptorConfig
 
 	mu        sync.Mutex
 	operator  *Parser
 	device    *Parser
 	session   SessionType
 	challenge *DigestChallenge
-	answered  bool // a full digest is on its way
+	answered  bool  // a digest is on its way
+	paused    error // why it is blank
 	direct    bool
 	err       error
 }
 
 // NewRedirInterceptor returns an interceptor for one stream.
-func NewRedirInterceptor(c Credentials) *RedirInterceptor {
-	return &RedirInterceptor{credentials: c, operator: NewParser(Operator), device: NewParser(AMT)}
+func NewRedirInterceptor(cfg RedirInterceptorConfig) *RedirInterceptor {
+	if cfg.Memory == nil {
+		cfg.Memory = new(Memory)
+	}
+	return &RedirInterceptor{cfg: cfg, operator: NewParser(Operator), device: NewParser(AMT)}
 }
 
 // Session is what the operator has started, or 0.
@@ -103,18 +121,27 @@ func (i *RedirInterceptor) fromOperator(dst []byte, m Message) ([]byte, error) {
 
 // inject appends the authentication that takes the place of the operator's.
 func (i *RedirInterceptor) inject(dst []byte) ([]byte, error) {
+	c := i.cfg.Credentials
+	blank := &DigestResponse{Username: c.Username, URI: authURI}
 	switch {
 	case i.answered:
 		return dst, protocolError("a digest before the answer to the last one")
 	case i.challenge == nil:
-		return appendDigest(dst, &DigestResponse{Username: i.credentials.Username, URI: authURI})
+		return appendDigest(dst, blank)
 	}
-	d, err := answer(i.credentials, i.challenge, randomHex(5), "00000001")
+	d, err := answer(c, i.challenge, randomHex(5), "00000001")
+	if err != nil {
+		return dst, err
+	}
+	full, err := appendDigest(dst, d)
 	if err != nil {
 		return dst, err
 	}
 	i.answered = true
-	return appendDigest(dst, d)
+	if i.paused = i.cfg.Memory.try(i.cfg.Key, c); i.paused != nil {
+		return appendDigest(dst, blank)
+	}
+	return full, nil
 }
 
 func (i *RedirInterceptor) fromDevice(dst []byte, m Message) ([]byte, error) {
@@ -129,8 +156,16 @@ func (i *RedirInterceptor) fromDevice(dst []byte, m Message) ([]byte, error) {
 	switch {
 	case reply.Type == AuthQuery:
 	case reply.Status == AuthOK:
+		if i.answered && i.paused == nil {
+			i.cfg.Memory.accepted(i.cfg.Key, i.cfg.Credentials, "")
+		}
 		i.direct = true
+	case reply.Type == AuthDigest && i.paused != nil:
+		return passed, i.paused
 	case reply.Type == AuthDigest && i.answered:
+		if reply.Status == AuthFailed {
+			i.cfg.Memory.refused(i.cfg.Key, i.cfg.Credentials, true)
+		}
 		return passed, ErrCredentials
 	case reply.Type == AuthDigest && reply.Status == AuthFailed:
 		challenge := new(DigestChallenge)

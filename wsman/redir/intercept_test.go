@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +38,7 @@ func feed(direction func(dst, src []byte) ([]byte, error), src string, bytewise 
 }
 
 func testHTTP(change func(*HTTPInterceptorConfig)) *HTTPInterceptor {
-	cfg := HTTPInterceptorConfig{Credentials: testCredentials(), Challenges: new(Challenges), Key: "device:16992"}
+	cfg := HTTPInterceptorConfig{Credentials: testCredentials(), Memory: new(Memory), Key: "device:16992"}
 	if change != nil {
 		change(&cfg)
 	}
@@ -75,8 +74,8 @@ func TestHTTPInterceptor(t *testing.T) {
 	)
 	for _, bytewise := range []bool{false, true} {
 		t.Run(fmt.Sprint("bytewise ", bytewise), func(t *testing.T) {
-			challenges := new(Challenges)
-			same := func(c *HTTPInterceptorConfig) { c.Challenges = challenges }
+			memory := new(Memory)
+			same := func(c *HTTPInterceptorConfig) { c.Memory = memory }
 			i := testHTTP(same)
 			// Without a challenge the operator's field is taken away and nothing put in its place.
 			got, err := feed(i.FromOperator, request, bytewise)
@@ -169,8 +168,7 @@ func TestHTTPAnswers(t *testing.T) {
 			got, err := feed(i.FromDevice, answers, bytewise)
 			require.NoError(t, err, name)
 			require.Equal(t, answers, got, name)
-			known, err := i.cfg.Challenges.get("device:16992")
-			require.NoError(t, err)
+			known, _ := i.cfg.Memory.known("device:16992", testCredentials())
 			require.Equal(t, name != "to the end", known != nil, name)
 		}
 	}
@@ -227,54 +225,6 @@ func TestHTTPBlockStorage(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(got, "GET /amt-dummy-storage/x HTTP/1.1\r\n"), got)
 	authorization(t, got, "GET", "/amt-dummy-storage/x")
-}
-
-// TestHTTPRefusals: a password that is wrong is tried three times, and then not for a while.
-func TestHTTPRefusals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		challenges := new(Challenges)
-		nonce := 0
-		round := func(status int) error {
-			i := testHTTP(func(c *HTTPInterceptorConfig) { c.Challenges = challenges })
-			if _, err := feed(i.FromOperator, "GET / HTTP/1.1\r\n\r\n", false); err != nil {
-				return err
-			}
-			nonce++
-			_, err := feed(i.FromDevice, fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\nWWW-Authenticate: Digest realm=%q, nonce=\"n%d\", qop=\"auth\"\r\n\r\n",
-				status, testRealm, nonce), false)
-			return err
-		}
-		for range 3 { // the first has nothing to send
-			require.NoError(t, round(401))
-		}
-		require.NoError(t, round(200)) // it was but the nonce
-		for range 4 {                  // the first is for a nonce that was good, and does not count
-			require.NoError(t, round(401))
-		}
-		require.ErrorIs(t, round(401), ErrCredentials)
-		time.Sleep(refusalPause - time.Millisecond)
-		require.ErrorIs(t, round(401), ErrCredentials)
-		time.Sleep(time.Millisecond)
-		require.NoError(t, round(401))
-		for range 2 {
-			require.NoError(t, round(401))
-		}
-		require.ErrorIs(t, round(401), ErrCredentials)
-		challenges.Forget("device:16992")
-		require.NoError(t, round(401))
-	})
-}
-
-func TestChallengesLimit(t *testing.T) {
-	c := &Challenges{Limit: 3}
-	for n := range 100 {
-		c.put(fmt.Sprint(n), &digest.Challenge{Nonce: "n"}, "")
-		known, err := c.get(fmt.Sprint(n))
-		require.NoError(t, err)
-		require.NotNil(t, known)
-	}
-	require.Len(t, c.devices, 3)
-	require.Equal(t, "challenges of 3 devices", fmt.Sprint(c))
 }
 
 // TestHTTPStrict has what could hide a request from the interceptor, or cost it memory.
@@ -349,7 +299,7 @@ func operatorLogin(t testing.TB, challenge *DigestChallenge) string {
 
 func TestRedirInterceptor(t *testing.T) {
 	for _, bytewise := range []bool{false, true} {
-		i := NewRedirInterceptor(testCredentials())
+		i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 		server := testServer(nil)
 		// device passes what the interceptor lets through to the device, and back.
 		device := func(src string) (string, error) {
@@ -393,7 +343,7 @@ func TestRedirInterceptor(t *testing.T) {
 
 // TestRedirInterceptorForm: a client nonce of ten digits and a count of eight, as interceptor.js sends.
 func TestRedirInterceptorForm(t *testing.T) {
-	i := NewRedirInterceptor(testCredentials())
+	i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 	data, err := DigestChallenge{testRealm, testNonce, "auth"}.Append(nil)
 	require.NoError(t, err)
 	_, err = i.FromDevice(nil, AuthReply{Status: AuthFailed, Type: AuthDigest, Data: data}.Append(nil))
@@ -413,7 +363,7 @@ func TestRedirInterceptorForm(t *testing.T) {
 
 // TestRedirInterceptorEarly: what the operator sent ahead of the device's word is passed on with what comes after it.
 func TestRedirInterceptorEarly(t *testing.T) {
-	i := NewRedirInterceptor(testCredentials())
+	i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 	got, err := feed(i.FromOperator, "\x13\x00\x00", false)
 	require.NoError(t, err)
 	require.Empty(t, got)
@@ -429,7 +379,7 @@ func TestRedirInterceptorRefusals(t *testing.T) {
 	require.NoError(t, err)
 	refused := AuthReply{Status: AuthFailed, Type: AuthDigest, Data: data}.Append(nil)
 	t.Run("wrong password", func(t *testing.T) {
-		i := NewRedirInterceptor(testCredentials())
+		i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 		_, err := i.FromDevice(nil, refused)
 		require.NoError(t, err)
 		_, err = feed(i.FromOperator, operatorLogin(t, nil), false)
@@ -446,7 +396,7 @@ func TestRedirInterceptorRefusals(t *testing.T) {
 	t.Run("realm", func(t *testing.T) {
 		c := testCredentials()
 		c.Realm = "Digest:F"
-		i := NewRedirInterceptor(c)
+		i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: c})
 		_, err := i.FromDevice(nil, refused)
 		require.NoError(t, err)
 		got, err := feed(i.FromOperator, operatorLogin(t, nil), false)
@@ -455,49 +405,51 @@ func TestRedirInterceptorRefusals(t *testing.T) {
 	})
 	t.Run("password of the operator's own", func(t *testing.T) {
 		for _, kind := range []AuthType{AuthPassword, AuthKerberos, AuthOldDigest, 99} {
-			i := NewRedirInterceptor(testCredentials())
+			i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 			got, err := i.FromOperator(nil, AuthRequest{Type: kind, Data: []byte("\x01a\x01b")}.Append(nil))
 			require.ErrorIs(t, err, ErrAuthType)
 			require.Empty(t, got)
 		}
 	})
 	t.Run("busy", func(t *testing.T) { // interceptor.js swallows it
-		got, err := NewRedirInterceptor(testCredentials()).FromDevice(nil, []byte{0x11, 2, 0, 0})
+		got, err := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}).FromDevice(nil, []byte{0x11, 2, 0, 0})
 		require.NoError(t, err)
 		require.Equal(t, []byte{0x11, 2, 0, 0}, got)
 	})
 	t.Run("garbage", func(t *testing.T) {
-		i := NewRedirInterceptor(testCredentials())
+		i := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 		_, err := i.FromOperator(nil, []byte("GET / HTTP/1.1\r\n"))
 		require.ErrorIs(t, err, ErrProtocol)
 		_, err = i.FromDevice(nil, []byte{0x11, 2, 0, 0})
 		require.ErrorIs(t, err, ErrProtocol)
-		_, err = NewRedirInterceptor(testCredentials()).FromDevice(nil, []byte{0x2A})
+		_, err = NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}).FromDevice(nil, []byte{0x2A})
 		require.ErrorIs(t, err, ErrProtocol)
-		_, err = NewRedirInterceptor(testCredentials()).FromOperator(nil, unhex(t, "13 00 00 00 04 FF FF FF 7F"))
+		_, err = NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}).FromOperator(nil, unhex(t, "13 00 00 00 04 FF FF FF 7F"))
 		require.ErrorIs(t, err, ErrTooLarge)
 	})
 }
 
 // TestIntercept runs a session with foreign credentials through the driver.
 func TestIntercept(t *testing.T) {
-	device, ended := serve(t, testDevice(nil))
-	operator, middle := net.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		done <- Intercept(context.Background(), middle, device, NewRedirInterceptor(testCredentials()))
-	}()
-	s, err := OpenSOL(t.Context(), operator, SOLConfig{Config: Config{Credentials: Credentials{Username: "mallory", Password: NewSecret("foreign")}}})
-	require.NoError(t, err)
-	_, err = s.Write([]byte("hello"))
-	require.NoError(t, err)
-	b := make([]byte, 5)
-	_, err = io.ReadFull(s, b)
-	require.NoError(t, err)
-	require.Equal(t, "hello", string(b))
-	require.NoError(t, s.Close())
-	require.NoError(t, <-done)
-	require.NoError(t, <-ended)
+	synctest.Test(t, func(t *testing.T) {
+		device, ended := serve(t, testDevice(nil))
+		operator, middle := net.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			done <- Intercept(context.Background(), middle, device, NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}))
+		}()
+		s, err := OpenSOL(t.Context(), operator, SOLConfig{Config: Config{Credentials: Credentials{Username: "mallory", Password: NewSecret("foreign")}}})
+		require.NoError(t, err)
+		_, err = s.Write([]byte("hello"))
+		require.NoError(t, err)
+		b := make([]byte, 5)
+		_, err = io.ReadFull(s, b)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(b))
+		require.NoError(t, s.Close())
+		require.NoError(t, <-done)
+		require.NoError(t, <-ended)
+	})
 }
 
 func TestInterceptEnds(t *testing.T) {
@@ -511,7 +463,7 @@ func TestInterceptEnds(t *testing.T) {
 	}
 	t.Run("context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, done := start(ctx, NewRedirInterceptor(testCredentials()))
+		_, done := start(ctx, NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()}))
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
 	})
@@ -554,7 +506,7 @@ func TestGarbageIsCheap(t *testing.T) {
 	letters := bytes.Repeat([]byte("A"), 1<<20)
 	dribble := bytes.Repeat([]byte("GET / HTTP/1.1\r\nA: b\r\n"), 1<<15)
 	for name, b := range map[string][]byte{"noise": noise, "letters": letters, "a head without an end": dribble} {
-		h, r := testHTTP(nil), NewRedirInterceptor(testCredentials())
+		h, r := testHTTP(nil), NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 		for rest := b; len(rest) > 0; rest = rest[min(len(rest), 1000):] {
 			piece := rest[:min(len(rest), 1000)]
 			for _, direction := range []func(dst, src []byte) ([]byte, error){h.FromOperator, h.FromDevice, r.FromOperator, r.FromDevice} {
@@ -629,9 +581,9 @@ func TestHTTPStrictTargets(t *testing.T) {
 
 // TestHTTPExpired: many connections that come with an expired nonce at once are no wrong password.
 func TestHTTPExpired(t *testing.T) {
-	challenges := new(Challenges)
+	memory := new(Memory)
 	open := func() *HTTPInterceptor {
-		i := testHTTP(func(c *HTTPInterceptorConfig) { c.Challenges = challenges })
+		i := testHTTP(func(c *HTTPInterceptorConfig) { c.Memory = memory })
 		_, err := feed(i.FromOperator, "GET / HTTP/1.1\r\n\r\n", false)
 		require.NoError(t, err)
 		return i

@@ -91,4 +91,4 @@ func (i *HTTPInterceptor) Format(f fmt.State, verb rune) {
 }
 
 // Format makes every verb print the redacted form.
-func (c *Challenges) Format(f fmt.State, verb rune) { secret.Format(f, verb, c.String(), c.GoString()) }
+func (m *Memory) Format(f fmt.State, verb rune) { secret.Format(f, verb, m.String(), m.GoString()) }

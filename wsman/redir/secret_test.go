@@ -25,7 +25,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	_, _, err = parser.Next(m[:len(m)-1])
 	require.NoError(t, err)
 
-	redirect := NewRedirInterceptor(testCredentials())
+	redirect := NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})
 	data, err := DigestChallenge{testRealm, testNonce, "auth"}.Append(nil)
 	require.NoError(t, err)
 	_, err = redirect.FromDevice(nil, AuthReply{Status: AuthFailed, Type: AuthDigest, Data: data}.Append(nil))
@@ -45,7 +45,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	config := Config{Credentials: testCredentials()}
 
 	values := []any{
-		d, &d, request, &request, Message(m), parser, *parser, redirect, web, server, web.cfg, &web.cfg, web.cfg.Challenges,
+		d, &d, request, &request, Message(m), parser, *parser, redirect, web, server, web.cfg, &web.cfg, web.cfg.Memory,
 		NewClientLogin(SOL, testCredentials()), *server, testCredentials(), config, &config, config.orDefaults(), SOLConfig{Config: config},
 		IDERConfig{Config: config}, ServerLoginConfig{Nonce: "n"}, DeviceConfig{Realm: testRealm},
 	}

@@ -75,8 +75,13 @@ func listen(t *testing.T, serve func(ctx context.Context, conn net.Conn)) int {
 }
 
 func serveDevice(d *Device, ended chan<- error) func(context.Context, net.Conn) {
-	return func(ctx context.Context, conn net.Conn) { ended <- d.Serve(ctx, conn) }
+	return func(ctx context.Context, conn net.Conn) { ended <- d.Serve(ctx, patientConn{conn}) }
 }
+
+// patientConn bears a stock peer whose heartbeats are late, though it asked for a session that ends then.
+type patientConn struct{ net.Conn }
+
+func (patientConn) SetReadDeadline(time.Time) error { return nil }
 
 // patientDevice is a testDevice that a slow start of a stock peer does not outlast.
 func patientDevice(change func(*DeviceConfig)) *Device {
@@ -238,8 +243,8 @@ func TestStockThroughInterceptor(t *testing.T) {
 		port := listen(t, func(ctx context.Context, operator net.Conn) {
 			a, b := net.Pipe()
 			served := make(chan error, 1)
-			go func() { served <- device.Serve(ctx, b) }()
-			ended <- errors.Join(Intercept(ctx, operator, a, NewRedirInterceptor(testCredentials())), <-served)
+			go func() { served <- device.Serve(ctx, patientConn{b}) }()
+			ended <- errors.Join(Intercept(ctx, operator, a, NewRedirInterceptor(RedirInterceptorConfig{Credentials: testCredentials()})), <-served)
 		})
 		p := stock(t, stockOptions{Mode: "sol", Port: port, User: "mallory", Pass: "foreign", Bytes: 300_000})
 		require.NoError(t, waitFor(t, p, ended, "the end"))
@@ -248,14 +253,14 @@ func TestStockThroughInterceptor(t *testing.T) {
 	t.Run("HTTP", func(t *testing.T) {
 		const calls = 5
 		ended := make(chan error, 2)
-		challenges := new(Challenges)
+		memory := new(Memory)
 		web := &amtWeb{nonces: digest.NewNonces(0, 0)}
 		port := listen(t, func(ctx context.Context, operator net.Conn) {
 			a, b := net.Pipe()
 			served := make(chan struct{})
 			go func() { defer close(served); web.serve(b) }()
 			ended <- Intercept(ctx, operator, a, NewHTTPInterceptor(HTTPInterceptorConfig{
-				Credentials: testCredentials(), Challenges: challenges, Key: "device",
+				Credentials: testCredentials(), Memory: memory, Key: "device",
 			}))
 			<-served
 		})

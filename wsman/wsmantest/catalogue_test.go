@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ import (
 func sdkClient(t testing.TB, d *wsmantest.Device, change ...func(*wsman.Config)) *wsman.Client {
 	t.Helper()
 	cfg := wsman.Config{
-		Address: "pc1:16992", Username: "admin", Password: wsman.NewSecret(wsmantest.DefaultPassword),
+		Address: "pc1:16992", Username: "admin", Password: wsman.NewSecret(wsmantest.DefaultPassword), Timeout: 10 * time.Minute,
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
 			go d.ServeConn(theirs, wsmantest.PortHTTP)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,8 +21,11 @@ import (
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 
-// newDevice makes a device that is closed when the test ends.
+// newDevice makes a device that is closed when the test ends, and that bears a test which is slow.
 func newDevice(t testing.TB, cfg wsmantest.Config) *wsmantest.Device {
+	if cfg.IdleTime == 0 {
+		cfg.IdleTime = 10 * time.Minute
+	}
 	d := wsmantest.New(cfg)
 	t.Cleanup(d.Close)
 	return d

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,12 +27,19 @@ func redirDial(t testing.TB, d *wsmantest.Device, port uint16) net.Conn {
 }
 
 func redirConfig(user, password string) redir.Config {
-	return redir.Config{Credentials: redir.Credentials{Username: user, Password: wsman.NewSecret(password)}}
+	return redir.Config{
+		Credentials: redir.Credentials{Username: user, Password: wsman.NewSecret(password)}, LoginTimeout: 10 * time.Minute, WriteTimeout: 10 * time.Minute,
+	}
+}
+
+// openSOL asks for the most patience that a device can have with heartbeats.
+func openSOL(t testing.TB, conn net.Conn, user, password string) (*redir.Serial, error) {
+	return redir.OpenSOL(t.Context(), conn, redir.SOLConfig{Config: redirConfig(user, password), ReceiveTimeout: 65 * time.Second})
 }
 
 func TestSOL(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{})
-	port, err := redir.OpenSOL(t.Context(), redirDial(t, d, wsmantest.PortRedirection), redir.SOLConfig{Config: redirConfig("admin", wsmantest.DefaultPassword)})
+	port, err := openSOL(t, redirDial(t, d, wsmantest.PortRedirection), "admin", wsmantest.DefaultPassword)
 	require.NoError(t, err)
 	_, err = io.WriteString(port, "hello")
 	require.NoError(t, err)
@@ -40,7 +48,7 @@ func TestSOL(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hello", string(b))
 	assert.Equal(t, map[string]int{"SOL": 1}, d.Sessions())
-	_, err = redir.OpenSOL(t.Context(), connect(t, d, wsmantest.PortRedirection), redir.SOLConfig{Config: redirConfig("admin", wsmantest.DefaultPassword)})
+	_, err = openSOL(t, connect(t, d, wsmantest.PortRedirection), "admin", wsmantest.DefaultPassword)
 	assert.ErrorIs(t, err, redir.ErrBusy)
 	require.NoError(t, port.Close())
 	require.NoError(t, d.Wait(t.Context(), func() bool { return len(d.Sessions()) == 0 }))
@@ -60,7 +68,7 @@ func TestSOLTLS(t *testing.T) {
 	c.close()
 	open := func(user string) error {
 		conn := tls.Client(redirDial(t, d, wsmantest.PortRedirectionTLS), &tls.Config{InsecureSkipVerify: true})
-		port, err := redir.OpenSOL(t.Context(), conn, redir.SOLConfig{Config: redirConfig(user, "S3cret!!")})
+		port, err := openSOL(t, conn, user, "S3cret!!")
 		if err == nil {
 			return port.Close()
 		}
@@ -76,7 +84,7 @@ func TestIDER(t *testing.T) {
 	iso := make([]byte, 300*2048)
 	_, _ = rand.Read(iso)
 	s, err := redir.OpenIDER(t.Context(), redirDial(t, d, wsmantest.PortRedirection), redir.IDERConfig{
-		Config: redirConfig("admin", wsmantest.DefaultPassword), CD: redir.Medium{Reader: bytes.NewReader(iso), Size: int64(len(iso))},
+		Config: redirConfig("admin", wsmantest.DefaultPassword), Silence: 10 * time.Minute, CD: redir.Medium{Reader: bytes.NewReader(iso), Size: int64(len(iso))},
 	})
 	require.NoError(t, err)
 	require.NoError(t, d.Wait(t.Context(), func() bool { return len(d.Media()) == 1 }))
@@ -135,7 +143,7 @@ func TestRedirectionSettings(t *testing.T) {
 	c := newClient(t, d)
 	open := func() error {
 		c.close()
-		port, err := redir.OpenSOL(t.Context(), redirDial(t, d, wsmantest.PortRedirection), redir.SOLConfig{Config: redirConfig("admin", wsmantest.DefaultPassword)})
+		port, err := openSOL(t, redirDial(t, d, wsmantest.PortRedirection), "admin", wsmantest.DefaultPassword)
 		if err == nil {
 			err = port.Close()
 			require.NoError(t, d.Wait(t.Context(), func() bool { return len(d.Sessions()) == 0 }))
@@ -189,7 +197,7 @@ func TestConsent(t *testing.T) {
 	c.ask(wsman.ActionPut, class, "", putBody(class, c.get(class), "OptInRequired", "4294967295"))
 	open := func() (*redir.Serial, error) {
 		c.close()
-		return redir.OpenSOL(t.Context(), redirDial(t, d, wsmantest.PortRedirection), redir.SOLConfig{Config: redirConfig("admin", wsmantest.DefaultPassword)})
+		return openSOL(t, redirDial(t, d, wsmantest.PortRedirection), "admin", wsmantest.DefaultPassword)
 	}
 	_, err := open()
 	require.Error(t, err)
@@ -230,7 +238,7 @@ func TestConsent(t *testing.T) {
 
 func TestEndSessions(t *testing.T) {
 	d := newDevice(t, wsmantest.Config{})
-	port, err := redir.OpenSOL(t.Context(), redirDial(t, d, wsmantest.PortRedirection), redir.SOLConfig{Config: redirConfig("admin", wsmantest.DefaultPassword)})
+	port, err := openSOL(t, redirDial(t, d, wsmantest.PortRedirection), "admin", wsmantest.DefaultPassword)
 	require.NoError(t, err)
 	d.EndSessions()
 	_, err = port.Read(make([]byte, 1))

@@ -21,7 +21,7 @@ type Medium struct {
 // buildPorts makes what answers on the redirection ports. It belongs to a realm.
 func (d *Device) buildPorts() {
 	cfg := redir.DeviceConfig{
-		Realm: d.realm, Logger: d.log, HA1: d.redirectionUser, Start: d.mayStart,
+		Realm: d.realm, Logger: d.log, HA1: d.redirectionUser, Start: d.mayStart, LoginTimeout: d.cfg.IdleTime, WriteTimeout: d.cfg.IdleTime,
 		SOL: redir.Echo, IDER: d.readMedia,
 		Trace: &redir.Trace{LoggedIn: d.sessionBegins, Ended: d.sessionEnds},
 	}
