@@ -50,6 +50,7 @@ func echo(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
 func deviceConfig(change ...func(*apf.DeviceConfig)) *apf.DeviceConfig {
 	cfg := &apf.DeviceConfig{
 		UUID: testUUID, User: "AbCdEfXhIjKlMnXp", Password: NewSecret(testPassword), Ports: []uint16{16993, 16992, 5900}, Accept: echo,
+		LoginTime: patience,
 	}
 	for _, f := range change {
 		f(cfg)
@@ -247,7 +248,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	start := func(k Kind, ports ...uint16) *testDevice {
-		d := startDevice(t, dialTCP(t, addr), named(k, ports...))
+		d := startDevice(t, dialTCP(t, addr), named(k, append(ports, 5900)...)) // the last one
 		if c := online(t, events); c.Kind() != k {
 			t.Fatalf("%v is %v", k, c.Kind())
 		}

@@ -27,9 +27,6 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
-// stockTime bounds what a stock server is waited for, on a machine that does much else.
-const stockTime = 2 * time.Minute
-
 // stock is a running stock server with a group for Intel AMT.
 type stock struct {
 	*interop.Server
