@@ -437,7 +437,7 @@ func TestOverWebSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	startDevice(t, apf.NewWebSocketStream(ws), func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = LMS, []byte(`{"OsHostname":"pc1"}`)
+		cfg.ConnType, cfg.MEIState = LMS, NewSecret(`{"OsHostname":"pc1"}`)
 	})
 	c := online(t, events)
 	if p := c.Peer(); !p.WebSocket || p.Addr.Addr().String() != "192.0.2.9" || !p.Proxy.IsValid() || c.Kind() != LMS {
@@ -465,7 +465,7 @@ func TestControlMessages(t *testing.T) {
 		got <- m
 	}}})
 	startDevice(t, dialTCP(t, addr), func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = LMS, []byte(`{"OsHostname":"pc1"}`)
+		cfg.ConnType, cfg.MEIState = LMS, NewSecret(`{"OsHostname":"pc1"}`)
 	})
 	online(t, events)
 	if m := <-got; m.Action() != "meiState" || string(m.Value()) != `{"OsHostname":"pc1"}` {

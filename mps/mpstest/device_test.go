@@ -406,7 +406,7 @@ func TestControl(t *testing.T) {
 		got := make(chan apf.JSONControl, 10)
 		s.config.Control = func(_ *apf.Conn, j apf.JSONControl) { got <- j }
 		cfg := s.memory()
-		cfg.ConnType, cfg.MEIState = apf.ConnLMS, []byte(`{"OsHostname":"pc"}`)
+		cfg.ConnType, cfg.MEIState = apf.ConnLMS, NewSecret(`{"OsHostname":"pc"}`)
 		d := mustDevice(t, cfg)
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(t.Context()) }()

@@ -257,7 +257,7 @@ func testLMS(t *testing.T, s *stock) {
 				"amtuser": "admin", "amtpass": "P@ssw0rd",
 			})
 			require.NoError(t, err)
-			cfg.MEIState = state
+			cfg.MEIState = NewSecret(string(state))
 			// Not package net/http, which does not take the Host header that the server sends.
 			asked := make(chan string, 100)
 			serve := func(c net.Conn) {
