@@ -220,11 +220,16 @@ func TestOlderDoesNotReplace(t *testing.T) {
 		return &Connection{identity: Identity{Device: keyOf(testUUID)}, generation: r.nextGeneration()}
 	}
 	c1, c2 := c(), c()
-	if old, added := r.add(c2); old != nil || !added {
-		t.Fatal("the first one is not in")
+	c2.peer = &Peer{}
+	may := func(old, c *Connection) error {
+		t.Errorf("%d may replace %d?", c.Generation(), old.Generation())
+		return nil
 	}
-	if _, added := r.add(c1); added {
-		t.Error("one that logged in before takes the place of a newer one")
+	if old, err := r.add(c2, may); old != nil || err != nil {
+		t.Fatalf("the first one is not in: %v", err)
+	}
+	if _, err := r.add(c1, may); !errors.Is(err, ErrReplaced) {
+		t.Errorf("one that logged in before takes the place of a newer one: %v", err)
 	}
 	r.remove(c1)
 	if r.Len() != 1 {
