@@ -133,7 +133,7 @@ func TestAMTCallsIn(t *testing.T) {
 
 	// What agents pass on is no connection for operators, but names the device.
 	_, err = h.callIn(t, user, func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = apf.ConnLMS, []byte(`{"OsHostname":"pc1\u0007"}`)
+		cfg.ConnType, cfg.MEIState = apf.ConnLMS, apf.NewSecret(`{"OsHostname":"pc1\u0007"}`)
 	})
 	require.NoError(t, err)
 	waitDevice(t, admin, amtDeviceID, func(d controlproto.Device) bool { return d.Conn == 0 && d.Name == "pc1" })
