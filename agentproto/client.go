@@ -445,7 +445,7 @@ func writeAll(ctx context.Context, conn Conn, msgs [][]byte) error {
 // whyClosed looks for the server's reason after a write failed: the server may have closed, and said why, before this
 // side was done.
 func whyClosed(ctx context.Context, conn Conn, err error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, readerGrace)
 	defer cancel()
 	for {
 		_, _, readErr := conn.ReadMessage(ctx)

@@ -213,8 +213,6 @@ func TestDiscoverStockServer(t *testing.T) {
 					require.NoError(t, err)
 					return keepSockets(sockets, wanted)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-				defer cancel()
 				// The server announces itself when it starts, so these are there before it is.
 				early4, early6 := mute(agentSockets(isIPv4)), mute(agentSockets(isIPv6))
 				settings := map[string]any{"wanonly": false, "lanonly": true, "portBind": nil}
@@ -232,6 +230,8 @@ func TestDiscoverStockServer(t *testing.T) {
 				group, err := msh.MeshID()
 				require.NoError(t, err)
 
+				ctx, cancel := context.WithTimeout(t.Context(), agentPatience)
+				defer cancel()
 				// All the ways from the other machine. A socket with targets asks, from a port that no announcement goes to.
 				asking := func(s agentproto.DiscoverySocket) bool { return s.Targets != nil }
 				ways := map[string][]agentproto.DiscoverySocket{
@@ -268,7 +268,7 @@ func TestDiscoverStockServer(t *testing.T) {
 					Certificate: identity.Certificate, Signer: identity.Signer, Group: group, Name: "ours",
 					AgentID: agentproto.AgentLinux64, Servers: []agentproto.ServerAddress{address},
 					DiscoveryKey: agentproto.NewDiscoveryKey(key),
-					DialTime:     time.Minute,
+					DialTime:     agentPatience,
 					Proxy:        func(*http.Request) (*url.URL, error) { return nil, nil },
 					NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 						conn, err := new(net.Dialer).DialContext(ctx, network, addr)

@@ -259,7 +259,7 @@ func TestDiscoveryByMulticastOnLoopback(t *testing.T) {
 func testDiscovery(t *testing.T, key *DiscoveryKey, server *net.UDPConn, agent func() (DiscoverySocket, error)) {
 	t.Helper()
 	r := newTestResponder(t, ResponderConfig{Key: key})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // jsonFields walks the fields of one object, in one of two directions. A message lists its fields once, in its fields
@@ -110,7 +112,7 @@ func (c *jsonFields) name(name string) {
 	}
 	c.comma = true
 	c.names = append(c.names, name)
-	c.out = appendJSONString(c.out, name)
+	c.out = jsonrec.AppendString(c.out, name)
 	c.out = append(c.out, ':')
 }
 
@@ -156,7 +158,7 @@ func textField[T ~string](c *jsonFields, name string, p *T, rule textRule) {
 	if !c.reading {
 		if *p != "" || rule.keep {
 			c.name(name)
-			c.out = appendJSONString(c.out, string(*p))
+			c.out = jsonrec.AppendString(c.out, string(*p))
 		}
 		return
 	}
@@ -191,7 +193,7 @@ func textsField[T ~string](c *jsonFields, name string, p *[]T, limit int, rule t
 			if i > 0 {
 				c.out = append(c.out, ',')
 			}
-			c.out = appendJSONString(c.out, string(s))
+			c.out = jsonrec.AppendString(c.out, string(s))
 		}
 		c.out = append(c.out, ']')
 		return
@@ -518,7 +520,7 @@ func appendRaw(b []byte, raw []byte, clean func(string) string) (_ []byte, longe
 			if clean != nil {
 				s = clean(s)
 			}
-			b = appendJSONString(b, s)
+			b = jsonrec.AppendString(b, s)
 			i = j
 		default:
 			b = append(b, c)

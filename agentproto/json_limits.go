@@ -1,9 +1,6 @@
 package agentproto
 
-import (
-	"strconv"
-	"unicode/utf8"
-)
+import "strconv"
 
 // Bounds of every JSON message, in either direction, checked before anything is decoded. They are well above what the real
 // peers send: the largest of theirs are outputs of commands and error logs, the deepest (sysinfo) has 7 levels.
@@ -50,50 +47,4 @@ func checkJSONBounds(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// appendJSONString appends s as a JSON string. HTML is not escaped; line separators are, as old JavaScript engines need.
-func appendJSONString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' {
-				i++
-				continue
-			}
-			b = append(b, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\r':
-				b = append(b, '\\', 'r')
-			case '\t':
-				b = append(b, '\\', 't')
-			default:
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			}
-			i++
-			start = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = append(b, s[start:i]...)
-			b = append(b, `\ufffd`...)
-			start = i + n
-		case r == '\u2028' || r == '\u2029':
-			b = append(b, s[start:i]...)
-			b = append(b, '\\', 'u', '2', '0', '2', hex[r&15])
-			start = i + n
-		}
-		i += n
-	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
 }

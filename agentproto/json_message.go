@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
 
 // JSONMessage is one message of the JSON layer, which starts once command 4 was sent: an object with an "action", and for
@@ -116,7 +118,7 @@ func AppendJSON(b []byte, m JSONMessage) ([]byte, error) {
 	}
 	c := jsonFields{out: append(b, '{')}
 	c.name("action")
-	c.out = appendJSONString(c.out, action)
+	c.out = jsonrec.AppendString(c.out, action)
 	m.fields(&c)
 	c.out = append(c.out, '}')
 	err := c.err

@@ -134,7 +134,7 @@ func (s *Server) keepAlive() {
 				sess.asked()
 				go func() {
 					if err := k.ask(&sess.link); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-						sess.end(0, "", &Error{Phase: PhaseSession, Err: err})
+						sess.writeFailed(err)
 					}
 				}()
 			}

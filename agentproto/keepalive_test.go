@@ -118,7 +118,7 @@ func TestAgentKeepsItsSession(t *testing.T) {
 func TestHandshakeTimeout(t *testing.T) {
 	warmKeys()
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, nil)
+		s := newServer(t, func(c *ServerConfig) { c.Limits.HandshakeTime = 0 })
 		a, b := msgconn.Pipe()
 		begun := time.Now()
 		_, err := s.Accept(t.Context(), a, Peer{})
@@ -128,7 +128,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		_, _, err = b.ReadMessage(t.Context())
 		require.ErrorContains(t, err, "login took too long")
 
-		c := newClient(t, testAgent(), nil)
+		c := newClient(t, testAgent(), func(c *ClientConfig) { c.Limits.HandshakeTime = 0 })
 		a, _ = msgconn.Pipe()
 		_, err = c.Handshake(t.Context(), a, c.cfg.Servers[0], testWeb)
 		require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -164,8 +164,9 @@ func (l *link) drain() {
 	}
 }
 
-// readerGrace is how long the receiving side has to tell why a connection on which a write failed has ended.
-const readerGrace = time.Second
+// readerGrace is how long the receiving side has to tell why a connection on which a write failed has ended. One that
+// receives needs a moment only, unless its machine is busy; for one that does not there is no hurry.
+const readerGrace = 10 * time.Second
 
 // writeFailed ends the link. A write on a connection that the peer has closed fails without telling why; the receiving
 // side is about to read the reason, and closes the link with that.

@@ -16,12 +16,16 @@ import (
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
+// patient is for logins on machines that do much else.
+const patient = 5 * time.Minute
+
 // newServer returns a server that takes testWeb as its certificate, and shuts it down with the test.
 func newServer(t testing.TB, change func(*ServerConfig)) *Server {
 	t.Helper()
 	cfg := ServerConfig{
 		Identities: []*ServerIdentity{testServer().identity(t)},
 		WebHashes:  func(string) []Hash { return []Hash{testWeb} },
+		Limits:     Limits{HandshakeTime: patient},
 	}
 	if change != nil {
 		change(&cfg)
@@ -39,6 +43,7 @@ func newClient(t testing.TB, key keyPair, change func(*ClientConfig)) *Client {
 	cfg := ClientConfig{
 		Servers:     []ServerAddress{{URL: "wss://127.0.0.1:1/agent.ashx", ID: id}},
 		Certificate: key.der, Signer: key.signer, Group: nodeid.MeshID{1}, Name: "test",
+		DialTime: patient, Limits: Limits{HandshakeTime: patient},
 	}
 	if change != nil {
 		change(&cfg)

@@ -88,10 +88,13 @@ func selfSigned(t *testing.T, pub, priv any) []byte {
 	return der
 }
 
-// wait returns the first event that match accepts.
+// agentPatience is how long native agents may take for anything.
+const agentPatience = 5 * time.Minute
+
+// wait returns the first event that match accepts, and drops those before it.
 func (e *agentEvents) wait(t *testing.T, what string, match func(sessionEvent) bool) sessionEvent {
 	t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(agentPatience)
 	for {
 		select {
 		case ev := <-e.events:
@@ -99,7 +102,7 @@ func (e *agentEvents) wait(t *testing.T, what string, match func(sessionEvent) b
 				return ev
 			}
 		case <-limit:
-			t.Fatal("not seen within a minute: ", what)
+			t.Fatal("not seen within ", agentPatience, ": ", what)
 		}
 	}
 }
@@ -124,16 +127,19 @@ func TestNativeAgentCores(t *testing.T) {
 		t.Run(fmt.Sprintf("compress=%v", compress), func(t *testing.T) {
 			e := serveNative(t, func(c *agentproto.ServerConfig) { c.Core, c.CompressCores = cores.ForAgent, compress })
 			agent := interop.StartAgent(t, e.msh, interop.AgentOptions{})
-			info := e.wait(t, "coreinfo", func(ev sessionEvent) bool {
-				msg, ok := ev.event.(agentproto.MessageEvent)
-				if !ok {
-					return false
+			// The core begins to run before the agent tells that it has it, but takes its time to find out about the system.
+			var stable agentproto.CoreEvent
+			var told bool
+			session := e.wait(t, "a stable core and its coreinfo", func(ev sessionEvent) bool {
+				switch ev := ev.event.(type) {
+				case agentproto.CoreEvent:
+					stable = ev
+				case agentproto.MessageEvent:
+					info, ok := ev.Message.(*agentproto.CoreInfo)
+					told = told || ok && strings.Contains(string(info.OSDesc), "Linux")
 				}
-				info, ok := msg.Message.(*agentproto.CoreInfo)
-				return ok && strings.Contains(string(info.OSDesc), "Linux")
-			})
-			session := info.session
-			stable := e.phase(t, agentproto.CoreStable)
+				return told && stable.Phase == agentproto.CoreStable
+			}).session
 			require.True(t, stable.HasCore)
 			require.Equal(t, want.Hash, stable.Hash)
 			require.Equal(t, agentproto.AgentLinux64, session.Info().AgentID)
@@ -177,11 +183,14 @@ func TestNativeAgentUpdate(t *testing.T) {
 				c.Binary = func(agentproto.AgentInfo) (*agentproto.AgentBinary, error) { return binary, nil }
 			})
 			agent := interop.StartAgent(t, e.msh, interop.AgentOptions{})
-			done := e.phase(t, agentproto.CoreUpdated)
-			require.Equal(t, binary.Size(), done.Sent)
+			done := e.wait(t, "update", func(ev sessionEvent) bool {
+				core, ok := ev.event.(agentproto.CoreEvent)
+				return ok && core.Phase == agentproto.CoreUpdated
+			})
+			require.Equal(t, binary.Size(), done.event.(agentproto.CoreEvent).Sent)
 			again := e.wait(t, "second login", func(ev sessionEvent) bool {
 				core, ok := ev.event.(agentproto.CoreEvent)
-				return ok && core.Phase == agentproto.CoreStable
+				return ok && core.Phase == agentproto.CoreStable && ev.session != done.session
 			})
 			require.True(t, again.session.Info().ShortForm)
 			installed, err := filepath.Glob(filepath.Join(agent.Dir(), "meshagent*"))

@@ -189,7 +189,7 @@ func benchPair(b *testing.B, sa, sb Stream, window uint32) (*Channel, func()) {
 		}, nil
 	}
 	ready := make(chan struct{})
-	s.Ready = func(*Conn) { close(ready) }
+	s.Ready, s.ForwardTime = func(*Conn) { close(ready) }, time.Minute // until the last port has come
 	server := run(b.Context(), NewServerConn(sa, s), ready)
 	device := run(b.Context(), NewDeviceConn(sb, d), nil)
 	<-ready

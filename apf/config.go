@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"time"
-
-	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // Side is one of the two ends of a connection.
@@ -55,8 +53,8 @@ func (t ConnType) String() string {
 type Login struct {
 	UUID         UUID
 	User         string
-	Method       string      // "password", "none", or "" from a device that skipped the login ([ServerConfig.AllowSkippedAuth])
-	Password     secret.Text // only while Authenticate runs
+	Method       string // "password", "none", or "" from a device that skipped the login ([ServerConfig.AllowSkippedAuth])
+	Password     Secret // only while Authenticate runs
 	ConnType     ConnType
 	Major, Minor uint32 // version of the protocol
 	Trigger      Trigger
@@ -146,7 +144,7 @@ type DeviceConfig struct {
 	UUID UUID
 	// User and Password are the login. A stock server wants the first 16 characters of the group's id as User.
 	User     string
-	Password secret.Text
+	Password Secret
 	// Method is "password" (the default) or "none".
 	Method string
 	// SkipAuth leaves the login out, for servers that know the device by its certificate.
@@ -158,8 +156,8 @@ type DeviceConfig struct {
 	// ConnType is what this end is; ConnCIRA is firmware.
 	ConnType ConnType
 	// MEIState is the state of the management engine, a JSON object that is sent before the login if ConnType is not
-	// ConnCIRA.
-	MEIState []byte
+	// ConnCIRA. It may hold the credentials of AMT, so it is not printed.
+	MEIState Secret
 	// Trigger is why the device connects. Default TriggerPeriodic.
 	Trigger Trigger
 	// Window is how many bytes of a channel may wait to be read. Default 32 KiB.

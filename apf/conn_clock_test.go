@@ -268,7 +268,7 @@ func TestControlAndUDP(t *testing.T) {
 		var datagram UDPSendTo
 		s, d := testServerConfig(), testDeviceConfig()
 		d.ConnType = ConnLMS
-		d.MEIState = b(`{"UUID":"x"}`)
+		d.MEIState = NewSecret(`{"UUID":"x"}`)
 		s.Control = func(_ *Conn, j JSONControl) { atServer = append(atServer, string(j.JSON())) }
 		d.Control = func(c *Conn, j JSONControl) {
 			atDevice = append(atDevice, j.Action())

@@ -150,7 +150,7 @@ func TestEcho(t *testing.T) {
 		"no login": func(s *ServerConfig, d *DeviceConfig) {
 			s.Authenticate, s.AllowSkippedAuth, d.SkipAuth = anybody, true, true
 		},
-		"LMS":            func(_ *ServerConfig, d *DeviceConfig) { d.ConnType, d.MEIState = ConnLMS, []byte(`{"UUID":"x"}`) },
+		"LMS":            func(_ *ServerConfig, d *DeviceConfig) { d.ConnType, d.MEIState = ConnLMS, NewSecret(`{"UUID":"x"}`) },
 		"dialing":        func(_ *ServerConfig, d *DeviceConfig) { d.Accept, d.Dial = nil, dial },
 		"few ports":      func(_ *ServerConfig, d *DeviceConfig) { d.Ports = []uint16{16992} },
 		"large messages": func(s *ServerConfig, d *DeviceConfig) { s.MaxFrame, d.MaxFrame = 1<<20, 1<<20 },

@@ -18,6 +18,7 @@ func Example() {
 	toServer, toDevice := net.Pipe()
 
 	// The device serves its port 16992 with a function.
+	forwarded := make(chan struct{})
 	uuid, _ := apf.ParseUUID("00112233-4455-6677-8899-aabbccddeeff")
 	device := apf.NewDeviceConn(toServer, &apf.DeviceConfig{
 		UUID: uuid, User: "AbCdEfGhIjKlMnOp", Password: secret.New("P@ssw0rd"),
@@ -25,6 +26,7 @@ func Example() {
 		Accept: func(_ context.Context, r *apf.OpenRequest) (func(net.Conn), error) {
 			return func(c net.Conn) { fmt.Fprintf(c, "hello from port %d", r.Port) }, nil
 		},
+		Ready: func(*apf.Conn) { close(forwarded) },
 	})
 	ended := make(chan error, 2)
 	go func() { ended <- device.Run(ctx) }()
@@ -42,7 +44,9 @@ func Example() {
 	})
 	go func() { ended <- server.Run(ctx) }()
 
+	// For the server a device is ready when no further port has come for a while, for the device when it has told all.
 	<-ready
+	<-forwarded
 	fmt.Println(server.Login().UUID, server.Ports())
 	c, err := server.Dial(ctx, "", 16992)
 	if err != nil {

@@ -1,11 +1,10 @@
 package apf
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 // DeviceSession is the order of messages at the device's end. It neither reads nor writes.
@@ -32,13 +31,13 @@ type request struct {
 type DeviceSessionConfig struct {
 	UUID     UUID
 	User     string
-	Password secret.Text
+	Password Secret
 	Method   string
 	SkipAuth bool
 	Ports    []uint16
 	Host     string
 	ConnType ConnType
-	MEIState []byte
+	MEIState Secret
 	Trigger  Trigger
 	// Coalesce asks for everything without waiting for answers.
 	Coalesce bool
@@ -67,11 +66,8 @@ func (s *DeviceSession) init(cfg DeviceSessionConfig, p *Parser) {
 func (s *DeviceSession) Start(add func(Message)) error {
 	if s.cfg.ConnType != ConnCIRA {
 		add(controlConnType(s.cfg.ConnType))
-		if s.cfg.MEIState != nil {
-			state, err := NewJSONControl(struct {
-				Action string  `json:"action"`
-				Value  rawJSON `json:"value"`
-			}{ActionMEIState, s.cfg.MEIState})
+		if text := s.cfg.MEIState.Reveal(); text != "" {
+			state, err := ControlValue(ActionMEIState, json.RawMessage(text))
 			if err != nil {
 				return err
 			}
@@ -88,12 +84,6 @@ func (s *DeviceSession) Start(add func(Message)) error {
 	s.proceed(add)
 	return nil
 }
-
-// rawJSON is JSON text that is embedded as it is.
-type rawJSON []byte
-
-// MarshalJSON returns the text.
-func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
 // proceed asks for all that can be asked for now.
 func (s *DeviceSession) proceed(add func(Message)) {

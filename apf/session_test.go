@@ -414,7 +414,7 @@ func TestDeviceSessionVariants(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Event{EventReady}, evs)
 
-	d = newDevice(DeviceSessionConfig{ConnType: ConnLMS, MEIState: b(`{"OsHostname":"pc1"}`)})
+	d = newDevice(DeviceSessionConfig{ConnType: ConnLMS, MEIState: NewSecret(`{"OsHostname":"pc1"}`)})
 	var first []byte
 	require.NoError(t, d.Start(func(m Message) { first = m.Append(first) }))
 	all := vectors(t)
@@ -426,7 +426,7 @@ func TestDeviceSessionVariants(t *testing.T) {
 	require.NoError(t, err, "stock servers send it to everybody who forwards port 5900")
 	require.Equal(t, EventOptions, evs[2])
 
-	require.Error(t, newDevice(DeviceSessionConfig{ConnType: ConnLMS, MEIState: b(`{`)}).Start(d.add))
+	require.Error(t, newDevice(DeviceSessionConfig{ConnType: ConnLMS, MEIState: NewSecret(`{`)}).Start(d.add))
 }
 
 func TestDeviceSessionRefuses(t *testing.T) {

@@ -70,11 +70,26 @@ func TestSecrets(t *testing.T) {
 		require.NotContains(t, out, "hunter2")
 		require.NotContains(t, out, "68756e74657232")
 	}
-	text, err := json.Marshal(state)
+	// Nor does a device's configuration, and where it is kept.
+	cfg := DeviceConfig{ConnType: ConnLMS, Password: NewSecret("hunter2"), MEIState: NewSecret(`{"OsAdmin":{"user":"u","pass":"hunter2"}}`)}
+	device := NewDeviceConn(nil, &cfg)
+	for _, v := range []any{cfg, &cfg, cfg.MEIState, device.dev, []any{cfg}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			out := fmt.Sprintf(verb, v)
+			require.NotContains(t, out, "hunter2")
+			require.NotContains(t, out, "68756e74657232")
+			require.NotContains(t, out, fmt.Sprint([]byte("hunter2"))[1:20])
+		}
+	}
+	text, err := json.Marshal(cfg.MEIState)
+	require.NoError(t, err)
+	require.Equal(t, `"[redacted]"`, string(text))
+	text, err = json.Marshal(state)
 	require.NoError(t, err)
 	require.NotContains(t, string(text), "hunter2")
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "control", state)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "control", state, "mei", cfg.MEIState, "password", cfg.Password)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", cfg)
 	require.Contains(t, log.String(), "meiState")
 	require.NotContains(t, log.String(), "hunter2")
 }

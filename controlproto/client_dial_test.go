@@ -86,9 +86,6 @@ func tlsServer(t *testing.T, status int) *httptest.Server {
 
 func TestDialPhases(t *testing.T) {
 	good, refusing := tlsServer(t, 0), tlsServer(t, http.StatusForbidden)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed.Close()
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	cert := good.Certificate()
@@ -103,7 +100,7 @@ func TestDialPhases(t *testing.T) {
 		phase ClientPhase // "" for success
 		want  error
 	}{
-		{"nobody there", "https://" + closed.Addr().String(), ClientConfig{}, PhaseDial, nil},
+		{"nobody there", "https://127.0.0.1:0", ClientConfig{}, PhaseDial, nil}, // where nobody can be
 		{"unknown authority", good.URL, ClientConfig{}, PhaseTLS, nil},
 		{"not TLS", strings.Replace(plain.URL, "http:", "https:", 1), ClientConfig{DangerouslySkipVerify: true}, PhaseTLS, nil},
 		{"refused", refusing.URL, ClientConfig{DangerouslySkipVerify: true}, PhaseUpgrade, nil},
@@ -119,6 +116,7 @@ func TestDialPhases(t *testing.T) {
 		{"bad URL", "ftp://x", ClientConfig{}, PhaseDial, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			test.cfg.DialTime, test.cfg.LoginTime = time.Hour, time.Hour // whatever else the machine does
 			c, err := Dial(t.Context(), test.url, creds, test.cfg)
 			if test.phase == "" {
 				require.NoError(t, err)
@@ -159,7 +157,9 @@ func TestDialProxy(t *testing.T) {
 	defer proxy.Close()
 	u, err := url.Parse(proxy.URL)
 	require.NoError(t, err)
-	c, err := Dial(t.Context(), good.URL, PasswordLogin{User: "admin"}, ClientConfig{DangerouslySkipVerify: true, Proxy: http.ProxyURL(u)})
+	c, err := Dial(t.Context(), good.URL, PasswordLogin{User: "admin"}, ClientConfig{
+		DangerouslySkipVerify: true, Proxy: http.ProxyURL(u), DialTime: time.Hour, LoginTime: time.Hour,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "CONNECT "+good.Listener.Addr().String(), <-asked)
 	require.NoError(t, c.Close())

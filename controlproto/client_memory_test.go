@@ -3,6 +3,7 @@
 package controlproto
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,10 +41,9 @@ func TestClientNodesMemory(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	defer func() { in.Close(); _ = cmd.Wait() }()
-	line := make([]byte, 256)
-	n, err := out.Read(line)
+	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	addr := strings.TrimSpace(string(line[:n]))
+	addr := strings.TrimSpace(line)
 
 	size := float64(len(text))
 	text = nil
@@ -63,7 +64,9 @@ func TestClientNodesMemory(t *testing.T) {
 // nodesPeak asks for the devices and returns by how many bytes the heap has grown meanwhile, at most.
 func nodesPeak(t *testing.T, addr string) float64 {
 	t.Helper()
-	c, err := Dial(t.Context(), addr, PasswordLogin{User: "admin"}, ClientConfig{DangerouslySkipVerify: true})
+	c, err := Dial(t.Context(), addr, PasswordLogin{User: "admin"}, ClientConfig{
+		DangerouslySkipVerify: true, DialTime: time.Hour, LoginTime: time.Hour, DefaultTimeout: time.Hour,
+	})
 	require.NoError(t, err)
 	defer c.Close()
 	runtime.GC()

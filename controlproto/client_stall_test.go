@@ -50,7 +50,9 @@ func stalledServer(t *testing.T) string {
 // With a server that stalls, in the middle of a message and with all buffers full, requests end with their context, and the
 // client when it is closed.
 func TestStalledServer(t *testing.T) {
-	c, err := Dial(t.Context(), stalledServer(t), PasswordLogin{User: "admin"}, ClientConfig{})
+	c, err := Dial(t.Context(), stalledServer(t), PasswordLogin{User: "admin"}, ClientConfig{
+		DialTime: time.Hour, LoginTime: time.Hour, WriteTime: time.Hour,
+	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -66,7 +68,5 @@ func TestStalledServer(t *testing.T) {
 	for range calls {
 		require.ErrorIs(t, <-errs, context.DeadlineExceeded)
 	}
-	begun := time.Now()
-	require.NoError(t, c.Close())
-	require.Less(t, time.Since(begun), 20*time.Second, "not only when the writer gives up")
+	require.NoError(t, c.Close()) // and not only when the writer gives up
 }

@@ -152,9 +152,9 @@ func TestStockServerMessages(t *testing.T) {
 	require.Empty(t, ask(s, &GetLoginTokens{Remove: []string{token.TokenUser}}).Tokens)
 
 	otp := ask(s, &OTPAuthRequest{})
+	require.False(t, ask(s, &OTPAuthSetup{Secret: otp.Secret, Token: NewSecret("abc")}).Success)
 	code, err := TOTPCode(otp.Secret, time.Now())
 	require.NoError(t, err)
-	require.False(t, ask(s, &OTPAuthSetup{Secret: otp.Secret, Token: NewSecret("abc")}).Success)
 	require.True(t, ask(s, &OTPAuthSetup{Secret: otp.Secret, Token: code}).Success)
 	codes := ask(s, &OTPAuthGetPasswords{SubAction: BackupCodesGenerate})
 	require.NotEmpty(t, codes.Passwords)

@@ -35,19 +35,17 @@ func (l *session) arriveAt(conn net.Conn) error {
 	l.peer.Addr = addrPort(conn.RemoteAddr())
 	raw := &rawConn{Conn: conn}
 	l.event(nil)
-	from := source(l.peer.Addr.Addr())
+	from := origin{addr: source(l.peer.Addr.Addr())}
 	if s.trusted(l.peer.Addr.Addr()) {
 		l.enter(PhaseProxy)
 		told, err := l.readProxyHeader(raw)
 		if err != nil {
 			return err
 		}
-		if from = source(l.peer.Addr.Addr()); !told {
-			from = netip.Prefix{}
-		}
+		from = origin{addr: source(l.peer.Addr.Addr()), hidden: !told}
 	}
 	var err error
-	if l.leave, err = s.admission.enter(from); err != nil {
+	if l.leave, err = s.admission.enter(from, l.close); err != nil {
 		return err
 	}
 	l.from = from

@@ -22,10 +22,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/meshcentral-go/sdk/apf"
 )
 
 // refuseAll is an Authenticate for tests of what comes before.
 func refuseAll(context.Context, *Login) (Identity, error) { return Identity{}, ErrRefused }
+
+// patience is how long the slowest machine may take for anything.
+const patience = 2 * time.Minute
 
 // startServer serves on loopback until the test ends, and returns the events.
 func startServer(t *testing.T, cfg Config) (s *Server, addr string, events <-chan Event) {
@@ -34,6 +39,13 @@ func startServer(t *testing.T, cfg Config) (s *Server, addr string, events <-cha
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = refuseAll
 	}
+	// A loaded machine may take a while between two ports of a device, which is online with what there is by then. All
+	// devices of these tests have the port that is the last one. Nor is anything else of them late.
+	if cfg.APF == nil {
+		cfg.APF = &apf.ServerConfig{ForwardTime: patience, OpenTimeout: patience}
+	}
+	def(&cfg.Limits.LoginTime, patience)
+	def(&cfg.Limits.HTTPTime, patience)
 	trace := Trace{}
 	if cfg.Trace != nil {
 		trace = *cfg.Trace

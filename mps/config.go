@@ -33,8 +33,8 @@ type Config struct {
 	TLSConfig *tls.Config
 
 	// TrustedProxies are the addresses of proxies that may say, in a header of the PROXY protocol of version 1 or 2 before
-	// all else, where a connection comes from. A connection of theirs without such a header counts as their own. The headers
-	// of HTTP count from there, too.
+	// all else, where a connection comes from. The headers of HTTP count from there, too. Without either it is not known who
+	// connects, and less can be bounded: see Limits.
 	TrustedProxies []netip.Prefix
 
 	// Authenticate decides who may log in, and as which device. The connection waits for it, LoginTime at most. Its error
@@ -75,17 +75,27 @@ type Trace struct {
 }
 
 // Limits bound what a peer can make a server hold, and how often it may come. Zero fields have the defaults that are named.
-// A source is an address, or one /64 for IPv6; those of trusted proxies do not count. Mind that a whole office may share an
-// address.
+// A source is an address, or one /64 for IPv6. Mind that a whole office may share an address.
+//
+// A trusted proxy that does not tell where a connection comes from is no source, as all devices may be behind it. What is
+// bounded there is said with each limit; it is less than with addresses, so have proxies send them.
 type Limits struct {
 	// LoginTime is how long a connection has from its being accepted to its login. Default 30 s.
 	LoginTime time.Duration
-	// Pending is how many connections may be on the way to a login at once, half of them from one source. Default 1024.
+	// Pending is how many connections may be on the way to a login at once, half of them from one source. Half of them may
+	// come by a proxy that tells no addresses; there the one that has waited longest gives way to the next, so that who
+	// connects and does not log in keeps nobody out. Default 1024.
 	Pending int
-	// Connections bounds the connections of one source. Default 600 a minute.
+	// Connections bounds the connections of one source, not those of a proxy that tells no addresses. Default 600 a minute.
 	Connections Rate
-	// FailedLogins bounds the logins of one source that fail. Default 30 a minute.
+	// FailedLogins bounds the logins of one source that fail; of those by a proxy that tells no addresses the logins of each
+	// device, by the UUID that it claims, together with those under way. Who claims one UUID after the other is not bounded
+	// there, as that could only be at the expense of the fleet. Default 30 a minute.
 	FailedLogins Rate
+	// Replaced bounds how often the connection of a device, of one kind, is replaced by a newer one while it is there still. Over
+	// it the newer one is closed, with a [DuplicateError]: machines that share a UUID, as some manufacturers ship them, would
+	// end each other's connections for ever. Default 10 an hour.
+	Replaced Rate
 	// Devices is how many connections may be logged in. Default none.
 	Devices int
 	// HTTPTime is how long an HTTP request may take to come. Default 5 s.
@@ -100,6 +110,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	def(&l.Pending, 1024)
 	def(&l.Connections, Rate{Events: 600, Window: time.Minute})
 	def(&l.FailedLogins, Rate{Events: 30, Window: time.Minute})
+	def(&l.Replaced, Rate{Events: 10, Window: time.Hour})
 	def(&l.HTTPTime, 5*time.Second)
 	return l, nil
 }

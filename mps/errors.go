@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+
+	"github.com/meshcentral-go/sdk/nodeid"
 )
 
 // Why a connection is not taken, or has ended. Errors of package apf are below [Error], too.
@@ -42,6 +45,31 @@ func (e *Error) Error() string { return fmt.Sprintf("mps: %v: %v", e.Phase, e.Er
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// DuplicateError is the end of a connection whose device has one already, and had it replaced too often. Most likely two
+// machines say that they are the same: the one at Online stays connected, and the one at Refused was told that there
+// are too many connections. It wraps ErrBusy.
+type DuplicateError struct {
+	Device          nodeid.NodeKey
+	UUID            nodeid.UUID
+	Kind            Kind
+	Online, Refused netip.AddrPort
+	Limit           Rate
+}
+
+// Error names both addresses.
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("%v: %v is connected from %v, and the connection from %v would replace that: over %d times in %v, as if two machines had the UUID %v",
+		ErrBusy, e.Kind, e.Online, e.Refused, e.Limit.Events, e.Limit.Window, e.UUID)
+}
+
+// Unwrap returns ErrBusy.
+func (e *DuplicateError) Unwrap() error { return ErrBusy }
+
+// replacedBy is the end of a connection in whose place another one is.
+func replacedBy(c *Connection) error {
+	return fmt.Errorf("%w, which comes from %v", ErrReplaced, c.Peer().Addr)
+}
 
 func wrap(err error, format string, args ...any) error {
 	return fmt.Errorf("%w "+format, append([]any{err}, args...)...)

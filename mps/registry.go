@@ -63,9 +63,9 @@ func (r *Registry) nextGeneration() uint64 {
 	return r.generation
 }
 
-// add puts a connection in the place of an older one, which it returns, and reports whether it did: one that is newer
-// stays, also if it logged in later but had its ports sooner.
-func (r *Registry) add(c *Connection) (old *Connection, added bool) {
+// add puts a connection in the place of an older one, which it returns, unless may says why not. One that is newer stays, also if
+// it logged in later but had its ports sooner.
+func (r *Registry) add(c *Connection, may func(old, c *Connection) error) (old *Connection, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.devices == nil {
@@ -77,11 +77,16 @@ func (r *Registry) add(c *Connection) (old *Connection, added bool) {
 		r.devices[c.Device()] = d
 	}
 	old = d[c.kind]
-	if old != nil && old.generation > c.generation {
-		return nil, false
+	if old != nil {
+		if old.generation > c.generation {
+			return nil, replacedBy(old)
+		}
+		if err := may(old, c); err != nil {
+			return nil, err
+		}
 	}
 	d[c.kind] = c
-	return old, true
+	return old, nil
 }
 
 // remove takes a connection out, unless another has its place.

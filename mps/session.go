@@ -5,7 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/netip"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -31,8 +31,8 @@ type session struct {
 // arrival is what is known of a session until it has logged in.
 type arrival struct {
 	deadline    time.Time
-	from        netip.Prefix // what it counts for
-	leave       func()       // leaves the admission
+	from        origin // what it counts for
+	leave       func() // leaves the admission
 	certificate *x509.Certificate
 	uuid        nodeid.UUID
 	refusal     error // of Authenticate
@@ -77,7 +77,7 @@ func (l *session) close(reason error) {
 	}
 	why := apf.DisconnectByApplication
 	switch {
-	case errors.Is(reason, ErrReplaced):
+	case errors.Is(reason, ErrReplaced), errors.Is(reason, ErrBusy):
 		why = apf.DisconnectTooManyConnections
 	case errors.Is(reason, ErrLoginTime):
 		why = apf.DisconnectTimedOut
@@ -167,12 +167,12 @@ func (l *session) connected() *Connection {
 // was.
 func (l *session) authenticate(ctx context.Context, a *apf.Login) error {
 	l.uuid = nodeid.UUID(a.UUID)
-	err := l.server.admission.mayTry(l.from)
+	tried, err := l.server.admission.try(l.from, l.uuid)
 	if err == nil {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			err = l.ask(ctx, a)
+			err = l.ask(ctx, a, tried)
 		}()
 		<-done
 	}
@@ -180,7 +180,7 @@ func (l *session) authenticate(ctx context.Context, a *apf.Login) error {
 	return err
 }
 
-func (l *session) ask(ctx context.Context, a *apf.Login) error {
+func (l *session) ask(ctx context.Context, a *apf.Login, tried func(failed bool)) error {
 	s := l.server
 	id, err := s.cfg.Authenticate(ctx, &Login{
 		Peer: *l.peer, Kind: a.ConnType, UUID: l.uuid, Method: a.Method, User: a.User, Password: a.Password, Certificate: l.certificate,
@@ -188,10 +188,8 @@ func (l *session) ask(ctx context.Context, a *apf.Login) error {
 	if err == nil && id.Device.ID.IsZero() {
 		err = errors.New("mps: Authenticate returned no device")
 	}
+	tried(err != nil && ctx.Err() == nil)
 	if err != nil {
-		if ctx.Err() == nil {
-			s.admission.loginFailed(l.from)
-		}
 		if !errors.Is(err, ErrRefused) {
 			err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
@@ -216,13 +214,13 @@ func (l *session) ask(ctx context.Context, a *apf.Login) error {
 // ready puts the device online.
 func (l *session) ready() {
 	s, c := l.server, l.connected()
-	old, added := s.registry.add(c)
-	if !added {
-		l.close(ErrReplaced)
+	old, err := s.registry.add(c, s.admission.mayReplace)
+	if err != nil {
+		l.close(err)
 		return
 	}
 	if old != nil {
-		old.Close(ErrReplaced)
+		old.Close(replacedBy(c))
 	}
 	l.mu.Lock()
 	l.arrival = nil
@@ -255,7 +253,11 @@ func (l *session) ended(err error) {
 	s.deviceGone()
 	err = l.reasonFor(err)
 	l.event(err)
-	s.log.Info("AMT device gone", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "reason", err)
+	level := slog.LevelInfo
+	if errors.Is(err, ErrBusy) && s.admission.logged.Allow(source(c.Peer().Addr.Addr()), time.Now()) {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "AMT device gone", "device", c.Device(), "kind", c.Kind(), "peer", c.Peer(), "uuid", c.UUID(), "reason", err)
 }
 
 // reasonFor adds the phase to the reason of an end, which is this side's if that had one.

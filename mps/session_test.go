@@ -50,6 +50,7 @@ func echo(context.Context, *apf.OpenRequest) (func(net.Conn), error) {
 func deviceConfig(change ...func(*apf.DeviceConfig)) *apf.DeviceConfig {
 	cfg := &apf.DeviceConfig{
 		UUID: testUUID, User: "AbCdEfXhIjKlMnXp", Password: NewSecret(testPassword), Ports: []uint16{16993, 16992, 5900}, Accept: echo,
+		LoginTime: patience,
 	}
 	for _, f := range change {
 		f(cfg)
@@ -219,11 +220,16 @@ func TestOlderDoesNotReplace(t *testing.T) {
 		return &Connection{identity: Identity{Device: keyOf(testUUID)}, generation: r.nextGeneration()}
 	}
 	c1, c2 := c(), c()
-	if old, added := r.add(c2); old != nil || !added {
-		t.Fatal("the first one is not in")
+	c2.peer = &Peer{}
+	may := func(old, c *Connection) error {
+		t.Errorf("%d may replace %d?", c.Generation(), old.Generation())
+		return nil
 	}
-	if _, added := r.add(c1); added {
-		t.Error("one that logged in before takes the place of a newer one")
+	if old, err := r.add(c2, may); old != nil || err != nil {
+		t.Fatalf("the first one is not in: %v", err)
+	}
+	if _, err := r.add(c1, may); !errors.Is(err, ErrReplaced) {
+		t.Errorf("one that logged in before takes the place of a newer one: %v", err)
 	}
 	r.remove(c1)
 	if r.Len() != 1 {
@@ -247,7 +253,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	start := func(k Kind, ports ...uint16) *testDevice {
-		d := startDevice(t, dialTCP(t, addr), named(k, ports...))
+		d := startDevice(t, dialTCP(t, addr), named(k, append(ports, 5900)...)) // the last one
 		if c := online(t, events); c.Kind() != k {
 			t.Fatalf("%v is %v", k, c.Kind())
 		}
@@ -436,7 +442,7 @@ func TestOverWebSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	startDevice(t, apf.NewWebSocketStream(ws), func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = LMS, []byte(`{"OsHostname":"pc1"}`)
+		cfg.ConnType, cfg.MEIState = LMS, NewSecret(`{"OsHostname":"pc1"}`)
 	})
 	c := online(t, events)
 	if p := c.Peer(); !p.WebSocket || p.Addr.Addr().String() != "192.0.2.9" || !p.Proxy.IsValid() || c.Kind() != LMS {
@@ -464,7 +470,7 @@ func TestControlMessages(t *testing.T) {
 		got <- m
 	}}})
 	startDevice(t, dialTCP(t, addr), func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = LMS, []byte(`{"OsHostname":"pc1"}`)
+		cfg.ConnType, cfg.MEIState = LMS, NewSecret(`{"OsHostname":"pc1"}`)
 	})
 	online(t, events)
 	if m := <-got; m.Action() != "meiState" || string(m.Value()) != `{"OsHostname":"pc1"}` {

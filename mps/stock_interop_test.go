@@ -83,6 +83,7 @@ func newStockClientRig(t *testing.T) *stockClientRig {
 	r := &stockClientRig{control: make(chan apf.JSONControl, 16)}
 	r.server, _, r.events = startServer(t, Config{
 		Authenticate: byPassword, Trace: &Trace{Control: func(_ *Connection, m apf.JSONControl) { r.control <- m }},
+		APF: &apf.ServerConfig{OpenTimeout: patience}, // the client has no last port, at which it would be online at once
 	})
 	web := httptest.NewTLSServer(r.server.Handler())
 	t.Cleanup(web.Close)
@@ -120,7 +121,7 @@ func newStockClientRig(t *testing.T) *stockClientRig {
 func (r *stockClientRig) echo(t *testing.T, size int) {
 	t.Helper()
 	var c *Connection
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for c == nil {
 		select {
 		case e := <-r.events:
@@ -134,8 +135,18 @@ func (r *stockClientRig) echo(t *testing.T, size int) {
 			t.Fatal("the stock client did not come online")
 		}
 	}
-	if c.Kind() != LMS || !c.Forwards(16992) || !c.Forwards(16993) || c.UUID().String() != "00112233-4455-6677-8899-aabbccddeeff" {
-		t.Errorf("%v, ports %v, %v", c.Kind(), c.Ports(), c.UUID())
+	for !c.Forwards(16992) || !c.Forwards(16993) { // it is online with what has come in time
+		select {
+		case e := <-r.events:
+			if e.Err != nil {
+				t.Fatal(e.Err)
+			}
+		case <-deadline:
+			t.Fatalf("the stock client has forwarded %v", c.Ports())
+		}
+	}
+	if c.Kind() != LMS || c.UUID().String() != "00112233-4455-6677-8899-aabbccddeeff" {
+		t.Errorf("%v, %v", c.Kind(), c.UUID())
 	}
 	if m := <-r.control; m.Action() != "meiState" || string(m.Value()) != `{"OsHostname":"pc1"}` {
 		t.Errorf("control message %s", m.JSON())

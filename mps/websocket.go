@@ -48,11 +48,10 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		l.peer.TLSVersion, l.peer.Cipher = r.TLS.Version, r.TLS.CipherSuite
 	}
 	l.event(nil)
-	if addr := l.peer.Addr.Addr(); !s.trusted(addr) {
-		l.from = source(addr)
-	}
+	addr := l.peer.Addr.Addr()
+	l.from = origin{addr: source(addr), hidden: s.trusted(addr)}
 	var err error
-	if l.leave, err = s.admission.enter(l.from); err != nil {
+	if l.leave, err = s.admission.enter(l.from, l.close); err != nil {
 		w.Header().Set("Retry-After", "10")
 		refuse(err, http.StatusTooManyRequests, "too many connections")
 		return

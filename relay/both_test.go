@@ -15,10 +15,15 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
 // world is a relay, a device and an operator in one process.
@@ -28,7 +33,8 @@ type world struct {
 	request  Request // what the server adds to each request
 	refuse   error
 	sessions chan string
-	got      chan error // how each tunnel of the device ended
+	got      chan error  // how each tunnel of the device ended
+	noPort   atomic.Bool // ports that the device connects to are closed
 	wg       sync.WaitGroup
 }
 
@@ -45,6 +51,9 @@ func newWorld(t testing.TB, cfg Config) *world {
 		Server: server, Handlers: make(map[Protocol]Handler),
 		OnSessions: func(kind string, counts map[string]int) { w.sessions <- fmt.Sprint(kind, counts) },
 		DialTCP: func(ctx context.Context, _ *Request, address string) (net.Conn, error) {
+			if w.noPort.Load() {
+				return nil, syscall.ECONNREFUSED
+			}
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		},
 		DialUDP: func(ctx context.Context, _ *Request, address string) (net.Conn, error) {
@@ -78,7 +87,7 @@ func (w *world) RequestTunnel(_ context.Context, a AskTunnel) error {
 func (w *world) RelayURL() (URL, error) { return NewURL(strings.TrimSuffix(w.url, "?")), nil }
 
 func (w *world) options(p Protocol) Options {
-	return Options{Protocol: p, Net: NetOptions{TLS: insecureTLS()}}
+	return Options{Protocol: p, Wait: patience, Net: NetOptions{TLS: insecureTLS()}}
 }
 
 func TestOpenAndDispatch(t *testing.T) {
@@ -163,14 +172,42 @@ func TestOpenFails(t *testing.T) {
 	require.Equal(t, "connect", oe.Op)
 	require.ErrorIs(t, oe, io.ErrNoProgress)
 	<-w.got
-	// A device that does not come: the certificate is another one.
+	// A device that does not come: the certificate is another one. The relay says so, long before the operator gives up.
 	w.request.ServerTLSHash = strings.Repeat("00", 48)
-	o = w.options(ProtocolFiles)
-	o.Wait = 300 * time.Millisecond
-	oe = open(o)
+	oe = open(w.options(ProtocolFiles))
 	require.Equal(t, "wait for the device", oe.Op)
 	require.ErrorIs(t, oe, ErrNoDevice)
 	require.ErrorIs(t, <-w.got, ErrCertificate)
+}
+
+// askedInVain is a session whose device never comes.
+type askedInVain struct{}
+
+func (askedInVain) TunnelCookies(context.Context, AskTunnel) (operator, device Secret, err error) {
+	return NewSecret("a"), NewSecret("b"), nil
+}
+
+func (askedInVain) RequestTunnel(context.Context, AskTunnel) error { return nil }
+
+func (askedInVain) RelayURL() (URL, error) { return NewURL("wss://h/meshrelay.ashx"), nil }
+
+// An operator whom the relay tells nothing gives up by itself.
+func TestOpenGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for wait, want := range map[time.Duration]time.Duration{0: 20 * time.Second, time.Minute: time.Minute} {
+			far, near := msgconn.Pipe()
+			start := time.Now()
+			_, err := Open(t.Context(), askedInVain{}, testNode, Options{
+				Wait: wait, Dial: func(context.Context, URL) (Conn, error) { return near, nil },
+			})
+			require.Equal(t, want, time.Since(start))
+			var oe *OpenError
+			require.ErrorAs(t, err, &oe)
+			require.Equal(t, "wait for the device", oe.Op)
+			require.ErrorIs(t, oe, ErrNoDevice)
+			require.Equal(t, msgconn.CloseNormal, recvClose(t, far).Code)
+		}
+	})
 }
 
 func TestRights(t *testing.T) {
@@ -245,10 +282,8 @@ func TestForwardTCP(t *testing.T) {
 	require.Equal(t, "tcpmap[user//ann:1]", <-w.sessions)
 
 	// A port where nobody listens ends the stream.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
+	w.noPort.Store(true)
+	const port = "22"
 	begun := time.Now()
 	conn, err := DialTCP(t.Context(), w, testNode, port, w.options(0))
 	if err == nil { // the operator was there before the device knew

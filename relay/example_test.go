@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -142,10 +143,9 @@ func ExampleDialer() {
 		return
 	}
 	defer resp.Body.Close()
-	b := make([]byte, 100)
-	n, _ := resp.Body.Read(b)
-	fmt.Println(resp.Status, string(b[:n]))
-	// Output: 200 OK the device's page
+	b, err := io.ReadAll(resp.Body)
+	fmt.Println(resp.Status, string(b), err)
+	// Output: 200 OK the device's page <nil>
 }
 
 func ExampleParseControl() {

@@ -55,7 +55,7 @@ func rawPair(t *testing.T, s *testServer) (ends [2]net.Conn, brs [2]*bufio.Reade
 		conn, err := net.Dial("tcp", s.addr)
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
-		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 		ends[i], brs[i] = conn, bufio.NewReader(conn)
 		rawUpgrade(t, conn, brs[i], s.addr, fmt.Sprintf("id=%s&nodeid=%s&%s=%s", id, testNode, role, testUser))
 	}
@@ -87,8 +87,11 @@ func TestOneFrame(t *testing.T) {
 	}
 	b = msgconn.AppendFrame(b, uint8(Binary), &testMask, make([]byte, 300_000)) // more than all buffers
 	b = msgconn.AppendFrame(b, uint8(Binary), &testMask, nil)
-	_, err := ends[0].Write(b)
-	require.NoError(t, err)
+	written := make(chan error, 1)
+	go func() { // it is more than the network has to hold while nobody reads
+		_, err := ends[0].Write(b)
+		written <- err
+	}()
 	h, p := rawFrame(t, brs[1])
 	require.Equal(t, msgconn.FrameHeader{Final: true, Opcode: uint8(Text), Length: uint64(len(whole))}, h)
 	require.Equal(t, whole, string(p))
@@ -100,8 +103,9 @@ func TestOneFrame(t *testing.T) {
 	require.Equal(t, msgconn.FrameHeader{Final: true, Opcode: msgconn.OpPong, Length: 13}, h)
 	require.Equal(t, "are you there", string(p))
 
+	require.NoError(t, <-written)
 	// An end that breaks the rules is told, the other one only that it is over.
-	_, err = ends[0].Write(fragment(nil, msgconn.OpContinuation, true, "x"))
+	_, err := ends[0].Write(fragment(nil, msgconn.OpContinuation, true, "x"))
 	require.NoError(t, err)
 	h, p = rawFrame(t, brs[0])
 	require.Equal(t, uint8(msgconn.OpClose), h.Opcode)

@@ -181,7 +181,8 @@ func (r *Relay) refused(e End, err error) {
 	r.log.Warn("tunnel end refused", "addr", e.Addr, "role", e.Role, "user", e.User, "node", e.Node, "reason", err)
 }
 
-// dismiss closes the connection of an end that is in no tunnel. It does not wait.
+// dismiss closes the connection of an end that is in no tunnel. It does not wait. The time for saying why does not begin with
+// that for listening on: on a busy machine the words would not get out.
 func (r *Relay) dismiss(nc net.Conn, err error) {
 	var b []byte
 	var refusal *Refusal
@@ -194,10 +195,14 @@ func (r *Relay) dismiss(nc net.Conn, err error) {
 	b = msgconn.AppendCloseFrame(b, code, reason)
 	r.wg.Go(func() {
 		defer nc.Close()
+		nc.SetWriteDeadline(time.Now().Add(r.cfg.FlushTime))
 		stop := context.AfterFunc(r.ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 		defer stop()
-		nc.SetDeadline(time.Now().Add(lingerTime))
-		if _, err := nc.Write(b); err == nil {
+		if _, err := nc.Write(b); err != nil {
+			return
+		}
+		nc.SetReadDeadline(time.Now().Add(lingerTime))
+		if r.ctx.Err() == nil { // or the deadline may be later again than the one that Close has set
 			io.Copy(io.Discard, io.LimitReader(nc, lingerBytes))
 		}
 	})

@@ -3,17 +3,21 @@
 package relay
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -46,11 +50,19 @@ type testServer struct {
 	stats chan Stats
 }
 
+// patience is more than anything takes on a busy machine. What hangs ends with it.
+const patience = 2 * time.Minute
+
 func newTestServer(t testing.TB, cfg Config, secure bool) *testServer {
 	t.Helper()
 	s := &testServer{ended: make(chan error, 1000), stats: make(chan Stats, 1000)}
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = testAuth
+	}
+	for _, limit := range []*time.Duration{&cfg.Limits.Wait, &cfg.Limits.RequestAge, &cfg.FlushTime} {
+		if *limit == 0 {
+			*limit = patience // no test but one that sets it runs into a limit
+		}
 	}
 	if cfg.Trace == nil {
 		cfg.Trace = &Trace{Ended: func(st Stats, err error) { s.stats <- st; s.ended <- err }}
@@ -99,7 +111,7 @@ func (s *testServer) pair(t testing.TB, p Protocol) (operator, agent *msgconn.We
 
 func recv(t testing.TB, c Conn) (Type, []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	typ, b, err := c.ReadMessage(ctx)
 	require.NoError(t, err)
@@ -108,7 +120,7 @@ func recv(t testing.TB, c Conn) (Type, []byte) {
 
 func recvClose(t testing.TB, c Conn) *msgconn.CloseError {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		_, _, err := c.ReadMessage(ctx)
@@ -204,6 +216,19 @@ func TestRefused(t *testing.T) {
 	require.Equal(t, "still here", string(b))
 }
 
+// bareEnd is an end of the tunnel x without a network. It has arrived when the function returns.
+func bareEnd(t *testing.T, r *Relay, role Role) (net.Conn, *bufio.Reader) {
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close() })
+	require.True(t, r.enter())
+	go func() {
+		defer r.wg.Done()
+		r.arrive(theirs, End{ID: "x", Role: role, User: testUser, Node: testNode, Bound: true})
+	}()
+	synctest.Wait()
+	return ours, bufio.NewReader(ours)
+}
+
 func TestWaitsInVain(t *testing.T) {
 	unmet := make(chan error, 1)
 	s := newTestServer(t, Config{Limits: Limits{Wait: 20 * time.Millisecond}, Trace: &Trace{Unmet: func(_ End, err error) { unmet <- err }}}, false)
@@ -213,15 +238,37 @@ func TestWaitsInVain(t *testing.T) {
 }
 
 func TestIdleAndPing(t *testing.T) {
-	s := newTestServer(t, Config{Limits: Limits{Idle: 50 * time.Millisecond}, PingInterval: 10 * time.Millisecond}, false)
-	operator, agent := s.pair(t, ProtocolDesktop)
-	for _, c := range []Conn{operator, agent} {
-		typ, b := recv(t, c)
-		require.Equal(t, Text, typ)
-		require.Equal(t, `{"ctrlChannel":"102938","type":"ping"}`, string(b))
-		require.Equal(t, "idle", recvClose(t, c).Reason, "pings of the server are no activity")
-	}
-	require.ErrorIs(t, <-s.ended, ErrIdle)
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 1)
+		r, err := New(Config{
+			Authenticate: testAuth, Limits: Limits{Idle: 55 * time.Second}, PingInterval: 10 * time.Second,
+			Trace: &Trace{Ended: func(_ Stats, err error) { ended <- err }},
+		})
+		require.NoError(t, err)
+		defer r.Close()
+		start := time.Now()
+		_, device := bareEnd(t, r, RoleAgent)
+		_, operator := bareEnd(t, r, RoleOperator)
+		for _, end := range []*bufio.Reader{operator, device} { // the second end hears first that they have met
+			_, b := rawFrame(t, end)
+			require.Equal(t, "c", string(b))
+		}
+		for i := range 5 {
+			for _, end := range []*bufio.Reader{device, operator} {
+				h, b := rawFrame(t, end)
+				require.Equal(t, uint8(Text), h.Opcode)
+				require.Equal(t, `{"ctrlChannel":"102938","type":"ping"}`, string(b))
+			}
+			require.Equal(t, time.Duration(i+1)*10*time.Second, time.Since(start))
+		}
+		for _, end := range []*bufio.Reader{device, operator} {
+			h, b := rawFrame(t, end)
+			require.Equal(t, uint8(msgconn.OpClose), h.Opcode)
+			require.Equal(t, "idle", msgconn.ParseClosePayload(b).Reason, "pings of the server are no activity")
+		}
+		require.Equal(t, 55*time.Second, time.Since(start))
+		require.ErrorIs(t, <-ended, ErrIdle)
+	})
 }
 
 // recording is a Recorder of a test.
@@ -276,25 +323,77 @@ func TestRecordingRefused(t *testing.T) {
 	require.ErrorIs(t, <-s.ended, ErrRecording)
 }
 
-// A reader that stops is waited for: the sender stops too, after little.
+// smallBuffers makes the connections that a relay takes, and those of its clients, hold little in the kernel.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = limitBuffers(c)
+	}
+	return c, err
+}
+
+func limitBuffers(c net.Conn) error {
+	tcp := c.(*net.TCPConn)
+	return errors.Join(tcp.SetReadBuffer(64<<10), tcp.SetWriteBuffer(64<<10))
+}
+
+// A reader that stops is waited for: the sender stops too, after little, and nothing is lost.
 func TestBackPressure(t *testing.T) {
 	s := newTestServer(t, Config{}, false)
-	operator, agent := s.pair(t, ProtocolDesktop)
-	p := make([]byte, 64<<10)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	sent := 0
-	for {
-		if err := agent.WriteMessage(ctx, Binary, p); err != nil {
-			break
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	h := httptest.NewUnstartedServer(s.Relay)
+	h.Listener.Close()
+	h.Listener = smallBuffers{l}
+	h.Start()
+	defer h.Close()
+	dial := func(query string) *msgconn.WebSocket {
+		c, err := msgconn.Dial(t.Context(), "ws://"+l.Addr().String()+"/meshrelay.ashx?bound=1&id=x&nodeid="+testNode+query, msgconn.DialOptions{
+			NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr)
+				if err == nil {
+					err = limitBuffers(c)
+				}
+				return c, err
+			}, ReadLimit: 1 << 20,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close(0, "") })
+		return c
+	}
+	operator, agent := dial("&auth="+testUser), dial("&rauth="+testUser)
+	const messages, size = 200, 64 << 10
+	var sent atomic.Int64
+	failed := make(chan error, 1)
+	go func() {
+		p := make([]byte, size)
+		for i := range messages {
+			p[0] = byte(i)
+			if err := agent.WriteMessage(t.Context(), Binary, p); err != nil {
+				failed <- err
+				return
+			}
+			sent.Add(1)
 		}
-		sent++
+		failed <- nil
+	}()
+	// Until the sender has for a while not got rid of anything. If that is because the machine is busy, less was sent.
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for before := int64(-1); before != sent.Load(); <-tick.C {
+		before = sent.Load()
 	}
-	require.Less(t, sent, 400, "the kernel's buffers and a few messages")
-	for range sent {
+	require.Less(t, sent.Load(), int64(messages/2), "the kernel's buffers and a few messages")
+	_, b := recv(t, operator)
+	require.Equal(t, "c", string(b))
+	for i := range messages {
 		_, b := recv(t, operator)
-		require.Len(t, b, len(p))
+		require.Len(t, b, size)
+		require.Equal(t, byte(i), b[0])
 	}
+	require.NoError(t, <-failed)
 }
 
 func TestShutdown(t *testing.T) {

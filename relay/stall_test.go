@@ -5,7 +5,6 @@ package relay
 import (
 	"bufio"
 	"io"
-	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,12 +22,8 @@ func TestStalledViewerMinute(t *testing.T) {
 		r, err := New(Config{Authenticate: testAuth})
 		require.NoError(t, err)
 		defer r.Close()
-		viewer, v := net.Pipe()
-		device, d := net.Pipe()
-		defer viewer.Close()
-		r.arrive(v, End{ID: "x", Role: RoleOperator, User: testUser, Node: testNode, Bound: true})
-		go r.arrive(d, End{ID: "x", Role: RoleAgent, User: testUser, Node: testNode, Bound: true})
-		in, out := bufio.NewReader(viewer), bufio.NewReader(device)
+		_, in := bareEnd(t, r, RoleOperator)
+		device, out := bareEnd(t, r, RoleAgent)
 		for _, end := range []*bufio.Reader{out, in} {
 			hello := make([]byte, 3)
 			_, err := io.ReadFull(end, hello)

@@ -64,6 +64,9 @@ func TestStockAgentOurRelay(t *testing.T) {
 			}
 			return e, nil
 		},
+		// The stock agent takes its time on a busy machine.
+		Limits:       relay.Limits{Wait: time.Minute, RequestAge: time.Minute},
+		FlushTime:    time.Minute,
 		PingInterval: 50 * time.Millisecond,
 		Trace:        &relay.Trace{Ended: func(s relay.Stats, _ error) { ended <- s }},
 	})
@@ -72,8 +75,8 @@ func TestStockAgentOurRelay(t *testing.T) {
 	h := httptest.NewTLSServer(ours)
 	defer h.Close()
 	r := &ourRelay{stockRequester{t, s, control}, ours, "wss://" + h.Listener.Addr().String() + "/meshrelay.ashx"}
-	options := relay.Options{Net: relay.NetOptions{TLS: &tls.Config{InsecureSkipVerify: true}}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	options := relay.Options{Wait: time.Minute, Net: relay.NetOptions{TLS: &tls.Config{InsecureSkipVerify: true}}}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 
 	// A terminal.

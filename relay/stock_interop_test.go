@@ -73,10 +73,11 @@ func TestStockServerAndAgent(t *testing.T) {
 	require.NotEmpty(t, control.Console(t, device.ID, "info"), "the core runs")
 	var events []relay.Event
 	options := relay.Options{
+		Wait:    time.Minute,
 		Net:     relay.NetOptions{TLS: s.TLSConfig(t)},
 		OnEvent: func(e relay.Event) { events = append(events, e) },
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 
 	t.Run("files", func(t *testing.T) {
@@ -124,12 +125,11 @@ func TestStockServerAndAgent(t *testing.T) {
 		}
 		transport.CloseIdleConnections()
 
-		// A port where nobody listens: the tunnel comes up, and ends.
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		// A port where nobody listens, nor can: a connection has it. The tunnel comes up, and ends.
+		holder, err := net.Dial("tcp", web.Listener.Addr().String())
 		require.NoError(t, err)
-		address := l.Addr().String()
-		l.Close()
-		conn, err := relay.DialTCP(ctx, r, device.ID, address, options)
+		defer holder.Close()
+		conn, err := relay.DialTCP(ctx, r, device.ID, holder.LocalAddr().String(), options)
 		require.NoError(t, err)
 		defer conn.Close()
 		_, err = conn.Read(make([]byte, 10))
@@ -159,7 +159,7 @@ func TestStockServerAndAgent(t *testing.T) {
 			_, err = conn.WriteTo(p, nil)
 			require.NoError(t, err)
 			b := make([]byte, 65536)
-			require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
 			n, _, err := conn.ReadFrom(b)
 			require.NoError(t, err)
 			require.Equal(t, size, n)

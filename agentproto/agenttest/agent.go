@@ -20,6 +20,7 @@ type Agent struct {
 	// CoreInfo is reported after every login. Nil reports nothing.
 	CoreInfo *agentproto.CoreInfo
 
+	server *Server // whose NewAgent made it, if any
 	cfg    agentproto.ClientConfig
 	client *agentproto.Client
 	inbox  inbox
@@ -30,6 +31,8 @@ type Agent struct {
 
 	mu      sync.Mutex
 	session *agentproto.ClientSession // the newest
+	before  mark                      // of its login
+	next    mark                      // of the next login by Start
 	changed chan struct{}             // closed at the next login; nil when nobody waits
 }
 
@@ -48,12 +51,13 @@ func NewAgent(server agentproto.ServerAddress, opts ...AgentOption) *Agent {
 func newAgent(server agentproto.ServerAddress, o agentOptions) *Agent {
 	id := Identity(o.number)
 	name := fmt.Sprintf("agenttest-%d", o.number)
-	a := &Agent{cfg: agentproto.ClientConfig{
+	a := &Agent{server: o.server, cfg: agentproto.ClientConfig{
 		Servers:     []agentproto.ServerAddress{server},
 		Certificate: id.Certificate, Signer: id.Signer,
 		AgentID: agentproto.AgentLinux64, Platform: agentproto.PlatformDesktop,
 		Capabilities: agentproto.CapConsole | agentproto.CapCore,
 		Name:         name, HostInfo: "agenttest",
+		DialTime: patience, Limits: agentproto.Limits{HandshakeTime: patience},
 		// A test does not want to wait.
 		Backoff: agentproto.Backoff{First: 20 * time.Millisecond, Min: 10 * time.Millisecond, Max: 200 * time.Millisecond},
 		Logger:  o.log,
@@ -86,7 +90,12 @@ func (a *Agent) Client() *agentproto.Client { return a.client }
 
 // Login makes one attempt to log in, to the first server that the agent is configured with. The session is served until it
 // ends, and not replaced then. ctx bounds the attempt alone.
+//
+// An agent is logged in before its server's Handler begins. That of a [Server], by [Server.NewAgent], waits for it too: the
+// server's Session, Sessions and WaitAgent have its session when Login returns, unless it has ended by then. An agent of
+// [NewAgent], or one that is configured to connect to elsewhere, does not know what its server knows.
 func (a *Agent) Login(ctx context.Context) (*agentproto.ClientSession, error) {
+	before := a.mark()
 	s, err := a.client.Dial(ctx, a.cfg.Servers[0])
 	if err != nil {
 		return nil, err
@@ -95,7 +104,7 @@ func (a *Agent) Login(ctx context.Context) (*agentproto.ClientSession, error) {
 		s.Close("")
 		return nil, errClosed
 	}
-	a.loggedIn(s)
+	a.loggedIn(s, before)
 	stop := context.AfterFunc(a.ctx, func() { s.Close("agent was closed") })
 	go func() {
 		defer a.wg.Done()
@@ -103,14 +112,20 @@ func (a *Agent) Login(ctx context.Context) (*agentproto.ClientSession, error) {
 		a.receive(context.Background(), s)
 		s.Close("")
 	}()
+	if err := a.waitServer(ctx, s, before); err != nil {
+		s.Close("")
+		return nil, err
+	}
 	return s, nil
 }
 
-// Start lets the agent stay logged in until it is closed, as a real one does. With [WaitOnline] a test learns when it is.
+// Start lets the agent stay logged in until it is closed, as a real one does. With [Agent.WaitOnline] a test learns when it
+// is.
 func (a *Agent) Start() {
 	if !a.begin() {
 		return
 	}
+	a.expect()
 	go func() {
 		defer a.wg.Done()
 		_ = a.client.Run(a.ctx) // ends by Close alone
@@ -130,18 +145,51 @@ func (a *Agent) begin() bool {
 
 // serve is the client's handler, for Start.
 func (a *Agent) serve(ctx context.Context, s *agentproto.ClientSession) {
-	a.loggedIn(s)
+	a.mu.Lock()
+	before := a.next
+	a.mu.Unlock()
+	a.loggedIn(s, before)
 	a.receive(ctx, s)
+	a.expect()
 }
 
-func (a *Agent) loggedIn(s *agentproto.ClientSession) {
+// expect takes the mark for the client's next login.
+func (a *Agent) expect() {
+	next := a.mark()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.session = s
+	a.next = next
+}
+
+func (a *Agent) loggedIn(s *agentproto.ClientSession, before mark) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.session, a.before = s, before
 	if a.changed != nil {
 		close(a.changed)
 		a.changed = nil
 	}
+}
+
+// identity is what the agent's server knows it by.
+func (a *Agent) identity() identity {
+	return identity{a.NodeID(), a.cfg.Capabilities.Has(agentproto.CapRecovery)}
+}
+
+// mark is taken before a login, for waitServer.
+func (a *Agent) mark() mark {
+	if a.server == nil {
+		return mark{}
+	}
+	return a.server.registry.mark(a.identity())
+}
+
+// waitServer waits until the agent's server has the session that began after the mark, or that has ended.
+func (a *Agent) waitServer(ctx context.Context, s *agentproto.ClientSession, before mark) error {
+	if a.server == nil || s.Server() != a.server.ServerAddress() {
+		return nil
+	}
+	return a.server.registry.wait(ctx, a.identity(), before, s.Done())
 }
 
 // receive reports and then answers until the session ends.
@@ -175,14 +223,19 @@ func (a *Agent) Session() *agentproto.ClientSession {
 	return a.session
 }
 
-// WaitOnline waits until the agent is logged in and returns its session.
+// WaitOnline waits until the agent is logged in and returns its session. Like Login it waits for the agent's [Server] too.
 func (a *Agent) WaitOnline(ctx context.Context) (*agentproto.ClientSession, error) {
 	for {
 		a.mu.Lock()
-		s := a.session
-		if s != nil && s.Err() == nil {
+		if s, before := a.session, a.before; s != nil && s.Err() == nil {
 			a.mu.Unlock()
-			return s, nil
+			if err := a.waitServer(ctx, s, before); err != nil {
+				return nil, err
+			}
+			if s.Err() == nil {
+				return s, nil
+			}
+			continue // with a newer one
 		}
 		if a.changed == nil {
 			a.changed = make(chan struct{})

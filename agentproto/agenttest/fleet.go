@@ -34,7 +34,8 @@ func NewFleet(n int, server agentproto.ServerAddress, opts ...AgentOption) Fleet
 	return f
 }
 
-// Login logs all agents in, so many at once, and returns the first error, after which no more are begun.
+// Login logs all agents in, so many at once, and returns the first error, after which no more are begun. Like [Agent.Login]
+// it waits for the [Server] of a fleet that has one.
 func (f Fleet) Login(ctx context.Context, atOnce int) error {
 	return each(len(f), atOnce, func(i int) error {
 		if _, err := f[i].Login(ctx); err != nil {
@@ -51,7 +52,7 @@ func (f Fleet) Start() {
 	}
 }
 
-// WaitOnline waits until every agent has been seen logged in.
+// WaitOnline waits until every agent has been seen logged in, by the [Server] of a fleet that has one too.
 func (f Fleet) WaitOnline(ctx context.Context) error {
 	for i, a := range f {
 		if _, err := a.WaitOnline(ctx); err != nil {

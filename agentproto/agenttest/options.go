@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 )
@@ -21,6 +22,9 @@ type Option interface {
 	AgentOption
 }
 
+// patience is how long connecting and logging in may take, unless a test says otherwise.
+const patience = 5 * time.Minute
+
 type serverOptions struct {
 	memory    bool
 	configure []func(*agentproto.ServerConfig)
@@ -29,6 +33,7 @@ type serverOptions struct {
 }
 
 type agentOptions struct {
+	server    *Server // whose NewAgent it is, if any
 	number    int
 	configure []func(*agentproto.ClientConfig)
 	end       func(closeIt func())
@@ -46,12 +51,14 @@ func (f agentOption) applyAgent(o *agentOptions) { f(o) }
 // InMemory gives a server no address: agents connect with [Connector], as those of [Server.NewAgent] do by themselves.
 func InMemory() ServerOption { return serverOption(func(o *serverOptions) { o.memory = true }) }
 
-// ConfigureServer changes the configuration that a server is made with. Its Handler is the [Server]'s own.
+// ConfigureServer changes the configuration that a server is made with: that of a real one, but that a login may take
+// minutes, as the machines that run tests are busy. Its Handler is the [Server]'s own.
 func ConfigureServer(change func(*agentproto.ServerConfig)) ServerOption {
 	return serverOption(func(o *serverOptions) { o.configure = append(o.configure, change) })
 }
 
-// ConfigureAgent changes the configuration that an agent is made with. Its Handler is the [Agent]'s own.
+// ConfigureAgent changes the configuration that an agent is made with: that of a real one, but that it has minutes to connect
+// and to log in, and waits for less than a second to try again. Its Handler is the [Agent]'s own.
 func ConfigureAgent(change func(*agentproto.ClientConfig)) AgentOption {
 	return agentOption(func(o *agentOptions) { o.configure = append(o.configure, change) })
 }

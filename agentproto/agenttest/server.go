@@ -5,11 +5,9 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/meshcentral-go/sdk/agentproto"
 	"github.com/meshcentral-go/sdk/certs"
@@ -26,15 +24,12 @@ type Server struct {
 	web     agentproto.Hash
 	network *network
 
-	mu      sync.Mutex
-	online  map[*agentproto.Session]*Session
-	fresh   []*Session    // logged in, not yet taken by WaitAgent
-	changed chan struct{} // closed at the next login; nil when nobody waits
+	registry registry
 }
 
 // NewServer starts a server, over TLS on a loopback address or [InMemory]. The caller closes it, unless it is [For] a test.
 func NewServer(opts ...ServerOption) *Server {
-	s := &Server{online: make(map[*agentproto.Session]*Session), web: WebHash()}
+	s := &Server{web: WebHash()}
 	for _, o := range opts {
 		o.applyServer(&s.options)
 	}
@@ -44,6 +39,7 @@ func NewServer(opts ...ServerOption) *Server {
 	cfg := agentproto.ServerConfig{
 		Identities: []*agentproto.ServerIdentity{ServerIdentity()},
 		WebHashes:  func(string) []agentproto.Hash { return slices.Compact([]agentproto.Hash{s.web, WebHash()}) },
+		Limits:     agentproto.Limits{HandshakeTime: patience},
 		Logger:     s.options.log,
 	}
 	for _, change := range s.options.configure {
@@ -112,89 +108,24 @@ func (s *Server) Certificate() *x509.Certificate { return s.network.certificate(
 // Client returns a client for HTTP requests to the server that trusts its certificate, nil in memory.
 func (s *Server) Client() *http.Client { return s.network.client() }
 
-// NewAgent makes an agent for this server and its group, connected the way that the server is.
+// NewAgent makes an agent for this server and its group, connected the way that the server is. When its Login or WaitOnline
+// returns, the server has its session too; see [Agent.Login].
 func (s *Server) NewAgent(opts ...AgentOption) *Agent {
 	return NewAgent(s.ServerAddress(), s.agentOptions(opts)...)
 }
 
-// NewFleet makes n agents for this server.
+// NewFleet makes n agents for this server, each as NewAgent does.
 func (s *Server) NewFleet(n int, opts ...AgentOption) Fleet {
 	return NewFleet(n, s.ServerAddress(), s.agentOptions(opts)...)
 }
 
 func (s *Server) agentOptions(opts []AgentOption) []AgentOption {
-	own := []AgentOption{ConfigureAgent(func(c *agentproto.ClientConfig) { c.Group = s.Group() })}
+	own := []AgentOption{
+		agentOption(func(o *agentOptions) { o.server = s }),
+		ConfigureAgent(func(c *agentproto.ClientConfig) { c.Group = s.Group() }),
+	}
 	if s.URL == "" {
 		own = append(own, Through(s.agents))
 	}
 	return append(own, opts...)
-}
-
-// handle keeps what an agent sends until its session ends.
-func (s *Server) handle(ctx context.Context, sess *agentproto.Session) {
-	wrapped := &Session{Session: sess}
-	s.mu.Lock()
-	s.online[sess] = wrapped
-	s.fresh = append(s.fresh, wrapped)
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.online, sess)
-		s.fresh = slices.DeleteFunc(s.fresh, func(f *Session) bool { return f == wrapped })
-		s.mu.Unlock()
-	}()
-	for ev, err := range sess.Events(ctx) {
-		if err != nil {
-			wrapped.inbox.end(err)
-			return
-		}
-		wrapped.inbox.add(ev)
-	}
-}
-
-// WaitAgent waits until an agent is logged in and returns its session. Each session is returned once, in their order;
-// those that have ended meanwhile are not.
-func (s *Server) WaitAgent(ctx context.Context) (*Session, error) {
-	for {
-		s.mu.Lock()
-		if len(s.fresh) > 0 {
-			sess := s.fresh[0]
-			s.fresh = s.fresh[1:]
-			s.mu.Unlock()
-			return sess, nil
-		}
-		if s.changed == nil {
-			s.changed = make(chan struct{})
-		}
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// Sessions returns the sessions of all agents that are logged in, in no order.
-func (s *Server) Sessions() []*Session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Values(s.online))
-}
-
-// Session returns the session of the agent with an id.
-func (s *Server) Session(id nodeid.NodeID) (*Session, bool) {
-	sess, ok := s.agents.Session(nodeid.NodeKey{ID: id})
-	if !ok {
-		return nil, false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	wrapped, ok := s.online[sess]
-	return wrapped, ok
 }

@@ -59,7 +59,7 @@ func TestStockMeshctrl(t *testing.T) {
 		"a confirmation":     {interop.MeshctrlClient{User: "bob", Password: "pw"}, []string{"removedevicegroup", "--id", "mesh//lab"}, "ok"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			c.client.URL = s.URL
 			result, err := c.client.Run(ctx, c.args...)

@@ -30,6 +30,9 @@ const (
 	Password = "controltest-password"
 )
 
+// patience is for a machine that does much else.
+const patience = time.Minute
+
 // Server is a fake server. It logs in whom it knows, as a real one does, and answers what it was told to. Its methods may
 // be called from several goroutines.
 type Server struct {
@@ -74,6 +77,8 @@ func NewServerWith(t testing.TB, change func(*controlproto.ServerConfig)) *Serve
 		CookieKeys:   []controlproto.CookieKey{s.key},
 		Opened:       s.opened,
 		FailedLogins: controlproto.FailedLogins{Delay: time.Millisecond, PerAddress: controlproto.LoginRate{Events: -1}},
+		// A test on a busy machine shall not run into the times of a real server, that for a farewell of two seconds above all.
+		Limits: controlproto.ServerLimits{LoginTime: patience, WriteTime: patience, CloseTime: patience},
 	}
 	if t != nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(&testOutput{w: t.Output()}, nil))
@@ -115,11 +120,14 @@ func (s *Server) Certificate() *x509.Certificate { return s.http.Certificate() }
 // CookieKey returns the key that login cookies are made with.
 func (s *Server) CookieKey() controlproto.CookieKey { return s.key }
 
-// ClientConfig returns a configuration of clients that trusts the server's certificate.
+// ClientConfig returns a configuration of clients that trusts the server's certificate, with times for a busy machine.
 func (s *Server) ClientConfig() controlproto.ClientConfig {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	return controlproto.ClientConfig{TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	return controlproto.ClientConfig{
+		TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialTime:  patience, LoginTime: patience, DefaultTimeout: patience,
+	}
 }
 
 // Dial returns a client that is logged in as the administrator.

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,15 +31,15 @@ func TestStockServerX11(t *testing.T) {
 	agent := startProgram(t, buildProgram(t), "-msh", settings, "-insecure-msh", "-data", filepath.Join(t.TempDir(), "data"), "-desktop", "auto")
 	device := server.WaitDevice(t, interop.Online)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
-	client, err := controlproto.Dial(ctx, "wss://"+server.Addr(), login, controlproto.ClientConfig{TLSConfig: server.TLSConfig(t)})
+	client, err := controlproto.Dial(ctx, "wss://"+server.Addr(), login, operatorConfig(server.TLSConfig(t)))
 	require.NoError(t, err)
 	defer client.Close()
 	open := func() *relay.Tunnel {
 		tunnel, err := relay.Open(ctx, client, device.ID, relay.Options{
-			Protocol: relay.ProtocolDesktop, Net: relay.NetOptions{TLS: server.TLSConfig(t)},
+			Protocol: relay.ProtocolDesktop, Wait: patience, Net: relay.NetOptions{TLS: server.TLSConfig(t)},
 		})
 		require.NoError(t, err)
 		return tunnel

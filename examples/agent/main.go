@@ -73,6 +73,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	cache := filepath.Join(flags.data, "agent.msh")
 	settings, err := openSettings(ctx, flags.msh, flags.insecure, cache)
+	if err != nil && ctx.Err() != nil { // while they were fetched
+		log.Info("agent stops", "reason", context.Cause(ctx))
+		return nil
+	}
 	if err != nil && flags.msh != "" && !errors.Is(err, certs.ErrMSH) {
 		// An installed agent that is started while its server is down, or its file gone, has what it kept.
 		if kept, keptErr := openSettings(ctx, "", false, cache); keptErr == nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,6 +160,26 @@ func TestPushedCoreIsLogged(t *testing.T) {
 	}
 	cancel()
 	require.NoError(t, <-done)
+}
+
+// A signal while the settings are fetched is no failure, and no reason to begin with others.
+func TestInterruptedBeforeItBegins(t *testing.T) {
+	asked := make(chan struct{})
+	slow := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	dir := dataDir(t, agenttest.NewServer(agenttest.For(t), agenttest.InMemory()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	logs := make(logLines, 10)
+	go func() { done <- run(ctx, []string{"-data", dir, "-msh", slow.URL, "-insecure-msh"}, logs) }()
+	<-asked
+	cancel()
+	require.NoError(t, <-done)
+	require.Contains(t, <-logs, "agent stops")
+	require.Empty(t, logs)
 }
 
 // logLines are the lines of a log.

@@ -75,20 +75,22 @@ func (p *place) start(t *testing.T, args ...string) {
 	args = append(args, "-data", filepath.Join(t.TempDir(), "data"), "-log-level", "debug", "-terminal", "-files", p.root, "-desktop", "pattern")
 	agent := startProgram(t, buildProgram(t), args...)
 	agent.waitLog(t, `msg="logged in"`)
-	require.Eventually(t, func() bool {
+	deadline := time.Now().Add(patience)
+	for {
 		var devices []interop.Device
-		if json.Unmarshal([]byte(p.run(t, "listdevices", "--json")), &devices) != nil || len(devices) != 1 {
-			return false
+		list := p.run(t, "listdevices", "--json")
+		if json.Unmarshal([]byte(list), &devices) == nil && len(devices) == 1 && devices[0].Conn == 1 {
+			p.device = devices[0].ID
+			return
 		}
-		p.device = devices[0].ID
-		return devices[0].Conn == 1
-	}, 30*time.Second, 300*time.Millisecond)
+		require.True(t, time.Now().Before(deadline), "the device is not online: %s", list)
+	}
 }
 
 // run runs the stock client, which has to succeed, and returns what it printed.
 func (p *place) run(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	result, err := p.meshctrl.Run(ctx, args...)
 	require.NoError(t, err, result.Output)
@@ -100,15 +102,15 @@ func (p *place) test(t *testing.T) {
 	t.Run("meshctrl files", p.stockFiles)
 	t.Run("meshctrl shell", p.stockShell)
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
-	client, err := controlproto.Dial(t.Context(), p.address+"/control.ashx", login, controlproto.ClientConfig{TLSConfig: p.tls})
+	client, err := controlproto.Dial(t.Context(), p.address+"/control.ashx", login, operatorConfig(p.tls))
 	require.NoError(t, err)
 	defer client.Close()
 	open := func(t *testing.T, protocol relay.Protocol, options *relay.ControlOptions) *relay.Tunnel {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		tunnel, err := relay.Open(ctx, client, p.device, relay.Options{
-			Protocol: protocol, Options: options, Net: relay.NetOptions{TLS: p.tls},
+			Protocol: protocol, Options: options, Wait: patience, Net: relay.NetOptions{TLS: p.tls},
 		})
 		require.NoError(t, err)
 		return tunnel
@@ -128,7 +130,7 @@ func (p *place) test(t *testing.T) {
 	t.Run("consent", func(t *testing.T) {
 		tunnel := open(t, relay.ProtocolTerminal, &relay.ControlOptions{Consent: askTerminal})
 		defer tunnel.Close(1000, "")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		_, _, err := tunnel.ReadMessage(ctx)
 		require.ErrorIs(t, err, relay.ErrDenied)
@@ -170,7 +172,7 @@ func (p *place) stockShell(t *testing.T) {
 	defer typed.Close()
 	client := p.meshctrl
 	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := client.RunUntil(ctx, "Connected.", func() {
 		_, err := typed.WriteString("echo through$((6*7))\n")
@@ -181,7 +183,7 @@ func (p *place) stockShell(t *testing.T) {
 
 // ourDesktop looks at the test pattern and moves its mouse.
 func (p *place) ourDesktop(t *testing.T, tunnel *relay.Tunnel) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	viewer := desktop.NewClient(tunnel, desktop.ClientConfig{ViewerConfig: desktop.ViewerConfig{
 		Compression: desktop.Compression{Format: desktop.ImageJPEG, Quality: 90, Scaling: desktop.FullScale, Milliseconds: 50},
@@ -233,7 +235,7 @@ func alike(a, b *image.RGBA) bool {
 // ourFiles copies files with our client, which compares hashes too, and does not get out of the folder.
 func (p *place) ourFiles(t *testing.T, c *files.Client) {
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, size := range []int{0, 64 << 10, 3_000_000} {
 		content := make([]byte, size)

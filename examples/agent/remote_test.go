@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,7 +60,7 @@ func TestRefusals(t *testing.T) {
 	options := func(consent int) string {
 		return `{"ctrlChannel":"102938","type":"options","consent":` + strconv.Itoa(consent) + `}`
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // what is not refused says nothing
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // what is not refused says nothing
 	defer cancel()
 	for name, tt := range map[string]struct {
 		request  relay.Request

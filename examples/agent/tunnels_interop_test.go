@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -34,15 +35,15 @@ func TestStockServerTunnels(t *testing.T) {
 	device := server.WaitDevice(t, interop.Online)
 
 	login := controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)}
-	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, controlproto.ClientConfig{TLSConfig: server.TLSConfig(t)})
+	client, err := controlproto.Dial(t.Context(), "wss://"+server.Addr(), login, operatorConfig(server.TLSConfig(t)))
 	require.NoError(t, err)
 	defer client.Close()
 	dialer := &relay.Dialer{
 		Requester: client, Node: device.ID,
-		Options: relay.Options{Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
+		Options: relay.Options{Wait: patience, Net: relay.NetOptions{TLS: server.TLSConfig(t)}},
 	}
 	transport := &http.Transport{DialContext: dialer.DialContext}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL+"/page", nil)
 	require.NoError(t, err)
@@ -55,17 +56,30 @@ func TestStockServerTunnels(t *testing.T) {
 
 	other, err := dialer.DialContext(ctx, "tcp", server.Addr()) // that is not among -ports: "c" comes, and then the end
 	if err == nil {
+		defer other.Close()
 		_, err = other.Read(make([]byte, 1))
 	}
 	require.Error(t, err)
 	require.NoError(t, ctx.Err())
-	sessions := func() string {
-		devices, err := client.Devices(ctx, controlproto.DeviceFilter{})
-		require.NoError(t, err)
-		require.Len(t, devices, 1)
-		return string(devices[0].Sessions)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	waitSessions := func(as func(string) bool) { // asks again and again, until ctx ends
+		t.Helper()
+		for sessions := ""; ; <-tick.C {
+			devices, err := client.Devices(ctx, controlproto.DeviceFilter{})
+			require.NoError(t, err, "the sessions are %s", sessions)
+			require.Len(t, devices, 1)
+			if sessions = string(devices[0].Sessions); as(sessions) {
+				return
+			}
+		}
 	}
-	require.Eventually(t, func() bool { return sessions() == `{"tcp":{"user//admin":1}}` }, 20*time.Second, 100*time.Millisecond)
+	waitSessions(func(s string) bool { return s == `{"tcp":{"user//admin":1}}` })
 	transport.CloseIdleConnections()
-	require.Eventually(t, func() bool { return !strings.Contains(sessions(), "user//admin") }, 20*time.Second, 100*time.Millisecond)
+	waitSessions(func(s string) bool { return !strings.Contains(s, "user//admin") })
+}
+
+// operatorConfig is that of an operator's session, who is as patient as the test.
+func operatorConfig(config *tls.Config) controlproto.ClientConfig {
+	return controlproto.ClientConfig{TLSConfig: config, DialTime: patience, LoginTime: patience, DefaultTimeout: patience}
 }

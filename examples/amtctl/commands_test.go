@@ -213,10 +213,10 @@ func TestSize(t *testing.T) {
 func TestUnprovision(t *testing.T) {
 	w, m := on(t, wsmantest.Config{})
 	w.inTerminal = true
-	w.in.Reset(strings.NewReader("yes\n"))
+	w.reads(strings.NewReader("yes\n"))
 	require.Contains(t, w.fails(t, exitRefused, m.at("unprovision")...), "nothing was changed")
 	require.Equal(t, wsmantest.ModeAdmin, m.Mode())
-	w.in.Reset(strings.NewReader("unprovision\n"))
+	w.reads(strings.NewReader("unprovision\n"))
 	w.ok(t, m.at("unprovision")...)
 	require.Equal(t, wsmantest.ModeNone, m.Mode())
 

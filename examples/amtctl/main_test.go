@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -65,6 +66,9 @@ func newWorld() *world {
 	}
 	return w
 }
+
+// reads gives the program something to read. What it had before may still be read: nothing ends the reading of a terminal.
+func (w *world) reads(from io.Reader) { w.in = bufio.NewReader(from) }
 
 // run runs the program and returns its exit code and what it printed. A secret in that makes it leaked.
 func (w *world) run(ctx context.Context, args ...string) (code int, stdout, stderr string) {

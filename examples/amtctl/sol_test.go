@@ -30,7 +30,7 @@ func shell(_ context.Context, port *redir.Serial) error {
 func TestSOLInPipes(t *testing.T) {
 	w, m := on(t, wsmantest.Config{TLS: true, SOL: shell})
 	for _, args := range [][]string{m.at("sol", "--linger", "0"), append(m.overTLS("sol", "--linger", "0"), "--pin", m.pin(t))} {
-		w.in.Reset(strings.NewReader("ann\n"))
+		w.reads(strings.NewReader("ann\n"))
 		require.Equal(t, "login: hello ann\n", w.ok(t, args...))
 	}
 }
@@ -42,7 +42,7 @@ func TestSOLOnTerminal(t *testing.T) {
 	w.inTerminal, w.rawTerminal = true, func() (func(), error) { raw++; return func() { raw-- }, nil }
 	keys, typed := io.Pipe()
 	shown, out := io.Pipe()
-	w.in.Reset(keys)
+	w.reads(keys)
 	w.out = out
 	w.answers = []string{password}
 	code := make(chan int)
@@ -64,13 +64,13 @@ func TestSOLOnTerminal(t *testing.T) {
 func TestSOLEnds(t *testing.T) {
 	silent := func(ctx context.Context, _ *redir.Serial) error { <-ctx.Done(); return nil }
 	w, m := on(t, wsmantest.Config{SOL: silent})
-	w.in.Reset(strings.NewReader("anybody there?\n"))
+	w.reads(strings.NewReader("anybody there?\n"))
 	require.Empty(t, w.ok(t, m.at("sol", "--linger", "1ms")...))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	keys, typed := io.Pipe()
 	t.Cleanup(func() { typed.Close() })
-	w.in.Reset(keys)
+	w.reads(keys)
 	code := make(chan int)
 	go func() {
 		got, _, _ := w.run(ctx, m.at("sol")...)
@@ -84,7 +84,7 @@ func TestSOLEnds(t *testing.T) {
 // The texts of the BIOS are in the session that was opened before the boot.
 func TestSOLWithBoot(t *testing.T) {
 	w, m := on(t, wsmantest.Config{})
-	w.in.Reset(strings.NewReader(""))
+	w.reads(strings.NewReader(""))
 	w.ok(t, m.at("sol", "--boot", "bios", "--linger", "1ms")...)
 	boots := m.Boots()
 	require.Equal(t, "reset: BIOS setup, SOL", boots[len(boots)-1].String())

@@ -74,10 +74,12 @@ func (s *system) secret(ctx context.Context, from secretSource) (wsman.Secret, e
 		return wsman.Secret{}, usageError("no %s: set %s, or use --%s", from.what, from.env, from.flag)
 	}
 	text, err := s.readSecret(ctx, console.Clean(strings.ToUpper(from.what[:1])+from.what[1:])+": ")
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return wsman.Secret{}, context.Cause(ctx)
-	}
-	if err != nil {
+	case errors.Is(err, context.Canceled):
+		return wsman.Secret{}, err
+	case err != nil:
 		return wsman.Secret{}, usageError("reading from the terminal: %v", err)
 	}
 	return notEmpty(text, "the "+from.what)

@@ -24,6 +24,9 @@ import (
 	"github.com/meshcentral-go/sdk/wsman/wsmantest"
 )
 
+// busyTime is how long what has to happen may take on a machine that is busy.
+const busyTime = 2 * time.Minute
+
 // site is a server that simulated devices call, and an operator who reaches them through it.
 type site struct {
 	url, pin string
@@ -40,7 +43,7 @@ func (s *site) connect(t *testing.T) {
 	v.flags.pin = s.pin
 	require.NoError(t, v.trustServer())
 	c, err := controlproto.Dial(t.Context(), s.url, controlproto.PasswordLogin{User: interop.User, Password: controlproto.NewSecret(interop.Password)},
-		controlproto.ClientConfig{TLSConfig: v.tls})
+		controlproto.ClientConfig{TLSConfig: v.tls, DialTime: busyTime, LoginTime: busyTime, DefaultTimeout: busyTime})
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	group, err := c.AddDeviceGroup(t.Context(), &controlproto.CreateMesh{Name: "amt", GroupType: controlproto.GroupAMT})
@@ -74,17 +77,18 @@ func (s *site) join(t *testing.T, m *machine, ports ...uint16) string {
 	t.Cleanup(device.Close)
 	device.Start()
 	id := "node//" + strings.NewReplacer("+", "@", "/", "$").Replace(base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(uuid[:]), 3))))
-	require.Eventually(t, func() bool {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(3 * time.Minute); ; <-tick.C {
 		devices, err := s.client.Devices(t.Context(), controlproto.DeviceFilter{})
 		require.NoError(t, err)
 		for _, d := range devices {
 			if string(d.ID) == id && d.Conn&controlproto.ConnCIRA != 0 {
-				return true
+				return id
 			}
 		}
-		return false
-	}, 3*time.Minute, 100*time.Millisecond)
-	return id
+		require.True(t, time.Now().Before(deadline), "the device is not online")
+	}
 }
 
 // store has the server keep a device's credentials.
@@ -98,7 +102,7 @@ func (s *site) store(t *testing.T, device string) {
 // reaches goes through what the tool does with a device through the server.
 func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	id := s.join(t, m, ports...)
-	flags := []string{"--pin", s.pin, "--wait", "2m"}
+	flags := []string{"--pin", s.pin, "--wait", busyTime.String()}
 	w := s.operator(id, password)
 	do := func(args ...string) string {
 		t.Helper()
@@ -116,7 +120,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	require.Equal(t, "off (S5)\n", do("power", "off"))
 	require.Equal(t, wsmantest.PowerOffSoft, m.Power())
 	require.Equal(t, "on (S0)\n", do("power", "on"))
-	w.in.Reset(strings.NewReader("with my password\n"))
+	w.reads(strings.NewReader("with my password\n"))
 	require.Equal(t, "login: hello with my password\n", do("sol", "--linger", "0"))
 	w.env["AMTCTL_PASSWORD"] = "Wr0ng-Secret!"
 	w.fails(t, exitRefused, append([]string{"power"}, flags...)...)
@@ -128,7 +132,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 	flags = append(flags, "--stored")
 	require.Equal(t, r, decode[report](t, do("info", "--json")))
 	require.Equal(t, "on (S0)\n", do("power", "reset"))
-	w.in.Reset(strings.NewReader("through the server\n"))
+	w.reads(strings.NewReader("through the server\n"))
 	require.Equal(t, "login: hello through the server\n", do("sol", "--linger", "0"))
 	iso := noise(5<<20 + 2048)
 	interruptWhenRead(t, w, m, append([]string{"ider", "--iso", write(t, "disk.iso", iso), "--start", "now"}, flags...), len(m.Media())+1, "the drives are there")
@@ -138,7 +142,7 @@ func (s *site) reaches(t *testing.T, m *machine, ports ...uint16) {
 
 // refuses looks at what ends in vain.
 func (s *site) refuses(t *testing.T) {
-	flags := []string{"--pin", s.pin}
+	flags := []string{"--pin", s.pin, "--wait", busyTime.String()}
 	w := s.operator("nobody", password)
 	require.Contains(t, w.fails(t, exitRefused, append([]string{"power"}, flags...)...), "nobody")
 	w.env["AMTCTL_DEVICE"] = "node//" + strings.Repeat("A", 64)

@@ -113,8 +113,9 @@ func passOn(ctx context.Context, serial io.ReadWriteCloser, sys *system, escape 
 	heard, shown := make(chan struct{}, 1), make(chan error, 1)
 	go func() { shown <- show(sys.out, serial, heard) }()
 	typed := make(chan error, 1)
+	from := sys.in
 	// May be left waiting for one more key: nothing ends the reading of a terminal.
-	go func() { typed <- typeInto(serial, sys.in, escape) }()
+	go func() { typed <- typeInto(serial, from, escape) }()
 
 	reason := error(nil)
 	var silence <-chan time.Time

@@ -74,8 +74,8 @@ func (m *machines) join(c *mpstest.Config) {
 	} else {
 		c.Ports = one.handlers(m.usual)
 	}
-	if c.ConnType != apf.ConnCIRA && c.MEIState == nil {
-		c.MEIState = one.get().MEIState()
+	if c.ConnType != apf.ConnCIRA && c.MEIState.Reveal() == "" {
+		c.MEIState = mpstest.NewSecret(string(one.get().MEIState()))
 	}
 }
 

@@ -53,9 +53,14 @@ func (f *flags) devices(out *printer) (mpstest.FleetConfig, *machines, error) {
 		return cfg, nil, err
 	}
 	if f.meiState != "" {
-		if cfg.MEIState, err = os.ReadFile(f.meiState); err != nil {
+		state, err := os.ReadFile(f.meiState)
+		if err == nil && len(state) == 0 {
+			err = errors.New("the file is empty")
+		}
+		if err != nil {
 			return cfg, nil, fmt.Errorf("-mei-state: %w", err)
 		}
+		cfg.MEIState = mpstest.NewSecret(string(state))
 	}
 	if cfg.UUID, err = f.first(); err != nil {
 		return cfg, nil, err

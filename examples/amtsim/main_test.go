@@ -45,6 +45,7 @@ func startServerThat(t *testing.T, change func(*apf.ServerConfig)) (addr string,
 		Authenticate:     func(context.Context, *apf.Login) error { return nil },
 		AllowSkippedAuth: true,
 		Ready:            func(c *apf.Conn) { ready <- c },
+		LoginTime:        2 * time.Minute, OpenTimeout: 2 * time.Minute,
 	}
 	if change != nil {
 		change(config)
@@ -121,7 +122,7 @@ func (s *simulation) until(t *testing.T, text string, times int) string {
 		}
 		select {
 		case <-changed:
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			t.Fatalf("it has not printed %q, but %s", text, out)
 		}
 	}
@@ -185,8 +186,8 @@ func TestCertificates(t *testing.T) {
 	require.ErrorContains(t, run(t.Context(), args, io.Discard, io.Discard), "-group")
 	sim := simulate(t, append(args, "-group", group)...)
 	sim.until(t, "online in", 1)
+	require.Empty(t, (<-online).Login().User) // before the end, at which a server may not have noticed yet that it is ready
 	sim.end(t)
-	require.Empty(t, (<-online).Login().User)
 	before, err := os.ReadFile(filepath.Join(dir, uuid+".pem"))
 	require.NoError(t, err)
 	sim = simulate(t, args...)
@@ -331,11 +332,12 @@ func (*tlsSettings) Class() string { return "AMT_TLSSettingData" }
 
 // TestPortsOfMachine switches the machine's TLS off: its ports go.
 func TestPortsOfMachine(t *testing.T) {
-	changed := make(chan []uint16, 10)
+	changed := make(chan []uint16, 100)
 	addr, _, online := startServerThat(t, func(c *apf.ServerConfig) {
 		c.PortsChanged = func(c *apf.Conn) { changed <- c.Ports() }
 	})
-	simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-tls")
+	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-amt-tls")
+	sim.until(t, "online in", 1) // with all ports, for which the server may not have waited
 	operator := client(t, <-online, wsmantest.DefaultPassword, false)
 	remote := wsman.Selector{Name: "InstanceID", Value: "Intel(r) AMT 802.3 TLS Settings"}
 	settings, err := wsman.Get[tlsSettings](t.Context(), operator, remote)
@@ -354,7 +356,7 @@ func TestPortsOfMachine(t *testing.T) {
 				require.ElementsMatch(t, []uint16{16992, 623, 16994, 5900}, ports)
 				return
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("the ports are forwarded still")
 		}
 	}
@@ -371,6 +373,7 @@ func TestAgentsConnection(t *testing.T) {
 		}
 	})
 	sim := simulate(t, "-mps", addr, "-user", "u", "-insecure", "-conn-type", "lms", "-amt-version", "15")
+	sim.until(t, "online in", 1)
 	c := <-online
 	require.Equal(t, apf.ConnLMS, c.Login().ConnType)
 	require.Equal(t, []uint16{16992, 16993}, c.Ports())

@@ -70,7 +70,7 @@ func (a *app) completeGroups(cmd *cobra.Command, _ []string, word string) ([]str
 // something else are left out.
 func (a *app) completeNames(cmd *cobra.Command, word string, get func(context.Context, *session) ([]named, error)) ([]string, cobra.ShellCompDirective) {
 	const no = cobra.ShellCompDirectiveNoFileComp
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(cmd)), completeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(orBackground(cmd)), a.patience(completeTime))
 	defer cancel()
 	s, err := a.connectAs(ctx, cmd, false)
 	if err != nil {

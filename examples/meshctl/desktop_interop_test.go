@@ -5,10 +5,12 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/meshcentral-go/sdk/examples/agent/x11/x11test"
 	"github.com/meshcentral-go/sdk/internal/interop"
 )
 
@@ -16,7 +18,12 @@ import (
 func TestStockDesktop(t *testing.T) {
 	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
 	x := interop.StartX(t)
-	x.Run(t, "xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")
+	for _, entry := range x.Env {
+		if name, value, _ := strings.Cut(entry, "="); name == "DISPLAY" || name == "XAUTHORITY" {
+			t.Setenv(name, value)
+		}
+	}
+	x11test.Open(t, 500, 400) // from here on it is seen
 
 	s := interop.StartServer(t, interop.ServerOptions{})
 	group := s.CreateGroup(t, "lab")
@@ -34,8 +41,10 @@ func TestStockDesktop(t *testing.T) {
 	img, err := png.Decode(f)
 	require.NoError(t, err)
 	require.Equal(t, image.Rect(0, 0, 1024, 768), img.Bounds())
-	r, g, b, _ := img.At(105, 450).RGBA() // the corner of the logo
-	require.InDelta(t, 0x30, r>>8, 12)
-	require.InDelta(t, 0xA0, g>>8, 12)
-	require.InDelta(t, 0xE0, b>>8, 12)
+	for at, red := range map[image.Point]int{{X: 10, Y: 10}: 255, {X: 490, Y: 390}: 255, {X: 510, Y: 10}: 0, {X: 1000, Y: 750}: 0} {
+		r, g, b, _ := img.At(at.X, at.Y).RGBA()
+		require.InDelta(t, red, r>>8, 12, "%v", at)
+		require.InDelta(t, 0, g>>8, 12, "%v", at)
+		require.InDelta(t, 0, b>>8, 12, "%v", at)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"image"
 	"image/color"
@@ -75,6 +76,56 @@ func testSnapshot(t *testing.T, moves bool) {
 			require.InDelta(t, pair[1], pair[0], 10, "%d at %d", i, x)
 		}
 	}
+}
+
+// A device that needs long for the next piece of a picture is waited for, and one of which a piece does not come for wholeTime.
+func TestSlowSnapshot(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := msgconn.Pipe()
+			begun := time.Now()
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				send := func(b []byte, err error) {
+					_ = far.WriteMessage(t.Context(), msgconn.Binary, must(b, err))
+				}
+				send(desktop.Screen{Width: 64, Height: 32}.Append(nil))
+				send(desktop.Tile{Image: tile()}.Append(nil))
+				if !missing {
+					time.Sleep(5 * quietTime)
+					send(desktop.Tile{X: 32, Image: tile()}.Append(nil))
+				}
+				for { // what the viewer says, until it goes
+					if _, _, err := far.ReadMessage(t.Context()); err != nil {
+						return
+					}
+				}
+			}()
+			img, err := snapshot(t.Context(), near)
+			require.NoError(t, err)
+			<-served
+			left, right := color.RGBA{255, 255, 255, 255}, color.RGBA{255, 255, 255, 255}
+			takes := 6 * quietTime
+			if missing {
+				right, takes = color.RGBA{A: 255}, wholeTime
+			}
+			require.Equal(t, left, img.RGBAAt(16, 16))
+			require.Equal(t, right, img.RGBAAt(48, 16))
+			require.Equal(t, takes, time.Since(begun))
+		})
+	}
+}
+
+// tile is a white piece of a picture.
+func tile() []byte {
+	img := image.NewGray(image.Rect(0, 0, 32, 32))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+	}
+	var b bytes.Buffer
+	must(0, png.Encode(&b, img))
+	return b.Bytes()
 }
 
 // A device that has no screen, or says so, makes no picture.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -142,14 +141,17 @@ func TestInterrupted(t *testing.T) {
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		before := len(s.Requests("editmesh"))
+		ended := make(chan struct{})
 		go func() {
+			defer close(ended)
 			if _, err := s.WaitRequests(ctx, "editmesh", before+1); err == nil {
 				test.end(cancel)
 			}
 		}()
 		code, _, stderr := on(t, s).run(ctx, "editdevicegroup", "--group", "lab", "--name", "x")
-		require.Equal(t, test.code, code, "%s: %s", name, stderr)
 		cancel()
+		<-ended // or it would cut the next connection
+		require.Equal(t, test.code, code, "%s: %s", name, stderr)
 	}
 }
 
@@ -184,7 +186,7 @@ func TestShowEvents(t *testing.T) {
 func showEvents(t *testing.T, s *controltest.Server, args ...string) string {
 	t.Helper()
 	w := on(t, s)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), busyTime)
 	defer cancel()
 	seen := &watched{want: `"pc1"`, found: cancel}
 	w.out = seen
@@ -264,7 +266,7 @@ func TestAskPassword(t *testing.T) {
 	require.Equal(t, exitInterrupted, code)
 
 	w = on(t, s)
-	w.in.Reset(strings.NewReader(controltest.Password + "\r\nnext"))
+	w.reads(strings.NewReader(controltest.Password + "\r\nnext"))
 	w.ok(t, "userinfo", "--loginpass")
 	rest, _ := w.in.ReadString(0)
 	require.Equal(t, "next", rest)

@@ -116,8 +116,10 @@ func TestForward(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 	_, err = near.Read(make([]byte, 1))
 	require.Error(t, err)
-	_, err = net.Dial("tcp", at)
-	require.Error(t, err, "nobody listens any more")
+	if other, err := net.Dial("tcp", at); err == nil { // the port may be somebody else's by now
+		other.Close()
+	}
+	require.Empty(t, far, "nobody listens any more")
 }
 
 // A far end that stays silent after the near end has gone does not stay.

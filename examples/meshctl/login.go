@@ -222,7 +222,7 @@ func (a *app) connectAs(ctx context.Context, cmd *cobra.Command, mayAsk bool) (*
 	}
 	s.client, err = controlproto.Dial(ctx, set.url, creds, controlproto.ClientConfig{
 		TLSConfig: s.tls, Proxy: s.proxy, DangerouslyAllowPlaintext: a.flags.insecurePlaintext,
-		DialTime: a.flags.wait, LoginTime: a.flags.wait, DefaultTimeout: a.flags.wait,
+		DialTime: a.patience(a.flags.wait), LoginTime: a.patience(a.flags.wait), DefaultTimeout: a.flags.wait,
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/hex"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -22,9 +23,13 @@ func TestMain(m *testing.M) {
 	leakcheck.Main(m)
 }
 
+// busyTime is how long what has to happen may take on a machine that is busy.
+const busyTime = 2 * time.Minute
+
 // world is a machine on which the program runs.
 type world struct {
 	*system
+	flags          []string // of every run
 	stdout, stderr bytes.Buffer
 	env            map[string]string
 	dir            string // of settings
@@ -41,6 +46,7 @@ func newWorld(t *testing.T) *world {
 		getenv:    func(name string) string { return w.env[name] },
 		configDir: func() (string, error) { return w.dir, nil },
 		now:       func() time.Time { return time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC) },
+		patience:  func(d time.Duration) time.Duration { return max(d, busyTime) },
 		readSecret: func(ctx context.Context, prompt string) (string, error) {
 			w.asked = append(w.asked, prompt)
 			if w.answer == "" {
@@ -53,11 +59,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// reads gives the program something to read. What it had before may still be read: nothing ends the reading of a terminal.
+func (w *world) reads(from io.Reader) { w.in = bufio.NewReader(from) }
+
 // run runs the program and returns its exit code and what it printed.
 func (w *world) run(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	w.stdout.Reset()
 	w.stderr.Reset()
-	code = run(ctx, args, w.system)
+	code = run(ctx, append(w.flags[:len(w.flags):len(w.flags)], args...), w.system)
 	return code, w.stdout.String(), w.stderr.String()
 }
 

@@ -34,15 +34,10 @@ func TestOwnServer(t *testing.T) {
 	server.WaitLog(t, `msg="core stable"`)
 
 	w := newWorld(t)
-	w.now = time.Now
+	w.now, w.flags = time.Now, []string{"--wait", busyTime.String()}
 	w.env["MESHCTL_URL"], w.env["MESHCTL_PIN"] = fmt.Sprintf("wss://127.0.0.1:%d", port), pinOf(webCertificate(t, data))
 	w.env["MESHCTL_USER"], w.env["MESHCTL_PASSWORD"] = interop.User, interop.Password
-	var devices []struct {
-		ID string `json:"_id"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(w.ok(t, "listdevices", "--json")), &devices))
-	require.Len(t, devices, 1)
-	name := devices[0].ID
+	name := runningDevice(t, w)
 
 	far := t.TempDir()
 	for _, size := range []int{0, 3_000_000} {
@@ -64,10 +59,25 @@ func TestOwnServer(t *testing.T) {
 		w.terminalSize = func() (int, int) { return 80, 25 }
 		w.resized = resized
 		keys, typed := io.Pipe()
-		w.in.Reset(keys)
+		w.reads(keys)
 		go func() { _, _ = typed.Write([]byte("echo shell$((1+1)); exit\n")) }()
 		require.Contains(t, w.ok(t, "shell", "--id", name), "shell2")
 		require.NoError(t, typed.Close())
+	}
+}
+
+// runningDevice waits until the one device's core, which does what operators ask for, has reported, and returns the device's id.
+func runningDevice(t *testing.T, w *world) string {
+	t.Helper()
+	for deadline := time.Now().Add(busyTime); ; {
+		var devices []interop.Device
+		list := w.ok(t, "listdevices", "--json")
+		require.NoError(t, json.Unmarshal([]byte(list), &devices))
+		require.Len(t, devices, 1)
+		if interop.CoreRuns(devices[0]) {
+			return devices[0].ID
+		}
+		require.True(t, time.Now().Before(deadline), "the core does not run: %s", list)
 	}
 }
 

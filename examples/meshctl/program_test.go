@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,41 +57,4 @@ func TestProgram(t *testing.T) {
 		require.Contains(t, stdout.String(), "pc1")
 		require.Empty(t, stderr.String())
 	}
-}
-
-// On a real terminal, the password is asked for and does not appear.
-func TestProgramAsks(t *testing.T) {
-	script, err := exec.LookPath("script")
-	if runtime.GOOS != "linux" {
-		t.Skip("needs the program script of util-linux, which makes terminals")
-	}
-	if err != nil && os.Getenv("CI") != "true" { // there it must not be missing
-		t.Skip("needs the program script of util-linux, which makes terminals")
-	}
-	require.NoError(t, err)
-	s := furnished(t)
-	cmd := command(t, s, script, "--quiet", "--return", "--command", build(t)+" userinfo --loginpass", "/dev/null")
-	keys, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	screen, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	var seen bytes.Buffer
-	buf := make([]byte, 1024)
-	for answered := false; ; {
-		n, err := screen.Read(buf)
-		seen.Write(buf[:n])
-		if !answered && bytes.Contains(seen.Bytes(), []byte("Password of admin: ")) {
-			answered = true
-			_, err := io.WriteString(keys, controltest.Password+"\n")
-			require.NoError(t, err)
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-	}
-	require.NoError(t, cmd.Wait(), seen.String())
-	require.Contains(t, seen.String(), "_id: user//admin")
-	require.NotContains(t, seen.String(), controltest.Password)
 }

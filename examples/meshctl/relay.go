@@ -32,4 +32,4 @@ func (s *session) tunnelEvent(e relay.Event) {
 }
 
 // lingerTime is how long the far end may be silent after the near one has ended: a tunnel has no half of it closed.
-const lingerTime = 10 * time.Second
+const lingerTime = time.Minute

@@ -19,7 +19,7 @@ import (
 func onStock(t *testing.T, s *interop.Server) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.now = time.Now
+	w.now, w.flags = time.Now, []string{"--wait", busyTime.String()}
 	w.env["MESHCTL_URL"], w.env["MESHCTL_PIN"] = s.URL(), pinOf(s.WebCertificate(t).Raw)
 	w.env["MESHCTL_USER"], w.env["MESHCTL_PASSWORD"] = interop.User, interop.Password
 	return w
@@ -70,6 +70,7 @@ func TestStockLogins(t *testing.T) {
 
 	// Without the hash of the certificate, the server's own proof does.
 	w = newWorld(t)
+	w.flags = []string{"--wait", busyTime.String()}
 	w.env["MESHCTL_URL"], w.env["MESHCTL_PASSWORD"] = s.URL(), interop.Password
 	code, _, stderr := w.run(t.Context(), "userinfo")
 	require.Equal(t, exitConnection, code)
@@ -95,13 +96,15 @@ func TestStockVerbs(t *testing.T) {
 	for _, args := range [][]string{
 		{"listdevices", "--json"}, {"listdevicegroups", "--json"}, {"listusers", "--json"}, {"listusersofdevicegroup", "--id", strings.TrimPrefix(group, "mesh//"), "--json"},
 	} {
-		var theirs any
-		s.MeshctrlJSON(t, &theirs, args...)
-		b, err := json.Marshal(theirs)
-		require.NoError(t, err)
-		require.JSONEq(t, string(b), w.ok(t, args...), args)
+		theirs, ours := sameTime(func() string {
+			var theirs any
+			s.MeshctrlJSON(t, &theirs, args...)
+			return string(must(json.Marshal(theirs)))
+		}, func() string { return w.ok(t, args...) })
+		require.JSONEq(t, theirs, ours, args)
 	}
-	theirs, ours := s.Meshctrl(t, "listdevices", "--csv"), w.ok(t, "listdevices", "--csv")
+	theirs, ours := sameTime(func() string { return s.Meshctrl(t, "listdevices", "--csv") },
+		func() string { return w.ok(t, "listdevices", "--csv") })
 	require.Equal(t, csvCells(theirs), csvCells(ours)[1:], "all but the line of names")
 	require.Equal(t, "1\n", w.ok(t, "listdevices", "--group", "lab", "--count"))
 
@@ -129,6 +132,7 @@ func TestStockVerbs(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, string(content) == string(back))
 	proved := newWorld(t)
+	proved.flags = w.flags
 	proved.env["MESHCTL_URL"], proved.env["MESHCTL_PASSWORD"], proved.env["MESHCTL_SERVER_ID"] = s.URL(), interop.Password, s.ServerID(t)
 	proved.ok(t, "download", "--id", name, "--file", far+"/up.bin", "--target", t.TempDir()+"/")
 	code, _, _ := w.run(t.Context(), "download", "--id", name, "--file", far+"/missing", "--target", near)
@@ -140,7 +144,7 @@ func TestStockVerbs(t *testing.T) {
 		w.terminalSize = func() (int, int) { return 80, 25 }
 		w.resized = resized
 		keys, typed := io.Pipe()
-		w.in.Reset(keys)
+		w.reads(keys)
 		go func() { _, _ = typed.Write([]byte("echo shell$((1+1)); exit\n")) }()
 		require.Contains(t, w.ok(t, "shell", "--id", name), "shell2")
 		require.NoError(t, typed.Close())
@@ -169,6 +173,18 @@ func TestStockVerbs(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(program), "\x7FELF"))
 	w.ok(t, "removedevicegroup", "--group", "lab")
 	require.Equal(t, "None\n", w.ok(t, "listdevicegroups"))
+}
+
+// sameTime returns what two functions tell of the same state of a server, whose device still reports of itself: the first tells
+// the same before the second and after it.
+func sameTime(theirs, ours func() string) (string, string) {
+	for before := theirs(); ; {
+		between, after := ours(), theirs()
+		if before == after {
+			return before, between
+		}
+		before = after
+	}
 }
 
 // csvCells are the cells of simple CSV, whatever is quoted.

@@ -25,6 +25,9 @@ type system struct {
 	getenv      func(string) string
 	configDir   func() (string, error)
 	now         func() time.Time
+	// patience is how long to wait for a connection where so much was asked for. A test that has to see how long an answer is
+	// waited for does not have to connect in as short a time.
+	patience func(time.Duration) time.Duration
 	// readSecret asks for a secret on the terminal, without echo.
 	readSecret func(ctx context.Context, prompt string) (string, error)
 	// rawTerminal hands the terminal over to another program, a shell on a device. terminalSize is its size, and resized
@@ -43,6 +46,7 @@ func osSystem() *system {
 		getenv:      os.Getenv,
 		configDir:   os.UserConfigDir,
 		now:         time.Now,
+		patience:    func(d time.Duration) time.Duration { return d },
 		readSecret:  console.ReadSecret,
 		rawTerminal: func() (func(), error) {
 			before, err := term.MakeRaw(int(os.Stdin.Fd()))
@@ -66,10 +70,12 @@ func osSystem() *system {
 func (s *system) secret(ctx context.Context, prompt string) (string, error) {
 	if s.inTerminal {
 		text, err := s.readSecret(ctx, prompt)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
+		case errors.Is(err, context.Canceled):
 			return "", err
-		}
-		if err != nil {
+		case err != nil:
 			return "", usageError("reading from the terminal: %v", err)
 		}
 		return text, nil

@@ -51,9 +51,10 @@ func (s *session) shell(ctx context.Context, device controlproto.ID, kind relay.
 	defer restore()
 
 	// Keystrokes are read by a goroutine that may be left waiting for one more: nothing ends the reading of a terminal.
+	keys := s.in
 	go func() {
 		defer cancel()
-		_, _ = io.Copy(t, s.in) // either end is the end
+		_, _ = io.Copy(t, keys) // either end is the end
 	}()
 	go func() {
 		changes := s.resized(ctx)

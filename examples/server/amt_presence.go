@@ -56,9 +56,10 @@ func (a *amt) event(e mps.Event) {
 	if e.Connection.Kind() == mps.Relay {
 		last.Type = controlproto.ConnAMTRelay
 	}
+	stranger := false
 	a.rec.queue <- change{key, func(tx *controlserver.Tx) error {
 		d, err := tx.Device(id)
-		if errors.Is(err, controlserver.ErrNotFound) {
+		if stranger = errors.Is(err, controlserver.ErrNotFound); stranger {
 			return nil // removed meanwhile
 		}
 		if err != nil || e.Connection.Kind() == mps.LMS {
@@ -77,7 +78,14 @@ func (a *amt) event(e mps.Event) {
 			return nil // the agent tells
 		}
 		return tx.LogPower(id, e.Time, now.Power)
-	}, func() { a.rec.tellAMT(key) }}
+	}, func() {
+		a.rec.tellAMT(key)
+		if stranger && e.Err == nil {
+			// It was removed between its login and now, and whoever did that did not find it online. It is a new device when it
+			// comes again. Not on this goroutine, as the end is an event, too.
+			go e.Connection.Close(mps.ErrReset)
+		}
+	}}
 }
 
 // tellAMT tells everyone how a device is connected by its AMT, if that is news.

@@ -97,7 +97,7 @@ func waitDevice(t *testing.T, c *controlproto.Client, id controlproto.ID, match 
 			}
 		}
 		return false
-	}, time.Minute, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 	return found
 }
 
@@ -133,7 +133,7 @@ func TestAMTCallsIn(t *testing.T) {
 
 	// What agents pass on is no connection for operators, but names the device.
 	_, err = h.callIn(t, user, func(cfg *apf.DeviceConfig) {
-		cfg.ConnType, cfg.MEIState = apf.ConnLMS, []byte(`{"OsHostname":"pc1\u0007"}`)
+		cfg.ConnType, cfg.MEIState = apf.ConnLMS, apf.NewSecret(`{"OsHostname":"pc1\u0007"}`)
 	})
 	require.NoError(t, err)
 	waitDevice(t, admin, amtDeviceID, func(d controlproto.Device) bool { return d.Conn == 0 && d.Name == "pc1" })
@@ -141,6 +141,7 @@ func TestAMTCallsIn(t *testing.T) {
 	// A removed device is sent away, and is a new one when it comes again.
 	again, err := h.callIn(t, user)
 	require.NoError(t, err)
+	waitDevice(t, admin, amtDeviceID, withConn(controlproto.ConnCIRA))
 	require.NoError(t, admin.RemoveDevices(t.Context(), amtDeviceID))
 	<-again.Done()
 	_, err = h.callIn(t, user)
@@ -237,7 +238,7 @@ func TestAMTConfig(t *testing.T) {
 	})
 	require.NoError(t, err)
 	key := must(id.DeviceKey())
-	require.Eventually(t, func() bool { _, ok := h.amt.server.Registry().Device(key); return ok }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, ok := h.amt.server.Registry().Device(key); return ok }, patience, 10*time.Millisecond)
 	d, _ := h.amt.server.Registry().Device(key)
 	conn, err := d.DialContext(t.Context(), "tcp", ":16992")
 	require.NoError(t, err)
@@ -313,7 +314,7 @@ func TestWebRelay(t *testing.T) {
 			}
 		}
 		return ended == 2
-	}, time.Minute, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 
 	// Who has no login, or no right, is told nothing.
 	_, err = h.callIn(t, groupUser(t, group))

@@ -35,20 +35,22 @@ func openAgents(s *server) (*agentproto.Server, error) {
 
 // handler is everything that the server answers. Each tenant has all of it.
 func (s *server) handler(files *settings) http.Handler {
+	// What waits for its connections itself is not counted.
+	counted := s.requests.counted
 	mux := http.NewServeMux()
 	for _, prefix := range []string{"", "/{domain}"} { // the second: a domain that there is not
 		mux.Handle("GET "+prefix+"/agent.ashx", s.agents)
 		mux.Handle("GET "+prefix+"/apf.ashx", s.amt.server.Handler())
 	}
-	mux.Handle("GET /meshsettings", files)
+	mux.Handle("GET /meshsettings", counted(files))
 	agents := &programs{settings: files, folder: s.cfg.Core}
-	mux.Handle("GET /meshagents", agents)
+	mux.Handle("GET /meshagents", counted(agents))
 	links := &guests{settings: files, records: s.records, programs: agents, pages: s.pages}
-	mux.HandleFunc("GET /agentinvite", links.invite)
-	mux.HandleFunc("GET /sharing", links.share)
-	mux.Handle("GET /recordings.ashx", recordingFiles{s})
+	mux.Handle("GET /agentinvite", counted(http.HandlerFunc(links.invite)))
+	mux.Handle("GET /sharing", counted(http.HandlerFunc(links.share)))
+	mux.Handle("GET /recordings.ashx", counted(recordingFiles{s}))
 	mux.HandleFunc("GET /health.ashx", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.Handle("/", s.pages)
+	mux.Handle("/", counted(s.pages))
 
 	// Pages of other sites are refused by all of these in the same way, but for the control channel and the tunnels, which
 	// say so in their own words.
@@ -56,7 +58,7 @@ func (s *server) handler(files *settings) http.Handler {
 	for _, prefix := range []string{"", "/{domain}"} {
 		all.Handle("GET "+prefix+"/control.ashx", s.channel)
 		all.Handle("GET "+prefix+"/meshrelay.ashx", s.tunnels.relay)
-		all.Handle("GET "+prefix+"/webrelay.ashx", s.relays)
+		all.Handle("GET "+prefix+"/webrelay.ashx", counted(s.relays))
 	}
 	origins := s.channel.Origins()
 	all.Handle("/", web.Protect(mux, func(r *http.Request) error { return origins.Check(r, true) }))

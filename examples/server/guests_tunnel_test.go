@@ -38,7 +38,7 @@ func TestGuestTunnels(t *testing.T) {
 	h := startHere(t, "")
 	d := h.device(t)
 	admin := h.admin(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	share := func(change func(*controlproto.CreateDeviceShareLink)) *controlproto.CreateDeviceShareLinkReply {
 		t.Helper()
@@ -122,7 +122,7 @@ func TestGuestTunnels(t *testing.T) {
 		return slices.ContainsFunc(must(controlproto.Do(ctx, admin, &controlproto.Events{})).Events, func(e controlproto.Event) bool {
 			return e.Action == "relaylog" && e.DeviceID == d.id && string(e.Extra["guestname"]) == `"Eve"`
 		})
-	}, 20*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 
 	// A link that is taken back ends its tunnels; others go on.
 	require.NoError(t, admin.RemoveShare(ctx, d.id, viewer.PublicID))

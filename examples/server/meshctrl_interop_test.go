@@ -142,10 +142,11 @@ func (c *ctlTable) compare(t *testing.T, s ctlStep, peers [2]*meshctrlPeer, got 
 	}
 	var shown [2][]string
 	for i, o := range got {
-		n := newNormaliser(peers[i].ports, peers[i].vars, now)
+		n := newNormaliser(peers[i].ports, peers[i].vars)
 		n.drop, n.empty = ctlKeysLeftOut[s.verb()], ctlEmptyLeftOut
 		shown[i] = o.lines(n, s)
 	}
+	shown[0], shown[1] = agreeOnTimes(shown[0], shown[1], now)
 	if *recordDir != "" {
 		file := fmt.Sprintf("%03d-%.80s.txt", c.steps, fileName.ReplaceAllString(name, "-"))
 		text := fmt.Sprintf("$ meshctrl %s\n%s\n--- normalised\n%s\n", name, got[0].printed, strings.Join(shown[0], "\n"))

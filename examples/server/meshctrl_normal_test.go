@@ -18,15 +18,15 @@ import (
 // normaliser replaces what differs between two servers that do the same: ids, times, addresses, cookies. It knows the
 // ids that the scenario has captured, and gives them their names, so that an id in the wrong place is seen.
 type normaliser struct {
-	names []string       // captured values and what replaces them, alternately, long ones first
-	ports map[int]string // the server's own, with what replaces them
-	now   time.Time
+	names []string          // captured values and what replaces them, alternately, long ones first
+	ports map[int]string    // the server's own, with what replaces them
+	agent string            // the device whose agent reports at any time
 	drop  map[string]string // members of objects, or lines "name: value", that are not compared
 	empty map[string]string // members of objects that are not compared when they are empty
 }
 
-// newNormaliser returns one for a peer's captures. Times are told relative to now, which is the same for both peers.
-func newNormaliser(ports map[int]string, vars map[string]string, now time.Time) normaliser {
+// newNormaliser returns one for a peer's captures. Times are left for agreeOnTimes.
+func newNormaliser(ports map[int]string, vars map[string]string) normaliser {
 	values := make(map[string]string)
 	for name, value := range vars {
 		if prefix, bare, ok := cutID(value); ok {
@@ -42,7 +42,7 @@ func newNormaliser(ports map[int]string, vars map[string]string, now time.Time) 
 		}
 		return strings.Compare(a, b)
 	})
-	n := normaliser{ports: ports, now: now}
+	n := normaliser{ports: ports, agent: vars["node"]}
 	for _, value := range long {
 		n.names = append(n.names, value, values[value])
 	}
@@ -91,14 +91,14 @@ func (n normaliser) text(s string) string {
 		if err != nil {
 			return w
 		}
-		return n.time("iso", t)
+		return timeToken("iso", t)
 	})
 	s = localTime.ReplaceAllStringFunc(s, func(w string) string {
 		t, err := time.ParseInLocation("1/2/2006, 3:04:05 PM", w, time.Local)
 		if err != nil {
 			return w
 		}
-		return n.time("local", t)
+		return timeToken("local", t)
 	})
 	s = epoch.ReplaceAllStringFunc(s, func(w string) string {
 		f, err := strconv.ParseFloat(w, 64)
@@ -131,21 +131,11 @@ func (n normaliser) number(f float64) (string, bool) {
 	case f > 0 && f < 1:
 		return "{random}", true
 	case f >= 1.6e9 && f < 2e9:
-		return n.time("s", time.UnixMilli(int64(f*1000))), true
+		return timeToken("s", time.UnixMilli(int64(f*1000))), true
 	case f >= 1.6e12 && f < 2e12:
-		return n.time("ms", time.UnixMilli(int64(f))), true
+		return timeToken("ms", time.UnixMilli(int64(f))), true
 	}
 	return "", false
-}
-
-// time tells a time by its distance, in steps of five minutes: the servers do not do everything in the same second.
-func (n normaliser) time(form string, t time.Time) string {
-	const step = 5
-	away := math.Round(t.Sub(n.now).Minutes()/step) * step
-	if away == 0 || away == -step {
-		return "{" + form + " now}"
-	}
-	return fmt.Sprintf("{%s now%+.0fm}", form, away)
 }
 
 // json normalises a decoded JSON value.
@@ -164,7 +154,7 @@ func (n normaliser) json(v any, anyOrder bool) any {
 			list[i] = n.json(v[i], anyOrder)
 		}
 		if anyOrder {
-			slices.SortFunc(list, func(a, b any) int { return strings.Compare(indented(a), indented(b)) })
+			slices.SortFunc(list, func(a, b any) int { return compareUntimed(indented(a), indented(b)) })
 		}
 		return list
 	case map[string]any:
@@ -189,7 +179,7 @@ func (n normaliser) object(v map[string]any, anyOrder bool) map[string]any {
 	}
 	object := make(map[string]any, len(v))
 	for key, values := range byKey {
-		slices.SortFunc(values, func(a, b any) int { return strings.Compare(indented(a), indented(b)) })
+		slices.SortFunc(values, func(a, b any) int { return compareUntimed(indented(a), indented(b)) })
 		for i, value := range values {
 			if i > 0 {
 				object[fmt.Sprintf("%s #%d", key, i+1)] = value
@@ -214,10 +204,13 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 			lines = append(lines, "Connected.")
 		}
 		for i, v := range values {
-			if watching && i > 0 && eventAction(v) == "wssessioncount" && eventAction(values[i-1]) == "wssessioncount" {
+			if watching && i > 0 && eventMember(v, "action") == "wssessioncount" && eventMember(values[i-1], "action") == "wssessioncount" {
 				continue // of the beginning and the end of a session
 			}
-			if without != "" && eventAction(v) == without {
+			if without != "" && eventMember(v, "action") == without {
+				continue
+			}
+			if watching && n.agent != "" && eventMember(v, "nodeid") == n.agent {
 				continue
 			}
 			lines = append(lines, strings.Split(indented(n.json(v, anyOrder)), "\n")...)
@@ -236,7 +229,7 @@ func (n normaliser) output(printed string, anyOrder bool, without string) []stri
 	}
 	lines := strings.Split(strings.TrimRight(printed, "\n"), "\n")
 	if anyOrder {
-		slices.Sort(lines)
+		slices.SortFunc(lines, compareUntimed)
 	}
 	return lines
 }
@@ -247,11 +240,11 @@ func isEmpty(v any) bool {
 	return v == 0.0 || v == "" || ok && len(object) == 0
 }
 
-// eventAction returns the action of an event.
-func eventAction(v any) any {
+// eventMember returns a member of an event.
+func eventMember(v any, name string) any {
 	message, _ := v.(map[string]any)
 	event, _ := message["event"].(map[string]any)
-	return event["action"]
+	return event[name]
 }
 
 // jsonValues decodes text that holds nothing but objects and arrays.

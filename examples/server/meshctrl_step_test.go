@@ -11,6 +11,7 @@ type ctlStep struct {
 	line     string            // the command line, with {name} for captured values and {name/} for the bare part of an id
 	user     string            // who logs in; the administrator if empty
 	mute     bool              // neither server answers, and meshctrl would wait for ever
+	settled  string            // what is printed once something has come to its end, run again until then
 	unsorted bool              // the order of lines, or of array elements, is left to the server
 	dropped  string            // the action of events that are not compared
 	captures map[string]string // name -> pattern of which the first group is kept
@@ -28,6 +29,10 @@ func ctlCall(name string, hook func(*meshctrlPeer)) ctlStep { return ctlStep{lin
 func (s ctlStep) as(user string) ctlStep { s.user = user; return s }
 func (s ctlStep) silent() ctlStep        { s.mute = true; return s }
 func (s ctlStep) anyOrder() ctlStep      { s.unsorted = true; return s }
+
+// once runs a step again, a few times at most, until it prints what it does when that which came before has come to its end: a
+// session that was closed, say.
+func (s ctlStep) once(printed string) ctlStep { s.settled = printed; return s }
 
 // without leaves out events that come at any time.
 func (s ctlStep) without(action string) ctlStep { s.dropped = action; return s }

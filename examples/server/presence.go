@@ -81,12 +81,16 @@ var sessionKinds = map[string]bool{
 // maxKind bounds what is kept of one kind of sessions.
 const maxKind = 8 << 10
 
-// setSessions takes what an agent says of one kind of sessions, and returns what is known of all of them: nil is none.
+// setSessions takes what an agent says of one kind of sessions, and returns what is known of all of them: nil is none. What a
+// connection said that another has taken the place of counts no more, also if it is read late.
 func (o *online) setSessions(id controlproto.ID, s *agentproto.Session, kind string, sessions json.RawMessage) json.RawMessage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b := o.busy[id]
 	if b.session != s {
+		if b.session != nil && b.session.Generation() > s.Generation() {
+			return b.document()
+		}
 		b = busy{session: s}
 	}
 	kinds := maps.Clone(b.kinds)

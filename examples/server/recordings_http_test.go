@@ -24,7 +24,7 @@ func TestRecordingFiles(t *testing.T) {
 	h := startHere(t, `{"settings":{},"domains":{"":{},"other":{}}}`, "-recordings", folder)
 	d := h.device(t)
 	admin := h.admin(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	group := must(admin.DeviceGroups(ctx))[0].ID
 	plain := h.open(t, admin, d.id)
@@ -46,7 +46,7 @@ func TestRecordingFiles(t *testing.T) {
 	require.Eventually(t, func() bool {
 		list = must(controlproto.Do(ctx, admin, &controlproto.Recordings{})).Recordings
 		return len(list) == 1
-	}, 20*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	name := list[0].Filename
 
 	require.NoError(t, admin.AddUser(ctx, &controlproto.AddUser{Username: "bob", Password: secret(herePassword), Email: "bob@example.com"}))

@@ -37,7 +37,9 @@ type server struct {
 	relays   *webRelay
 	pages    *web.Handler
 	http     *http.Server
+	requests requests
 	stop     context.CancelFunc // of what runs beside
+	beside   sync.WaitGroup
 	welcome  string
 }
 
@@ -170,9 +172,9 @@ func open(ctx context.Context, cfg config, log *slog.Logger) (_ *server, err err
 	}
 	s.recorder.begin()
 	ctx, s.stop = context.WithCancel(context.Background())
-	go s.identity.run(ctx)
-	go s.tick(ctx)
-	go s.amt.serve()
+	s.beside.Go(func() { s.identity.run(ctx) })
+	s.beside.Go(func() { s.tick(ctx) })
+	s.beside.Go(s.amt.serve)
 	s.welcome = welcome(cfg, address, s.amt.address(), defaultFile, files.path(group.ID), s.identity.serverID, madeAdmin)
 	return s, nil
 }
@@ -230,7 +232,7 @@ func (s *server) tick(ctx context.Context) {
 
 // closeTime is how long agents have to take notice that the server is going, requestTime how long requests have to end.
 const (
-	closeTime   = 15 * time.Second
+	closeTime   = 30 * time.Second
 	requestTime = 3 * time.Second
 )
 
@@ -247,7 +249,10 @@ func (s *server) close() error {
 	parts.Go(func() { agents = s.agents.Shutdown(ctx) }) // closes the WebSockets, and waits for what agents sent
 	parts.Go(func() { amt = s.amt.server.Shutdown(ctx) })
 	parts.Wait()
-	s.relays.wait(ctx) // when no request comes any more
+	if left := s.requests.wait(ctx); left > 0 {
+		s.log.Warn("requests do not end, and are left", "requests", left)
+	}
+	s.beside.Wait() // nothing of it waits for others
 	s.recorder.close()
 	err := errors.Join(pages, operators, tunnels, agents, amt, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()

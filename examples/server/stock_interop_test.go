@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,11 +38,7 @@ type running struct {
 
 // binary is this package, built once.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "server-test-*")
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "server")
+	file := filepath.Join(buildDir, "server")
 	out, err := exec.Command("go", "build", "-o", file, ".").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, out)
@@ -74,11 +71,36 @@ func (s *running) msh(t *testing.T) []byte {
 	return b
 }
 
-// device stops the server and returns the only device in its database.
+// end ends the server as a service manager does, which does not kill one that takes its time.
+func (s *running) end(t *testing.T) {
+	t.Helper()
+	s.Signal(t, syscall.SIGTERM)
+	select {
+	case <-s.Exited():
+	case <-time.After(patience):
+		t.Fatal("the server did not end")
+	}
+	require.Zero(t, s.ExitCode(), "a stopped server has lost nothing")
+}
+
+// waitReported waits until the core of the only device has reported what it runs on, which it does some time after it was
+// started: in the log it is stable before.
+func (s *running) waitReported(t *testing.T) {
+	t.Helper()
+	c, err := controlproto.Dial(t.Context(), fmt.Sprintf("wss://127.0.0.1:%d/control.ashx", s.port),
+		controlproto.PasswordLogin{User: "admin", Password: secret(herePassword)}, controlproto.ClientConfig{TLSConfig: insecure()})
+	require.NoError(t, err)
+	defer c.Close()
+	require.Eventually(t, func() bool {
+		devices, err := c.Devices(t.Context(), controlproto.DeviceFilter{})
+		return err == nil && len(devices) == 1 && devices[0].OSDesc != "" && devices[0].Agent != nil && devices[0].Agent.Core != ""
+	}, patience, 50*time.Millisecond)
+}
+
+// device ends the server and returns the only device in its database.
 func (s *running) device(t *testing.T) (only *controlproto.Device) {
 	t.Helper()
-	s.Stop()
-	require.Zero(t, s.ExitCode(), "a stopped server has lost nothing")
+	s.end(t)
 	store, err := sqlstore.Open(t.Context(), filepath.Join(s.data, "meshcentral-go.sqlite"))
 	require.NoError(t, err)
 	defer store.Close()
@@ -103,10 +125,11 @@ func (s *running) waitOnline(t *testing.T, short bool) {
 // the server, the short login.
 func TestNativeAgent(t *testing.T) {
 	interop.Require(t, interop.PeerAgent)
-	s := startServer(t, t.TempDir(), interop.FreePort(t), "-core", interop.AgentsDir(t))
+	s := startServer(t, t.TempDir(), interop.FreePort(t), "-core", interop.AgentsDir(t), "-admin", "admin:"+herePassword)
 	agent := interop.StartAgent(t, s.msh(t), interop.AgentOptions{})
 	s.WaitLog(t, `msg="core pushed"`)
 	s.waitOnline(t, false)
+	s.waitReported(t)
 	first := s.device(t)
 	require.Contains(t, first.OSDesc, "Linux", "the core has reported")
 	require.NotEmpty(t, first.Agent.Core)
@@ -133,6 +156,8 @@ func TestMigration(t *testing.T) {
 	group := stock.CreateGroup(t, "lab")
 	agent := interop.StartAgent(t, stock.MSH(t, group), interop.AgentOptions{})
 	enrolled := stock.WaitDevice(t, func(d interop.Device) bool { return interop.Online(d) && d.Agent.Core != "" })
+	_, err := binary() // an agent that finds no server for long tries less and less often
+	require.NoError(t, err)
 	stock.Stop()
 	before := fileHashes(t, stock.DataDir())
 
@@ -194,6 +219,8 @@ func TestBehindNginx(t *testing.T) {
 	}.Conf())
 	s := startServer(t, t.TempDir(), back, "-core", interop.AgentsDir(t), "-trusted-proxy", "127.0.0.1/32",
 		"-cert-url", fmt.Sprintf("https://127.0.0.1:%d", front))
+	// An agent that came before that would have the server ask the proxy on its behalf, which it does once in two minutes.
+	s.WaitLog(t, "the proxy has another certificate")
 	msh := bytes.ReplaceAll(s.msh(t), fmt.Appendf(nil, ":%d/", back), fmt.Appendf(nil, ":%d/", front))
 	agent := interop.StartAgent(t, msh, interop.AgentOptions{})
 	s.waitOnline(t, false)
@@ -204,7 +231,7 @@ func TestBehindNginx(t *testing.T) {
 	nginx.Reload(t)
 	logins := strings.Count(s.Log(), "short=false")
 	agent.Restart(t)
-	require.Eventually(t, func() bool { return strings.Count(s.Log(), "short=false") > logins }, time.Minute, 100*time.Millisecond,
+	require.Eventually(t, func() bool { return strings.Count(s.Log(), "short=false") > logins }, 2*patience, 100*time.Millisecond,
 		"the agent logs in over the new certificate")
 }
 
@@ -239,7 +266,7 @@ func TestRapidReconnects(t *testing.T) {
 	for range atOnce {
 		wg.Go(func() {
 			for i := range next {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				session, err := clients[i%len(clients)].Dial(ctx, address)
 				cancel()
 				if err != nil {
@@ -259,6 +286,5 @@ func TestRapidReconnects(t *testing.T) {
 	for err := range failures {
 		t.Error(err)
 	}
-	s.Stop()
-	require.Zero(t, s.ExitCode())
+	s.end(t)
 }

@@ -56,11 +56,12 @@ func newTunnelWorld(t *testing.T, flags ...string) *tunnelWorld {
 			}
 		}
 	})
-	var devices []struct {
-		ID string `json:"_id"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(w.meshctrl(t, "listdevices", "--json")), &devices))
-	require.Len(t, devices, 1)
+	// What a core is sent that does not run yet is lost.
+	var devices []interop.Device
+	require.Eventually(t, func() bool {
+		err := json.Unmarshal([]byte(w.meshctrl(t, "listdevices", "--json")), &devices)
+		return err == nil && len(devices) == 1 && interop.CoreRuns(devices[0])
+	}, patience, 100*time.Millisecond)
 	w.device = devices[0].ID
 	return w
 }
@@ -68,7 +69,7 @@ func newTunnelWorld(t *testing.T, flags ...string) *tunnelWorld {
 // meshctrl runs the stock client, which has to succeed, and returns what it printed.
 func (w *tunnelWorld) meshctrl(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // some copy a large file
 	defer cancel()
 	result, err := w.client.Run(ctx, args...)
 	require.NoError(t, err, result.Output)
@@ -88,15 +89,28 @@ func randomFile(t *testing.T, name string, size int64) (hash string) {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-func fileHash(t *testing.T, name string) string {
-	t.Helper()
+func hashOf(name string) (string, error) {
 	f, err := os.Open(name)
-	require.NoError(t, err)
+	if err != nil {
+		return "", err
+	}
 	defer f.Close()
 	h := sha256.New()
 	_, err = io.Copy(h, f)
+	return fmt.Sprintf("%x", h.Sum(nil)), err
+}
+
+func fileHash(t *testing.T, name string) string {
+	t.Helper()
+	hash, err := hashOf(name)
 	require.NoError(t, err)
-	return fmt.Sprintf("%x", h.Sum(nil))
+	return hash
+}
+
+// waitFile waits until a file has a hash: an agent writes the last of it when it closes it, after the client has gone.
+func waitFile(t *testing.T, name, hash string) {
+	t.Helper()
+	require.Eventually(t, func() bool { got, err := hashOf(name); return err == nil && got == hash }, patience, 50*time.Millisecond, name)
 }
 
 // The stock client copies files to and from a stock agent through this server, and opens a shell on it.
@@ -111,8 +125,7 @@ func TestStockTunnels(t *testing.T) {
 			out := w.meshctrl(t, "upload", "--id", bare, "--file", name, "--target", far)
 			require.Contains(t, out, fmt.Sprintf("Upload done, %d bytes sent.", size))
 			up := time.Since(begun)
-			// The agent writes the last of it when it closes the file, after the client has gone.
-			require.Eventually(t, func() bool { return sent == fileHash(t, filepath.Join(far, name)) }, 20*time.Second, 50*time.Millisecond)
+			waitFile(t, filepath.Join(far, name), sent)
 			begun = time.Now()
 			out = w.meshctrl(t, "download", "--id", bare, "--file", filepath.Join(far, name), "--target", name+".back")
 			require.Contains(t, out, fmt.Sprintf("Download completed, %d bytes written.", size))
@@ -130,7 +143,7 @@ func TestStockTunnels(t *testing.T) {
 	defer typed.Close()
 	client := w.client
 	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	out, err := client.RunUntil(ctx, "Connected.", func() {
 		_, err := typed.WriteString("echo through$((6*7))\n")
@@ -142,7 +155,7 @@ func TestStockTunnels(t *testing.T) {
 	require.Eventually(t, func() bool {
 		out := w.meshctrl(t, "report", "--type", "sessions", "--showtraffic")
 		return strings.Count(out, w.device+",5,") == 6 && strings.Count(out, w.device+",1,") == 1
-	}, 30*time.Second, 300*time.Millisecond)
+	}, patience, 300*time.Millisecond)
 	out = w.meshctrl(t, "listevents")
 	require.Equal(t, 6, strings.Count(out, "Started file management session"), out)
 	require.Equal(t, 6, strings.Count(out, "Ended file management session"), out)
@@ -160,7 +173,7 @@ func TestTunnelsToPorts(t *testing.T) {
 	defer site.Close()
 	at, err := url.Parse(site.URL)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 
 	get := func(t *testing.T, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
@@ -237,9 +250,9 @@ func TestRecordings(t *testing.T) {
 	w := newTunnelWorld(t, "-recordings", folder)
 	bare, far := strings.TrimPrefix(w.device, "node//"), t.TempDir()
 	sent := randomFile(t, filepath.Join(w.dir, "a.bin"), 70_001)
-	upload := func(name string) {
+	upload := func() {
 		w.meshctrl(t, "upload", "--id", bare, "--file", "a.bin", "--target", far)
-		require.Eventually(t, func() bool { return sent == fileHash(t, filepath.Join(far, "a.bin")) }, 20*time.Second, 50*time.Millisecond, name)
+		waitFile(t, filepath.Join(far, "a.bin"), sent)
 		require.NoError(t, os.Remove(filepath.Join(far, "a.bin")))
 	}
 	list := func() []string {
@@ -247,11 +260,11 @@ func TestRecordings(t *testing.T) {
 		require.NoError(t, err)
 		return names
 	}
-	upload("nobody asked for a recording")
-	require.Empty(t, list())
+	upload()
+	require.Empty(t, list(), "nobody asked for a recording")
 
 	require.Equal(t, "ok", strings.TrimSpace(w.meshctrl(t, "editdevicegroup", "--group", "default", "--flags", "4")))
-	upload("recorded")
+	upload()
 	c, err := controlproto.Dial(t.Context(), w.client.URL, controlproto.PasswordLogin{User: "admin", Password: controlproto.NewSecret(w.password)},
 		controlproto.ClientConfig{DangerouslySkipVerify: true})
 	require.NoError(t, err)
@@ -261,7 +274,7 @@ func TestRecordings(t *testing.T) {
 		reply, err = controlproto.Do(t.Context(), c, &controlproto.Recordings{})
 		require.NoError(t, err)
 		return len(reply.Recordings) == 1
-	}, 20*time.Second, 100*time.Millisecond)
+	}, patience, 100*time.Millisecond)
 	files := list()
 	require.Len(t, files, 1)
 	r := reply.Recordings[0]
@@ -289,7 +302,7 @@ func TestStockAgentAndGuests(t *testing.T) {
 		controlproto.ClientConfig{TLSConfig: insecure()})
 	require.NoError(t, err)
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	link, err := c.ShareDevice(ctx, &controlproto.CreateDeviceShareLink{
 		DeviceID: controlproto.ID(w.device), GuestName: "Eve", Kind: controlproto.ShareTerminal, Expire: new(time.Hour),

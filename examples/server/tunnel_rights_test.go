@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +25,7 @@ func TestTunnelsEndWithRights(t *testing.T) {
 		require.NoError(t, err)
 		return c
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	control, full := controlproto.RemoteControl, controlproto.FullRights
 	locked := controlproto.SiteLocked

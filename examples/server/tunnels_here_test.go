@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,9 +28,11 @@ type testDevice struct {
 	ended    chan error
 }
 
+// device brings one online. Operators see it: that the agent is logged in does not say that its device was stored.
 func (h *here) device(t *testing.T) *testDevice {
 	t.Helper()
-	groups, err := h.admin(t).DeviceGroups(t.Context())
+	admin := h.admin(t)
+	groups, err := admin.DeviceGroups(t.Context())
 	require.NoError(t, err)
 	d := &testDevice{requests: make(chan *agentproto.TunnelRequest, 16), deaf: make(chan bool, 1), ended: make(chan error, 16)}
 	d.Agent = agenttest.NewAgent(
@@ -69,18 +70,19 @@ func (h *here) device(t *testing.T) *testDevice {
 		})
 	})
 	d.Start()
-	wait, stop := context.WithTimeout(t.Context(), time.Minute)
+	wait, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	_, err = d.WaitOnline(wait)
 	require.NoError(t, err)
 	d.id = controlproto.DeviceID(nodeid.NodeKey{ID: d.NodeID()})
+	waitDevice(t, admin, d.id, withConn(controlproto.ConnAgent))
 	return d
 }
 
 // open opens a shell, which works.
 func (h *here) open(t *testing.T, c *controlproto.Client, device controlproto.ID) *relay.Tunnel {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tun, err := relay.Open(ctx, c, string(device), relay.Options{Protocol: relay.ProtocolTerminal, Net: relay.NetOptions{TLS: h.tls()}})
 	require.NoError(t, err)
@@ -95,7 +97,7 @@ func (h *here) open(t *testing.T, c *controlproto.Client, device controlproto.ID
 // end opens one end by itself, and returns what the server says first.
 func (h *here) end(t *testing.T, q relay.Query) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	conn, err := msgconn.Dial(ctx, "wss://"+h.address+"/meshrelay.ashx?"+q.Encode(), msgconn.DialOptions{TLSConfig: h.tls(), ReadLimit: 1 << 20})
 	if err != nil {

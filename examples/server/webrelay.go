@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/meshcentral-go/sdk/controlproto"
@@ -27,22 +26,8 @@ type webRelay struct {
 	channel *controlproto.Server
 	rec     *recorder
 	devices *mps.Registry
-	running sync.WaitGroup
 	// logins are what devices have asked for, and how they took the stored credentials.
 	logins redir.Memory
-}
-
-// wait waits for the operators, whose devices are gone, or for the end of ctx.
-func (h *webRelay) wait(ctx context.Context) {
-	done := make(chan struct{})
-	go func() {
-		h.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
 }
 
 // dialTime is how long a device has for its answer, TLS included.
@@ -56,8 +41,6 @@ const (
 
 // ServeHTTP answers with a status what a stock server answers by closing.
 func (h *webRelay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.running.Add(1)
-	defer h.running.Done()
 	began := time.Now()
 	user, device, status, err := h.operator(r)
 	if err != nil {

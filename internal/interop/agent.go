@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	scriptTimeout = 30 * time.Second
 	// agentGrace is shorter than for others: an agent that has just lost its
 	// server does not react to SIGTERM.
 	agentGrace = 2 * time.Second
@@ -78,11 +77,11 @@ func RunB64(t testing.TB, script string, options AgentOptions) string {
 	a := StartB64(t, script, options)
 	select {
 	case <-a.Exited():
-	case <-time.After(scriptTimeout):
-		t.Fatal("interop: the script did not end")
+	case <-time.After(patience):
+		t.Fatalf("interop: the script did not end within %v, having printed %q", patience, lastBytes(a.Log(), shownLog))
 	}
 	if code := a.ExitCode(); code != 0 {
-		t.Fatalf("interop: the script ended with status %d: %q", code, lastBytes(a.Log(), 2000))
+		t.Fatalf("interop: the script ended with status %d: %q", code, lastBytes(a.Log(), shownLog))
 	}
 	return a.Log()
 }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,11 +38,11 @@ func cacheDir() (string, error) {
 // fills a temporary directory beside it, which then gets the name, so that
 // path is never seen half made. Of several test binaries that want the same
 // path at once, one builds and the others wait for it.
-func produceOnce(path string, build func(dir string) error) (err error) {
+func produceOnce(ctx context.Context, path string, build func(dir string) error) (err error) {
 	if present(path) {
 		return nil
 	}
-	unlock, err := lockFile(path + ".lock")
+	unlock, err := lockFile(ctx, path+".lock")
 	if err != nil {
 		return err
 	}

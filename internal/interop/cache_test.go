@@ -48,7 +48,7 @@ func TestProduceOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("broken")
-	if err := produceOnce(path, func(string) error { return broken }); !errors.Is(err, broken) {
+	if err := produceOnce(t.Context(), path, func(string) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("a build that fails: %v", err)
 	}
 	if present(path) || present(stale) {
@@ -58,7 +58,7 @@ func TestProduceOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			err := produceOnce(path, func(dir string) error {
+			err := produceOnce(t.Context(), path, func(dir string) error {
 				builds.Add(1)
 				return os.WriteFile(filepath.Join(dir, "whole"), nil, 0o644)
 			})

@@ -28,6 +28,9 @@ func Online(d Device) bool { return d.Conn&1 != 0 }
 
 // CoreRuns says that the device's agent is connected and that its core, which does what operators ask for, has reported.
 // What a stock server sends an agent before that is lost.
+//
+// The server remembers both: of a device that was online before, they may be
+// from then.
 func CoreRuns(d Device) bool { return Online(d) && d.Agent.Core != "" && d.Agent.Caps != 0 }
 
 // Offline is the opposite of Online.

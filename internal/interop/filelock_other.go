@@ -2,9 +2,12 @@
 
 package interop
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
-func lockFile(string) (func(), error) {
+func lockFile(context.Context, string) (func(), error) {
 	return nil, errors.ErrUnsupported
 }
 

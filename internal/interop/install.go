@@ -25,7 +25,12 @@ var (
 	packageLock []byte
 )
 
-const installTimeout = 8 * time.Minute
+// Several tries fit into installTimeout: npm keeps what it has got, and goes on
+// from there.
+const (
+	installTimeout = 12 * time.Minute
+	installTries   = 3 // where a missing peer is a failure
+)
 
 // PackageDir returns the directory of the installed MeshCentral package.
 func PackageDir(t testing.TB) string {
@@ -65,7 +70,7 @@ func installPackage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(cache, "meshcentral-"+lockKey())
-	err = produceOnce(dir, func(tmp string) error { return npmInstall(ctx, tmp) })
+	err = produceOnce(ctx, dir, func(tmp string) error { return npmInstall(ctx, tmp) })
 	return dir, err
 }
 
@@ -80,17 +85,24 @@ func npmInstall(ctx context.Context, dir string) error {
 		}
 	}
 	// Without a network a developer shall see the skip soon; CI may wait.
-	retries := "--fetch-retries=1"
+	retries, tries := "--fetch-retries=1", 1
 	if inCI() {
-		retries = "--fetch-retries=5"
+		retries, tries = "--fetch-retries=5", installTries
 	}
-	cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
-		retries, "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
-	cmd.Dir = dir
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	if out, err := run(ctx, cmd); err != nil {
-		return fmt.Errorf("npm ci: %w: %s", err, strings.Join(strings.Fields(lastBytes(out, 600)), " "))
+	for try := 1; ; try++ {
+		// A transfer that stands still is given up after a minute, and begun anew; by
+		// itself npm waits for five.
+		cmd := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
+			retries, "--fetch-timeout=60000", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=10000")
+		cmd.Dir = dir
+		out, err := run(ctx, cmd)
+		if err == nil {
+			return nil
+		}
+		if try == tries || ctx.Err() != nil {
+			return fmt.Errorf("npm ci, try %d: %w: %s", try, err, strings.Join(strings.Fields(lastBytes(out, shownLog)), " "))
+		}
 	}
-	return nil
 }

@@ -21,7 +21,7 @@ func TestServerAndAgent(t *testing.T) {
 	}
 
 	agent := StartAgent(t, msh, AgentOptions{})
-	device := server.WaitDevice(t, Online)
+	device := server.WaitDevice(t, CoreRuns)
 	if device.Group != group || device.Agent.ID != 6 {
 		t.Errorf("the device is %+v, want one of group %s with agent type 6", device, group)
 	}
@@ -33,8 +33,6 @@ func TestServerAndAgent(t *testing.T) {
 	agent.WaitLog(t, "Server verified")
 
 	control := server.Control(t)
-	// The console answers once the core runs, which is pushed after the login.
-	server.WaitDevice(t, func(d Device) bool { return d.Agent.Core != "" })
 	if help := control.Console(t, device.ID, "help"); !strings.Contains(help, "Available commands") {
 		t.Errorf("the console answers %q to help", help)
 	}

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// cableTimeout is for the kernel, which needs a second at most.
-	cableTimeout = 30 * time.Second
-
 	// lanReportFD is the descriptor on which the process inside tells the one
 	// outside that it is on a LAN, or why not.
 	lanReportFD = 3
@@ -90,7 +87,7 @@ func runOnLAN(t testing.TB, flags uintptr) lanProcess {
 	cmd.Env = append(os.Environ(), lanEnv+"="+t.Name())
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.ExtraFiles = []*os.File{w} // the first of which is lanReportFD
-	cmd.WaitDelay = time.Second    // for a descendant that holds the output open
+	cmd.WaitDelay = patience       // for a descendant that holds the output open
 	cmd.SysProcAttr = lanNamespaces(flags)
 	err = cmd.Start()
 	_ = w.Close()
@@ -241,7 +238,7 @@ func waitForCable() error {
 		return fmt.Errorf("netlink socket: %w", err)
 	}
 	defer syscall.Close(changes)
-	timeout := syscall.NsecToTimeval(int64(cableTimeout))
+	timeout := syscall.NsecToTimeval(int64(patience))
 	if err := syscall.SetsockoptTimeval(changes, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &timeout); err != nil {
 		return fmt.Errorf("netlink socket: %w", err)
 	}

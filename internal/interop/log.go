@@ -3,6 +3,8 @@ package interop
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -60,15 +62,28 @@ func (l *logBuffer) since(mark int) (string, <-chan struct{}) {
 	return string(l.kept[min(max(mark-l.dropped, 0), len(l.kept)):]), l.grown
 }
 
-// wait returns once one of the texts was written after mark. It gives up with
-// the context's error, or with errEnded when the writer has ended without.
+// errEnded says that a peer ended while something was expected of it.
+var errEnded = errors.New("the process has ended")
+
+// shownLog is how much of a peer's output an error shows.
+const shownLog = 2000
+
+// wait returns once one of the texts was written after mark. When it gives up,
+// its error says what it waited for and what came last, and wraps the context's
+// error, or errEnded when the writer has ended without.
 func (l *logBuffer) wait(ctx context.Context, ended <-chan struct{}, mark int, texts ...string) error {
+	err := l.await(ctx, ended, mark, texts)
+	if err != nil {
+		return fmt.Errorf("it did not print %q: %w; its output ends with %q", texts, err, lastBytes(l.String(), shownLog))
+	}
+	return nil
+}
+
+func (l *logBuffer) await(ctx context.Context, ended <-chan struct{}, mark int, texts []string) error {
 	for {
 		got, grown := l.since(mark)
-		for _, text := range texts {
-			if strings.Contains(got, text) {
-				return nil
-			}
+		if containsAny(got, texts) {
+			return nil
 		}
 		select {
 		case <-grown:

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
-
-const meshctrlTimeout = time.Minute
 
 // Meshctrl runs the stock command-line client as the administrator and returns
 // what it printed. An exit status other than 0 fails the test.
 func (s *Server) Meshctrl(t testing.TB, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), meshctrlTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := s.TryMeshctrl(ctx, args...)
 	if err != nil {

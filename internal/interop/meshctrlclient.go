@@ -86,12 +86,12 @@ func (c MeshctrlClient) RunUntil(ctx context.Context, ready string, then func(),
 	}
 	defer p.stop(0)
 	if err := log.wait(ctx, p.done, 0, ready); err != nil {
-		return log.String(), fmt.Errorf("interop: meshctrl %s did not print %q: %w", strings.Join(args, " "), ready, err)
+		return log.String(), fmt.Errorf("interop: meshctrl %s: %w", strings.Join(args, " "), err)
 	}
 	mark := log.mark()
 	then()
 	if err := log.wait(ctx, p.done, mark, until); err != nil {
-		return log.String(), fmt.Errorf("interop: meshctrl %s did not print %q: %w", strings.Join(args, " "), until, err)
+		return log.String(), fmt.Errorf("interop: meshctrl %s, when it was ready: %w", strings.Join(args, " "), err)
 	}
 	return log.String(), nil
 }

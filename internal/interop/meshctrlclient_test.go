@@ -13,7 +13,7 @@ func TestMeshctrlClient(t *testing.T) {
 	t.Parallel()
 	Require(t, PeerMeshCentral)
 	client := StartServer(t, ServerOptions{}).MeshctrlClient()
-	ctx, cancel := context.WithTimeout(t.Context(), meshctrlTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
 	if got, err := client.Run(ctx, "listusers", "--idexists", User); err != nil || got.Output != "1\n" || got.Code != 0 {
@@ -29,18 +29,19 @@ func TestMeshctrlClient(t *testing.T) {
 	}
 
 	// The client sends nothing, and waits for ever.
-	short, cancelShort := context.WithTimeout(ctx, time.Second)
+	short, cancelShort := context.WithTimeout(ctx, 5*time.Second)
 	defer cancelShort()
 	got, err := client.Run(short, "addtousergroup", "--groupid", "x", "--id", "nothing")
 	if !errors.Is(err, context.DeadlineExceeded) || got.Code != -1 {
 		t.Errorf("a silent server: %+v, %v", got, err)
 	}
 
-	printed, err := client.RunUntil(ctx, "Connected", func() {
+	// It says that it is connected before it has logged in; the server's first message says that it hears of events.
+	printed, err := client.RunUntil(ctx, `"serverinfo"`, func() {
 		if _, err := client.Run(ctx, "adddevicegroup", "--name", "seen"); err != nil {
 			t.Error(err)
 		}
-	}, "seen", "showevents", "--filter", "createmesh")
+	}, "seen", "showevents", "--filter", "serverinfo,createmesh")
 	if err != nil || strings.Count(printed, `"action": "createmesh"`) != 1 {
 		t.Errorf("showevents: %q, %v", printed, err)
 	}

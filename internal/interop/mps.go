@@ -54,7 +54,7 @@ func (s *Server) OpenWebRelay(t testing.TB, control *Control, device string) *ms
 	t.Helper()
 	control.Send(t, Message{"action": "authcookie"})
 	cookies := control.Wait(t, func(m Message) bool { return m["action"] == "authcookie" })
-	ctx, cancel := context.WithTimeout(t.Context(), controlTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	q := url.Values{
 		"p": {strconv.Itoa(webRelayTransparent)}, "host": {device}, "auth": {fmt.Sprint(cookies["cookie"])},

@@ -31,11 +31,20 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
+// lockDir returns the folder with the locks of one kind, which exists afterwards. All test binaries have the same one.
+func lockDir(kind string) (string, error) {
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("meshcentral-go-%s-%d", kind, os.Getuid()))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("interop: locks: %w", err)
+	}
+	return dir, nil
+}
+
 // reservePort picks a free port and locks a file of its number.
 func reservePort() (port int, release func(), err error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("meshcentral-go-ports-%d", os.Getuid()))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, nil, fmt.Errorf("interop: port: %w", err)
+	dir, err := lockDir("ports")
+	if err != nil {
+		return 0, nil, err
 	}
 	const count = lastPort - firstPort + 1
 	start := rand.IntN(count)

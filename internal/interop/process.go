@@ -11,14 +11,20 @@ import (
 	"time"
 )
 
-// errEnded says that a peer ended while something was expected of it.
-var errEnded = errors.New("the process has ended")
-
 const (
-	// stopGrace is how long a peer may take to end after being asked.
-	stopGrace = 5 * time.Second
+	// patience is how long is waited for anything that a peer should do at once.
+	// It only guards against a hang: on a busy machine of few cores, on which other
+	// test binaries run their own peers, a peer may get no time for many seconds.
+	patience = 2 * time.Minute
+	// stopGrace is how long a peer may take to end after being asked. Tests look
+	// at how programs end that put their things in order first.
+	stopGrace = time.Minute
 	// groupGrace is how long the kernel may take to remove a killed group.
-	groupGrace = 5 * time.Second
+	groupGrace = time.Minute
+	// drainGrace is for reading the rest of the output when the group is gone. It
+	// is used up only when a descendant has left the group and holds the output
+	// open.
+	drainGrace = 10 * time.Second
 )
 
 // process is a peer, the leader of a process group of its own.
@@ -36,22 +42,16 @@ func startProcess(cmd *exec.Cmd, log *logBuffer, terminal bool) (*process, error
 	if cmd.Env == nil {
 		cmd.Env = cleanEnv()
 	}
-	var drained <-chan struct{}
+	var out output
 	if log != nil {
-		cmd.Stdout, cmd.Stderr = log, log
-		if terminal {
-			drain, slave, err := attachTerminal(log)
-			if err == nil {
-				defer slave.Close()
-				cmd.Stdout, cmd.Stderr = slave, slave
-				drained = drain
-			} else if !errors.Is(err, errors.ErrUnsupported) {
-				return nil, err
-			}
+		var err error
+		if out, err = openOutput(log, terminal); err != nil {
+			return nil, err
 		}
+		defer out.child.Close()
+		cmd.Stdout, cmd.Stderr = out.child, out.child
 	}
 	ownGroup(cmd)
-	cmd.WaitDelay = time.Second // for output pipes that a grandchild holds open
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
@@ -69,14 +69,15 @@ func startProcess(cmd *exec.Cmd, log *logBuffer, terminal bool) (*process, error
 		if err := endGroup(cmd.Process.Pid, groupGrace); err != nil {
 			p.err = errors.Join(p.err, err)
 		}
-		if drained != nil {
-			select {
-			case <-drained:
-			case <-time.After(groupGrace): // a descendant left the group and holds the terminal
-			}
+		if log != nil {
+			out.drain(drainGrace)
 		}
 	}()
 	if err := <-started; err != nil {
+		if log != nil {
+			_ = out.child.Close()
+			out.drain(drainGrace)
+		}
 		return nil, err
 	}
 	return p, nil
@@ -128,9 +129,12 @@ func (p *process) waitOrKill(ctx context.Context) error {
 	case <-p.done:
 		return p.err
 	case <-ctx.Done():
-		p.stop(0)
-		return fmt.Errorf("%s did not end in time: %w", p.cmd.Path, ctx.Err())
 	}
+	if !p.running() { // both happened
+		return p.err
+	}
+	p.stop(0)
+	return fmt.Errorf("%s did not end in time: %w", p.cmd.Path, ctx.Err())
 }
 
 // cleanEnv is the environment of this process without what would change how a

@@ -4,7 +4,6 @@ package interop
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 )
@@ -22,6 +21,6 @@ func groupMembers(pgid int) ([]int, error) {
 	return []int{pgid}, nil
 }
 
-func attachTerminal(io.Writer) (<-chan struct{}, *os.File, error) {
+func openTerminal() (master, slave *os.File, err error) {
 	return nil, nil, errors.ErrUnsupported
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -46,11 +45,9 @@ func groupMembers(pgid int) ([]int, error) {
 	return members, nil
 }
 
-// attachTerminal opens a pseudo-terminal whose output goes to log. The caller
-// gives slave to the process and closes it. drained is closed when the last
-// holder of the terminal is gone and all was read.
-func attachTerminal(log io.Writer) (drained <-chan struct{}, slave *os.File, err error) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+// openTerminal opens a pseudo-terminal, our end and the one for a process.
+func openTerminal() (master, slave *os.File, err error) {
+	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("interop: pseudo-terminal: %w", err)
 	}
@@ -81,11 +78,5 @@ func attachTerminal(log io.Writer) (drained <-chan struct{}, slave *os.File, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("interop: pseudo-terminal: %w", err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer master.Close()
-		_, _ = io.Copy(log, master) // ends with EIO when the last holder is gone
-	}()
-	return done, slave, nil
+	return master, slave, nil
 }

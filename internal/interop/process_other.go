@@ -4,7 +4,6 @@ package interop
 
 import (
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"time"
@@ -31,6 +30,6 @@ func groupMembers(int) ([]int, error) { return nil, nil }
 
 func endGroup(int, time.Duration) error { return nil }
 
-func attachTerminal(io.Writer) (<-chan struct{}, *os.File, error) {
+func openTerminal() (master, slave *os.File, err error) {
 	return nil, nil, errors.ErrUnsupported
 }

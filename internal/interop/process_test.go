@@ -62,11 +62,44 @@ func TestProgram(t *testing.T) {
 }
 
 func TestRunKillsWhatIsLate(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out, err := run(ctx, exec.Command("sh", "-c", "echo begun; sleep 600"))
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(out, "begun") {
-		t.Errorf("run = %q, %v, want what was printed and a deadline error", out, err)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("sh", "-c", "echo begun; echo >&3; sleep 600")
+	cmd.ExtraFiles = []*os.File{w}
+	go func() { // it is late as soon as it has printed
+		defer cancel()
+		_, _ = r.Read(make([]byte, 1))
+	}()
+	out, err := run(ctx, cmd)
+	_ = w.Close()
+	if !errors.Is(err, context.Canceled) || out != "begun\n" {
+		t.Errorf("run = %q, %v, want what was printed and the context's error", out, err)
+	}
+}
+
+// TestOutputIsWhole reads the output of a process only when it has ended and its child, which goes on, was killed.
+func TestOutputIsWhole(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		log := newLogBuffer()
+		log.mu.Lock() // not more than one piece can be read
+		p, err := startProcess(exec.Command("sh", "-c", "seq 1 500; sleep 600 & exit 5"), log, terminal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		awaitGone(t, p.cmd.Process.Pid)
+		log.mu.Unlock()
+		<-p.done
+		if got := log.String(); !strings.HasPrefix(got, "1\n2\n") || !strings.HasSuffix(got, "\n500\n") {
+			t.Errorf("terminal %v: of the output is left %q", terminal, got)
+		}
+		if code := p.cmd.ProcessState.ExitCode(); code != 5 {
+			t.Errorf("exit status %d, want 5", code)
+		}
 	}
 }
 
@@ -117,16 +150,24 @@ func TestPeerDiesWithTheTestBinary(t *testing.T) {
 		t.Fatalf("the test binary said %q: %v", line, err)
 	}
 	// The signal is on its way; endGroup would send its own.
+	awaitGone(t, peer)
+}
+
+// awaitGone waits until nothing of a process group is left, without doing anything for it.
+func awaitGone(t *testing.T, group int) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	deadline := time.Now().Add(groupGrace)
-	for members := []int{peer}; len(members) != 0; {
-		if members, err = groupMembers(peer); err != nil {
+	for members := []int{group}; len(members) != 0; <-tick.C {
+		var err error
+		if members, err = groupMembers(group); err != nil {
 			t.Fatal(err)
 		}
 		if time.Now().After(deadline) {
-			killGroup(peer)
-			t.Fatalf("peer %d outlives the test binary", peer)
+			killGroup(group)
+			t.Fatalf("processes %v of group %d do not end", members, group)
 		}
-		runtime.Gosched()
 	}
 }
 

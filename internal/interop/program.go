@@ -9,8 +9,6 @@ import (
 	"time"
 )
 
-const logTimeout = 30 * time.Second
-
 // Program is a program in a process group of its own, with all that it printed.
 type Program struct {
 	name  string
@@ -95,7 +93,7 @@ func (p *Program) ExitCode() int {
 // Log returns what the program printed, of a long log the end.
 func (p *Program) Log() string { return p.log.String() }
 
-// WaitLog waits until the program has printed text. After half a minute
+// WaitLog waits until the program has printed text. After two minutes
 // without it, or when the program ends, it fails the test.
 func (p *Program) WaitLog(t testing.TB, text string) {
 	t.Helper()
@@ -105,9 +103,9 @@ func (p *Program) WaitLog(t testing.TB, text string) {
 // waitLogSince is WaitLog for what is printed after a mark.
 func (p *Program) waitLogSince(t testing.TB, mark int, text string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), logTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := p.log.wait(ctx, p.proc.done, mark, text); err != nil {
-		t.Fatalf("interop: %s did not print %q: %v", p.name, text, err)
+		t.Fatalf("interop: waiting for %s: %v", p.name, err)
 	}
 }

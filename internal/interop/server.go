@@ -24,7 +24,7 @@ import (
 
 // startTimeout is generous: on a busy machine of two cores several test
 // binaries start servers at once.
-const startTimeout = 2 * time.Minute
+const startTimeout = 5 * time.Minute
 
 // ServerOptions changes what StartServer starts. The zero value is a server on
 // free ports with a data directory of its own.
@@ -92,11 +92,14 @@ func (s *Server) listenAnywhere(ctx context.Context) error {
 		}
 		s.Stop()
 		s.releasePorts()
-		if said, _ := s.log.since(mark); attempt == 3 || s.options.Port != 0 || !strings.Contains(said, "not available") {
+		if said, _ := s.log.since(mark); attempt == 3 || s.options.Port != 0 || !containsAny(said, portTaken) {
 			return err
 		}
 	}
 }
+
+// portTaken is how the server says that something listens where it wants to.
+var portTaken = []string{"not available", "EADDRINUSE"}
 
 func (s *Server) reservePorts() error {
 	s.ports.https = s.options.Port
@@ -154,11 +157,30 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.launch(cmd, false); err != nil {
 		return err
 	}
-	err = s.log.wait(ctx, s.proc.done, mark, "MeshCentral HTTPS server running on", "MeshCentral HTTP server running on")
-	if err != nil {
-		return fmt.Errorf("interop: the stock server did not start: %w: %q", err, lastBytes(s.log.String(), 1000))
+	for _, listens := range s.listeners() {
+		if err := s.log.wait(ctx, s.proc.done, mark, listens...); err != nil {
+			return fmt.Errorf("interop: the stock server did not start: %w", err)
+		}
+	}
+	// It goes on without a redirection server.
+	if said, _ := s.log.since(mark); containsAny(said, portTaken) {
+		return fmt.Errorf("interop: the stock server did not get a port: %q", lastBytes(said, shownLog))
 	}
 	return nil
+}
+
+// listeners returns what the server prints about each of its ports when it
+// listens there. It does not say in which order.
+func (s *Server) listeners() [][]string {
+	all := [][]string{{"MeshCentral HTTPS server running on", "MeshCentral HTTP server running on"}}
+	// A setting of the test's may be that there is no such port.
+	if _, ok := s.options.Settings["mpsPort"]; !ok {
+		all = append(all, []string{"MeshCentral Intel(R) AMT server running on"})
+	}
+	if _, ok := s.options.Settings["redirPort"]; !ok {
+		all = append(all, append([]string{"MeshCentral HTTP redirection server running on"}, portTaken...))
+	}
+	return all
 }
 
 // Restart stops the server if it runs and starts it on the same data directory
@@ -263,7 +285,7 @@ func (s *Server) TLSConfig(t testing.TB) *tls.Config {
 func (s *Server) MSH(t testing.TB, group string) []byte {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: s.TLSConfig(t), DisableKeepAlives: true}
-	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: patience}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
 		s.URL()+"/meshsettings?id="+url.QueryEscape(strings.TrimPrefix(group, "mesh//")), nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // templateVersion changes when the way a template is made changes.
 const templateVersion = "1"
 
-const templateTimeout = 3 * time.Minute
+const templateTimeout = 8 * time.Minute
 
 // newDataDir fills dir with a data directory that has certificates and the
 // administrator's account. Making these takes several seconds of RSA, so it is
@@ -27,7 +27,7 @@ func newDataDir(ctx context.Context, dir string, fresh bool) error {
 		return err
 	}
 	template := filepath.Join(cache, "data-"+lockKey()+"-"+templateVersion)
-	err = produceOnce(template, func(tmp string) error { return makeDataDir(ctx, tmp) })
+	err = produceOnce(ctx, template, func(tmp string) error { return makeDataDir(ctx, tmp) })
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,12 @@ func makeDataDir(ctx context.Context, dir string) error {
 	for again := true; again; {
 		if err := s.listenAnywhere(ctx); err != nil {
 			return err
+		}
+		// It is stopped in the midst of what it does; what others shall find is to be there.
+		for _, key := range []string{loginKeyID, invitationKeyID} {
+			if _, err := waitDocument(ctx, dir, key); err != nil {
+				return err
+			}
 		}
 		s.Stop()
 		s.releasePorts()
@@ -65,7 +71,7 @@ func makeDataDir(ctx context.Context, dir string) error {
 			err = errEnded
 		}
 		if err != nil {
-			return fmt.Errorf("interop: meshcentral %s: %w: %q", args[0], err, lastBytes(out, 500))
+			return fmt.Errorf("interop: meshcentral %s: %w: %q", args[0], err, lastBytes(out, shownLog))
 		}
 	}
 	// Files that hold a port or a path, and 25 MB of signed agents, which the

@@ -18,7 +18,7 @@ const maxTunnelMessage = 32 << 20
 
 // tunnelTries is how often the agent of a device is asked to come: one whose core has only just been started does not hear
 // of it, and the stock server waits 15 seconds.
-const tunnelTries = 4
+const tunnelTries = 8
 
 // OpenTunnel has the agent of a device open its end of a tunnel, opens the operator's, and returns it when the two have met:
 // options and number are still to be said. It is closed when the test ends.
@@ -38,7 +38,7 @@ func (s *Server) OpenTunnel(t testing.TB, control *Control, device string, proto
 
 func (s *Server) tryTunnel(t testing.TB, control *Control, device string, protocol int) (*msgconn.WebSocket, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), controlTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	control.Send(t, Message{"action": "authcookie"})
 	cookies := control.Wait(t, func(m Message) bool { return m["action"] == "authcookie" })

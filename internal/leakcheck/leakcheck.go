@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// patience is how long goroutines that are about to end may take.
-const patience = 5 * time.Second
+// patience is how long goroutines that are about to end may take, also on a
+// machine that does much else. Only who has a leak waits for so long.
+const patience = time.Minute
 
 // Main runs the tests and then exits, with status 1 if the tests passed but
 // goroutines remain that none of them should have left. It is called as
@@ -28,10 +29,6 @@ func run(tests func() int, patience time.Duration, out io.Writer) int {
 	if code != 0 {
 		return code // a test that failed may not have come to its cleaning up
 	}
-	// Idle connections of the default client belong to nobody in particular.
-	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
-		transport.CloseIdleConnections()
-	}
 	leaked := wait(patience)
 	if len(leaked) == 0 {
 		return 0
@@ -45,6 +42,11 @@ func run(tests func() int, patience time.Duration, out io.Writer) int {
 func wait(patience time.Duration) []string {
 	deadline := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		// Idle connections of the default client belong to nobody in particular.
+		// They become idle some time after the last byte was read.
+		if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+			transport.CloseIdleConnections()
+		}
 		leaked := leftOver()
 		if len(leaked) == 0 || time.Now().After(deadline) {
 			return leaked

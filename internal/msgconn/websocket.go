@@ -29,7 +29,10 @@ const (
 	bulkBufferSize = 64 << 10
 	// largestPooled keeps one huge message from pinning its buffer for good.
 	largestPooled = 64 << 10
-	// closeWait bounds how long Close waits for the peer to take notice.
+	// closeSend bounds how long a close frame may take to leave: a message that is being written goes first, and a busy
+	// machine may take its time between looking at the clock and writing.
+	closeSend = 2 * time.Second
+	// closeWait bounds how long Close waits for the peer to take notice of it.
 	closeWait = 500 * time.Millisecond
 )
 
@@ -317,16 +320,16 @@ func (c *WebSocket) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close implements [Conn]. After a close frame it waits up to half a second for the peer to close its side, so that
-// the reason is not lost to a TCP reset.
+// Close implements [Conn]. A close frame has two seconds to leave, and then half a second for the peer to close its side,
+// so that the reason is not lost to a TCP reset.
 func (c *WebSocket) Close(code int, reason string) error {
 	c.once.Do(func() {
 		c.closing.Store(true)
 		nc := c.ws.NetConn()
 		if code > 0 {
-			deadline := time.Now().Add(closeWait)
-			err := c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, closeReason(reason)), deadline)
-			nc.SetReadDeadline(deadline) // a reader, here or blocked elsewhere, ends by then
+			frame := websocket.FormatCloseMessage(code, closeReason(reason))
+			err := c.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(closeSend))
+			nc.SetReadDeadline(time.Now().Add(closeWait)) // a reader, here or blocked elsewhere, ends by then
 			if err == nil {
 				c.drain()
 			}

@@ -54,8 +54,9 @@ type Config struct {
 	// ConnType is 0 for firmware (CIRA). MeshCentral's agents make connections for the Intel AMT of another machine (relay)
 	// or of their own (LMS).
 	ConnType apf.ConnType
-	// MEIState is told to the server on those connections, when it asks too. It is a JSON object.
-	MEIState json.RawMessage
+	// MEIState is told to the server on those connections, when it asks too. It is a JSON object, and may hold the credentials
+	// of AMT, so it is not printed.
+	MEIState Secret
 
 	// Ports has what is behind each forwarded port. Nil is [Echo] behind the seven of Intel AMT ([AMTPorts]), or behind
 	// 16992 and 16993, which are all that MeshCentral's agents have.
@@ -173,7 +174,7 @@ func (c *Config) check() error {
 	if err := c.checkPorts(); err != nil {
 		return err
 	}
-	if c.MEIState != nil && !json.Valid(c.MEIState) {
+	if state := c.MEIState.Reveal(); state != "" && !json.Valid([]byte(state)) {
 		return errors.New("mpstest: the MEI state is not JSON")
 	}
 	if err := c.Quirks.check(); err != nil {

@@ -39,7 +39,7 @@ func TestBadConfig(t *testing.T) {
 		"certificate needs TLS": {Server: "tcp://mps.example:4433", Certificate: cert},
 		"port 0":                {Server: "a:1", Ports: map[uint16]Handler{0: Echo}},
 		"port 16992":            {Server: "a:1", Ports: map[uint16]Handler{16992: nil}},
-		"not JSON":              {Server: "a:1", MEIState: []byte("{")},
+		"not JSON":              {Server: "a:1", MEIState: NewSecret("{")},
 		"below zero":            {Server: "a:1", Quirks: Quirks{RefuseEvery: -1}},
 		"never comes":           {Server: "a:1", Quirks: Quirks{Window: 400, AdjustStep: 499}},
 	} {

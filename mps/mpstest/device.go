@@ -27,7 +27,7 @@ type Device struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // what Start and Login have started
+	wg     sync.WaitGroup // Run, and what Start and Login have started
 
 	mu        sync.Mutex
 	running   bool // Run
@@ -109,7 +109,13 @@ func (d *Device) Run(ctx context.Context) error {
 		d.mu.Unlock()
 		return errors.New("mpstest: the device runs already")
 	}
+	if d.ctx.Err() != nil {
+		d.mu.Unlock()
+		return ErrClosed
+	}
 	d.running = true
+	d.wg.Add(1)
+	defer d.wg.Done()
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
@@ -200,6 +206,11 @@ func (d *Device) wait(ctx context.Context, until func() bool, ended <-chan error
 		select {
 		case <-changed:
 		case err := <-ended:
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if until() { // for a moment, which is over
+				return d.conn, nil
+			}
 			return nil, err
 		case <-d.ctx.Done():
 			return nil, ErrClosed
@@ -210,13 +221,20 @@ func (d *Device) wait(ctx context.Context, until func() bool, ended <-chan error
 }
 
 // change moves the device to a state and tells of it.
-func (d *Device) change(e Event) {
+func (d *Device) change(e Event) { d.changeTo(e, nil) }
+
+// changeTo is change, with the connection by which the device has come online.
+func (d *Device) changeTo(e Event, conn *apf.Conn) {
 	d.events.Lock()
 	defer d.events.Unlock()
 	d.mu.Lock()
 	now := time.Now()
 	e.Device, e.Since = d, now.Sub(d.since)
 	d.state, d.since = e.State, now
+	if conn != nil { // together with the state, which whoever waits for one of them sees then
+		d.conn = conn
+		d.online++
+	}
 	if d.changed != nil {
 		close(d.changed)
 		d.changed = nil
@@ -258,11 +276,7 @@ func (d *Device) session(ctx context.Context) error {
 			return // too late: the call is being ended
 		}
 		release()
-		d.mu.Lock()
-		d.conn = c
-		d.online++
-		d.mu.Unlock()
-		d.change(Event{State: StateOnline, Ports: c.Ports()})
+		d.changeTo(Event{State: StateOnline, Ports: c.Ports()}, c)
 		if err := d.ports.ready(ctx, c); err != nil {
 			d.cfg.Logger.Warn("changed ports", "reason", err)
 		}

@@ -36,6 +36,7 @@ func newServer(t *testing.T) *server {
 	s := &server{ready: make(chan *apf.Conn, 10_000), conns: make(map[*apf.Conn]struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.config = apf.ServerConfig{
+		LoginTime: stockTime,
 		Authenticate: func(_ context.Context, l *apf.Login) error {
 			if !l.Password.Equal(NewSecret(testPassword)) {
 				return errors.New("wrong password")
@@ -96,7 +97,7 @@ func (s *server) listen(t *testing.T) Config {
 		}
 	})
 	t.Cleanup(func() { ln.Close() })
-	return Config{Server: ln.Addr().String(), Trust: Trust{Pin: PinOf(cert.Leaf)}, User: "u", Password: NewSecret(testPassword)}
+	return Config{Server: ln.Addr().String(), Trust: Trust{Pin: PinOf(cert.Leaf)}, User: "u", Password: NewSecret(testPassword), LoginTime: stockTime}
 }
 
 // memory is the configuration of a device that connects in memory.
@@ -405,7 +406,7 @@ func TestControl(t *testing.T) {
 		got := make(chan apf.JSONControl, 10)
 		s.config.Control = func(_ *apf.Conn, j apf.JSONControl) { got <- j }
 		cfg := s.memory()
-		cfg.ConnType, cfg.MEIState = apf.ConnLMS, []byte(`{"OsHostname":"pc"}`)
+		cfg.ConnType, cfg.MEIState = apf.ConnLMS, NewSecret(`{"OsHostname":"pc"}`)
 		d := mustDevice(t, cfg)
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(t.Context()) }()
@@ -475,6 +476,40 @@ func TestRunTwice(t *testing.T) {
 		_, err := d.WaitOnline(t.Context())
 		require.NoError(t, err)
 		require.ErrorContains(t, d.Run(t.Context()), "runs already")
+	})
+}
+
+// TestCloseWaitsForRun is that Close ends a Run that the caller has begun, too, and returns after it.
+func TestCloseWaitsForRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		d := mustDevice(t, s.memory())
+		ended := make(chan error, 1)
+		go func() { ended <- d.Run(t.Context()) }()
+		_, err := d.WaitOnline(t.Context())
+		require.NoError(t, err)
+		d.Close()
+		require.Equal(t, StateStopped, d.State())
+		require.ErrorIs(t, <-ended, ErrClosed)
+		require.ErrorIs(t, d.Run(t.Context()), ErrClosed)
+	})
+}
+
+// TestLoginOfAMoment is a session that has ended by the time that Login looks: it was online, and that is told.
+func TestLoginOfAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		cfg := s.memory()
+		cfg.Changed = func(e Event) {
+			if e.State == StateOnline {
+				s.closeAll()
+			}
+		}
+		d := mustDevice(t, cfg)
+		conn, err := d.Login(t.Context())
+		require.NoError(t, err)
+		require.NotNil(t, conn)
+		require.NoError(t, d.WaitState(t.Context(), StateStopped))
 	})
 }
 

@@ -50,6 +50,11 @@ func ExampleDevice() {
 	}
 	device.Start()
 
+	// A server may have the device online with the ports that have come so far; the device is when it has told them all.
+	if _, err := device.WaitOnline(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
 	conn := <-online
 	fmt.Println("ports", conn.Ports())
 	channel, err := conn.Dial(ctx, "", 5900)

@@ -43,13 +43,16 @@ func TLS(config *tls.Config, h Handler) Handler {
 	}
 }
 
+// requestTime is how long a request may take to come, the first one from when the channel was opened. It is no test's business.
+const requestTime = 5 * time.Minute
+
 // HTTP serves a web site, as on ports 16992 and 623. Requests of MeshCentral itself are not answered as one may wish: their
 // Host header is none, which package net/http refuses.
 func HTTP(h http.Handler) Handler {
 	return func(c net.Conn) {
 		closed := make(chan struct{})
 		one := &closing{Conn: c, closed: closed}
-		server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+		server := &http.Server{Handler: h, ReadHeaderTimeout: requestTime}
 		if err := server.Serve(&oneConn{conn: one, closed: closed}); !errors.Is(err, net.ErrClosed) {
 			return
 		}

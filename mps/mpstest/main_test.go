@@ -7,9 +7,13 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/meshcentral-go/sdk/internal/leakcheck"
 )
+
+// stockTime bounds what a server is waited for, on a machine that does much else.
+const stockTime = 2 * time.Minute
 
 func TestMain(m *testing.M) { leakcheck.Main(m) }
 

@@ -2,6 +2,7 @@ package mpstest
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"sync"
 
@@ -43,10 +44,11 @@ func (d *Device) accept(ctx context.Context, req *apf.OpenRequest) (func(net.Con
 func (d *Device) control(c *apf.Conn, j apf.JSONControl) {
 	switch j.Action() {
 	case apf.ActionMEState:
-		if d.cfg.MEIState == nil {
+		state := d.cfg.MEIState.Reveal()
+		if state == "" {
 			return
 		}
-		m, err := apf.ControlValue(apf.ActionMEIState, d.cfg.MEIState)
+		m, err := apf.ControlValue(apf.ActionMEIState, json.RawMessage(state))
 		if err == nil {
 			// From a goroutine of its own: the connection reads nothing until this function returns.
 			d.background(func() { _ = c.SendControl(d.ctx, m) })

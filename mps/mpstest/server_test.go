@@ -28,7 +28,8 @@ func startMPS(t *testing.T) (server *mps.Server, overTLS, overWebSocket Config) 
 	cert := serverCert(t, nil)
 	server, err := mps.NewServer(mps.Config{
 		Certificates: []tls.Certificate{cert},
-		Limits:       mps.Limits{Connections: mps.NoLimit, FailedLogins: mps.NoLimit},
+		Limits:       mps.Limits{Connections: mps.NoLimit, FailedLogins: mps.NoLimit, LoginTime: stockTime},
+		APF:          &apf.ServerConfig{OpenTimeout: stockTime},
 		Authenticate: func(_ context.Context, l *mps.Login) (mps.Identity, error) {
 			if l.Certificate != nil {
 				group, err := mps.CertificateGroup(l.Certificate)

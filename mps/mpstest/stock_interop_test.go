@@ -27,9 +27,6 @@ import (
 	"github.com/meshcentral-go/sdk/internal/msgconn"
 )
 
-// stockTime bounds what a stock server is waited for, on a machine that does much else.
-const stockTime = 2 * time.Minute
-
 // stock is a running stock server with a group for Intel AMT.
 type stock struct {
 	*interop.Server
@@ -260,7 +257,7 @@ func testLMS(t *testing.T, s *stock) {
 				"amtuser": "admin", "amtpass": "P@ssw0rd",
 			})
 			require.NoError(t, err)
-			cfg.MEIState = state
+			cfg.MEIState = NewSecret(string(state))
 			// Not package net/http, which does not take the Host header that the server sends.
 			asked := make(chan string, 100)
 			serve := func(c net.Conn) {

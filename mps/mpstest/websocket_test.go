@@ -34,10 +34,11 @@ func TestDeviceOverWebSocket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{
 				Server: address, Trust: Trust{Roots: roots}, Quirks: quirks, ConnType: apf.ConnRelay,
-				User: "u", Password: NewSecret(testPassword),
+				User: "u", Password: NewSecret(testPassword), LoginTime: stockTime,
 			}
 			d := mustDevice(t, cfg)
 			d.Start()
+			waitOnline(t, d) // all ports are told, which the server may not have waited for
 			c := <-s.ready
 			require.Equal(t, apf.ConnRelay, c.Login().ConnType)
 			ch, err := c.Dial(t.Context(), "", 16993)

@@ -27,7 +27,7 @@ import (
 // taken on the display. Then the recording that the server made has to show the same.
 func TestStockDesktop(t *testing.T) {
 	interop.Require(t, interop.PeerMeshCentral, interop.PeerAgent)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	x := interop.StartX(t)
 	x.Run(t, "xlogo", "-geometry", "500x400+100+60", "-fg", "red", "-bg", "#30a0e0")

@@ -34,7 +34,7 @@ type Client struct {
 	cfg    Config
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	out    chan outgoing
+	out    *outbox
 	wg     sync.WaitGroup
 
 	pool sync.Pool // *[]byte, of file contents
@@ -49,13 +49,6 @@ type Client struct {
 	find     *search
 	dialogs  chan *Dialog
 	denied   string
-}
-
-// outgoing is an encoded message.
-type outgoing struct {
-	t    Type
-	b    []byte
-	back *[]byte // goes back to the pool
 }
 
 // turn is a lock that can be waited for with a context.
@@ -95,7 +88,7 @@ func New(conn Conn, cfg Config) *Client {
 		l.SetReadLimit(maxReply)
 	}
 	c := &Client{
-		conn: conn, cfg: cfg, out: make(chan outgoing, 8), waiting: make(map[string]chan Message),
+		conn: conn, cfg: cfg, out: newOutbox(), waiting: make(map[string]chan Message),
 		turnUpload: make(turn, 1), turnDownload: make(turn, 1), turnFind: make(turn, 1), turnZip: make(turn, 1),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -115,20 +108,27 @@ func (c *Client) Close() error {
 // fail ends the client. Only the first cause counts.
 func (c *Client) fail(err error) { c.cancel(fmt.Errorf("files: tunnel: %w", err)) }
 
+// broken ends the client because the tunnel has. If it has ended already, whoever has done that closes the tunnel.
+func (c *Client) broken(err error) {
+	first := c.ctx.Err() == nil
+	c.fail(err)
+	if first {
+		_ = c.conn.Close(0, "")
+	}
+}
+
 func (c *Client) write() {
 	for {
-		select {
-		case m := <-c.out:
-			err := c.conn.WriteMessage(c.ctx, m.t, m.b)
-			if m.back != nil {
-				c.pool.Put(m.back)
-			}
-			if err != nil {
-				c.fail(err)
-				_ = c.conn.Close(0, "")
-				return
-			}
-		case <-c.ctx.Done():
+		m, err := c.out.take(c.ctx)
+		if err != nil {
+			return
+		}
+		err = c.conn.WriteMessage(c.ctx, m.t, m.b)
+		if m.back != nil {
+			c.pool.Put(m.back)
+		}
+		if err != nil {
+			c.broken(err)
 			return
 		}
 	}
@@ -148,7 +148,9 @@ func (c *Client) queue(ctx context.Context, m outgoing) error {
 		return context.Cause(ctx)
 	}
 	select {
-	case c.out <- m:
+	case c.out.room <- struct{}{}:
+		m.counted = true
+		c.out.put(m)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -157,13 +159,12 @@ func (c *Client) queue(ctx context.Context, m outgoing) error {
 	}
 }
 
-// lastWords is how long something is said on behalf of a call whose context has ended.
-const lastWords = time.Second
-
+// sendLast says something on behalf of a call that has ended, after all that it has said before. It does not wait: however
+// slow the tunnel is, a device is not left with half a file, or at work for nobody.
 func (c *Client) sendLast(m Message) {
-	ctx, cancel := context.WithTimeout(c.ctx, lastWords)
-	defer cancel()
-	_ = c.send(ctx, m)
+	if t, b, err := Append(nil, m); err == nil {
+		c.out.put(outgoing{t: t, b: b})
+	}
 }
 
 // read takes messages in and never waits for those who want them.
@@ -179,8 +180,7 @@ func (c *Client) read() {
 				err = fmt.Errorf("%w: %s: %w", ErrRefused, quote(c.denied), err)
 			}
 			c.mu.Unlock()
-			c.fail(err)
-			_ = c.conn.Close(0, "")
+			c.broken(err)
 			return
 		}
 	}
@@ -235,16 +235,31 @@ func (c *Client) take(t Type, b []byte) error {
 	case *Found:
 		return c.find.take(m)
 	case *Dialog:
-		select {
-		case c.dialogs <- m:
-		default: // nobody waits, or there are many: the last ones count, see Zip
-			if m.Msg == nil && c.dialogs != nil {
-				<-c.dialogs
-				c.dialogs <- m
-			}
-		}
+		c.dialog(m)
 	}
 	return nil
+}
+
+// dialog passes on what packing is at. Where nobody takes it only the end counts, for which something else is left out. The
+// lock is held, so nobody else puts anything in.
+func (c *Client) dialog(m *Dialog) {
+	if c.dialogs == nil {
+		return
+	}
+	for {
+		select {
+		case c.dialogs <- m:
+			return
+		default:
+		}
+		if m.Msg != nil {
+			return
+		}
+		select {
+		case <-c.dialogs:
+		default: // has been taken meanwhile
+		}
+	}
 }
 
 // ownBlock is a Block in a buffer of the pool.
@@ -275,7 +290,8 @@ func (c *Client) control(m *Control) {
 		t, b, err := Append(nil, &Control{Channel: Marker, Type: "pong"})
 		if err == nil {
 			select {
-			case c.out <- outgoing{t: t, b: b}:
+			case c.out.room <- struct{}{}:
+				c.out.put(outgoing{t: t, b: b, counted: true})
 			default: // there is enough under way to show that this end lives
 			}
 		}
@@ -346,6 +362,11 @@ func wait[T any](ctx context.Context, c *Client, ch <-chan T) (T, error) {
 		}
 		return none, context.Cause(c.ctx)
 	case <-timeout.C:
+		select {
+		case m := <-ch: // it came, and this end was late
+			return m, nil
+		default:
+		}
 		return none, ErrTimeout
 	}
 }

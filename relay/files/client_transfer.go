@@ -278,10 +278,13 @@ func (u *uploading) transfer(ctx context.Context) (err error) {
 	if m, err = wait(ctx, u.c, u.t.events); err != nil {
 		return err
 	}
-	if _, ok := m.(*UploadDone); !ok {
+	switch m.(type) {
+	case *UploadDone:
+		return nil
+	case *UploadError:
 		return ErrRefused
 	}
-	return nil
+	return fmt.Errorf("%w: %T at the end of an upload", ErrProtocol, m)
 }
 
 // sendBlock sends the next block, and says whether it is the last.

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,7 +42,7 @@ func over(t testing.TB, a, b Conn, cfg ServeConfig) (*Client, string, <-chan err
 		root.Close()
 		done <- err
 	}()
-	c, err := Open(t.Context(), a, Config{Timeout: 20 * time.Second})
+	c, err := Open(t.Context(), a, Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		c.Close()

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -98,6 +99,38 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// What is said on behalf of a call that has ended gets through, however long the device takes nothing, and after all that the
+// call has said before.
+func TestLastWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		told := make(chan struct{})
+		c, _ := device(t, Config{}, func(m Message, say func(Message)) {
+			got = append(got, fmt.Sprintf("%T", m))
+			switch m := m.(type) {
+			case *Upload:
+				say(&UploadStart{RequestID: m.RequestID})
+			case Chunk:
+				if len(got) == 2 {
+					time.Sleep(time.Hour)
+				}
+			case *UploadCancel:
+				close(told)
+			}
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		_, err := c.Upload(ctx, strings.NewReader(strings.Repeat("x", 1000)), "/a", UploadOptions{BlockSize: 1, Window: 100})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(start))
+		<-told
+		require.Equal(t, time.Hour, time.Since(start))
+		// Under way were what the pipe holds, what waits behind it, and one that the device and one that the writer has.
+		require.Len(t, got, 1+16+maxQueued+2+1)
+	})
+}
+
 func TestLyingDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, test := range map[string]struct {
@@ -142,7 +175,7 @@ func TestLyingDevice(t *testing.T) {
 				func(m Message, say func(Message)) {
 					if m, ok := m.(*Upload); ok {
 						say(&UploadStart{RequestID: m.RequestID})
-						for range 100 {
+						for range 200 { // more than there are blocks, however they are paced
 							say(&UploadAck{RequestID: m.RequestID})
 						}
 					}

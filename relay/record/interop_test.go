@@ -61,7 +61,7 @@ func TestStockRecorder(t *testing.T) {
 	interop.StartAgent(t, s.MSH(t, group), interop.AgentOptions{})
 	device := s.WaitDevice(t, interop.CoreRuns)
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	conn := s.OpenTunnel(t, s.Control(t), device.ID, 1)
 	defer conn.Close(0, "")

@@ -59,6 +59,31 @@ func TestPTYLastOutput(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A shell has ended, and what it has written last is not read before the time for that is over: it is not lost, whether
+// something holds the terminal open or not.
+func TestPTYReadLate(t *testing.T) {
+	for name, text := range map[string]string{
+		"closed": `echo last words`, "held open": `trap '' HUP; sleep 1000 & echo last words`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			started, err := script(text).Start(t.Context(), &Request{Kind: System})
+			require.NoError(t, err)
+			defer started.Close()
+			shell := started.(*ptyShell)
+			if name == "held open" {
+				defer syscall.Kill(-shell.cmd.Process.Pid, syscall.SIGKILL)
+			}
+			<-shell.exited
+			if shell.master.SetReadDeadline(time.Unix(1, 0)) != nil {
+				t.Skip("reads of terminals have no deadline here")
+			}
+			out, err := io.ReadAll(shell)
+			require.NoError(t, err)
+			require.Equal(t, "last words\r\n", string(out))
+		})
+	}
+}
+
 // gone waits until no process of a group is left.
 func gone(t *testing.T, pid string) {
 	t.Helper()
@@ -68,7 +93,7 @@ func gone(t *testing.T, pid string) {
 	for _, c := range strings.TrimSpace(string(p)) {
 		n = n*10 + int(c-'0')
 	}
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for tick := time.NewTicker(5 * time.Millisecond); ; {
 		if err := syscall.Kill(n, 0); errors.Is(err, syscall.ESRCH) {
 			tick.Stop()

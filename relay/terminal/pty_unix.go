@@ -22,6 +22,8 @@ const (
 	// stalled is how long typing waits for a shell that does not read. Then it is dropped, as terminals do when their queue
 	// is full: waiting longer would keep the end of the tunnel from being seen.
 	stalled = 5 * time.Second
+	// lastOutput is how much is still read after that time: more than a terminal holds of what its shell had written by then.
+	lastOutput = 128 << 10
 )
 
 // ptyShell is a command on a pseudo terminal.
@@ -29,6 +31,7 @@ type ptyShell struct {
 	master *os.File
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the command has ended and was waited for
+	last   int           // what may still be read when the time for it is over; the reader's
 
 	close sync.Once
 }
@@ -40,7 +43,7 @@ func startPTY(cmd *exec.Cmd, size Size) (_ Shell, err error) {
 		return nil, fmt.Errorf("terminal: pty: %w", err)
 	}
 	defer slave.Close()
-	s := &ptyShell{master: master, cmd: cmd, exited: make(chan struct{})}
+	s := &ptyShell{master: master, cmd: cmd, exited: make(chan struct{}), last: lastOutput}
 	defer func() {
 		if err != nil {
 			master.Close()
@@ -69,13 +72,42 @@ func (s *ptyShell) wait() {
 	close(s.exited)
 }
 
-// Read returns output, and io.EOF once the command has ended.
+// Read returns output, and io.EOF once the command has ended. One goroutine calls it.
 func (s *ptyShell) Read(p []byte) (int, error) {
 	n, err := s.master.Read(p)
-	if n == 0 && err != nil && (errors.Is(err, syscall.EIO) || errors.Is(err, os.ErrDeadlineExceeded)) {
-		err = io.EOF // EIO is how Linux says that the other side is closed
+	switch {
+	case n > 0 || err == nil:
+	case errors.Is(err, syscall.EIO): // is how Linux says that the other side is closed
+		err = io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if n = s.unread(p); n > 0 {
+			return n, nil
+		}
+		err = io.EOF
 	}
 	return n, err
+}
+
+// unread is output that waits although the time for it is over. It is not for a tunnel that was slow, or a machine that was
+// busy, to cut off the last words of a shell.
+func (s *ptyShell) unread(p []byte) int {
+	p = p[:min(len(p), s.last)]
+	raw, err := s.master.SyscallConn()
+	if err != nil || len(p) == 0 {
+		return 0
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) { // which, unlike raw.Read, knows no deadline
+		var readErr error
+		for n, readErr = syscall.Read(int(fd), p); errors.Is(readErr, syscall.EINTR); {
+			n, readErr = syscall.Read(int(fd), p)
+		}
+	})
+	if err != nil || n <= 0 {
+		return 0
+	}
+	s.last -= n
+	return n
 }
 
 // Write types.

@@ -25,7 +25,7 @@ func TestStockAgent(t *testing.T) {
 		term, err := Open(t.Context(), conn, kind, &Options{Cols: 97, Rows: 31}, Config{})
 		require.NoError(t, err)
 		// Whatever hangs ends the test.
-		timer := time.AfterFunc(30*time.Second, func() { term.Close() })
+		timer := time.AfterFunc(3*time.Minute, func() { term.Close() })
 		t.Cleanup(func() { timer.Stop(); term.Close() })
 		return term
 	}

@@ -386,7 +386,7 @@ func TestStockActivation(t *testing.T) {
 			dismissed := make(chan struct{})
 			var once sync.Once
 			id := f.join(d, func(cfg *mpstest.Config) {
-				cfg.ConnType, cfg.MEIState = apf.ConnLMS, d.MEIState()
+				cfg.ConnType, cfg.MEIState = apf.ConnLMS, mpstest.NewSecret(string(d.MEIState()))
 				cfg.Control = func(m *mpstest.Device, j apf.JSONControl) {
 					// From goroutines of their own: the connection reads nothing until this function returns.
 					answer := func(action string, value any) {

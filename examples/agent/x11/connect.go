@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -65,6 +66,7 @@ type wire struct {
 	net.Conn
 	setup    []byte // goes out in place of what is written first
 	patience time.Duration
+	hung     atomic.Bool // the server did not take or answer something in time
 }
 
 // Write implements [io.Writer].
@@ -77,9 +79,18 @@ func (w *wire) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	if _, err := w.Conn.Write(out); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			w.hung.Store(true) // xgb ends the connection now
+		}
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// giveUp ends the connection to a server that hangs.
+func (w *wire) giveUp() {
+	w.hung.Store(true)
+	_ = w.Close()
 }
 
 // dial connects to a display.

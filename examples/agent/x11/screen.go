@@ -9,7 +9,6 @@ import (
 	"image"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jezek/xgb"
@@ -19,7 +18,7 @@ import (
 
 const (
 	// answerTime bounds how long an X server may take to answer, or to take a request.
-	answerTime = 10 * time.Second
+	answerTime = 30 * time.Second
 	// maxPixels bounds a picture; it is what package desktop takes. maxSide is the largest place in the protocol of X, and one.
 	maxPixels = 1 << 25
 	maxSide   = 1 << 15
@@ -46,7 +45,6 @@ type Screen struct {
 	root   xproto.Window
 	format pixelFormat
 	gone   chan struct{} // closed when the connection has ended
-	hung   atomic.Bool
 
 	picture *image.RGBA // only Capture touches it
 
@@ -65,20 +63,23 @@ func connect(ctx context.Context, display string, patience time.Duration) (*Scre
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	dialing, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	w, err := dial(ctx, a)
+	w, err := dial(dialing, a)
 	if err != nil {
 		return nil, fmt.Errorf("x11: connect: %w", err)
 	}
 	w.patience = patience
 	xgb.Logger.SetOutput(io.Discard) // what it would print is returned as an error, too
-	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = w.Close() })()
+	defer time.AfterFunc(patience, w.giveUp).Stop()
 	s := &Screen{wire: w, gone: make(chan struct{})}
 	setup, err := s.logIn()
 	if err != nil {
 		_ = w.Close() // it is of no use
+		if w.hung.Load() {
+			err = ErrNoAnswer
+		}
 		return nil, fmt.Errorf("x11: log in: %w", err)
 	}
 	go s.events()
@@ -145,7 +146,7 @@ func (s *Screen) Done() <-chan struct{} { return s.gone }
 
 // Err returns why the connection has ended.
 func (s *Screen) Err() error {
-	if s.hung.Load() {
+	if s.wire.hung.Load() {
 		return ErrNoAnswer
 	}
 	return ErrGone
@@ -162,8 +163,11 @@ func (s *Screen) failure(err error) error {
 // guard ends the connection if the returned function is not called in time.
 func (s *Screen) guard() (done func() bool) {
 	return time.AfterFunc(s.wire.patience, func() {
-		s.hung.Store(true)
-		_ = s.wire.Close()
+		select {
+		case <-s.gone: // that is another reason
+		default:
+			s.wire.giveUp()
+		}
 	}).Stop
 }
 

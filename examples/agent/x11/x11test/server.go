@@ -21,7 +21,8 @@ func StartX(t *testing.T, screen string) *interop.Program {
 		t.Fatal(err)
 	}
 	defer number.Close()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", screen, "-nolisten", "tcp", "-noreset")
+	// Without -r a key that is held for long repeats, and on a machine that is busy every key is.
+	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", screen, "-nolisten", "tcp", "-noreset", "-r")
 	cmd.ExtraFiles = []*os.File{printed}
 	server := interop.StartProgram(t, cmd)
 	_ = printed.Close() // the server's is another, and reading fails if that is closed

@@ -39,7 +39,7 @@ func Open(t testing.TB, width, height uint16) *Window {
 		for range w.Events {
 		}
 	})
-	shown := make(chan struct{})
+	shown := make(chan bool, 1)
 	go w.run(shown)
 	if w.window, err = xproto.NewWindowId(conn); err != nil {
 		t.Fatal(err)
@@ -54,13 +54,20 @@ func Open(t testing.TB, width, height uint16) *Window {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-shown
+	if !<-shown {
+		t.Fatal("the X server has gone")
+	}
 	return w
 }
 
 // run tells of events until the connection ends.
-func (w *Window) run(shown chan struct{}) {
+func (w *Window) run(shown chan<- bool) {
 	defer close(w.Events)
+	defer func() {
+		if shown != nil {
+			shown <- false
+		}
+	}()
 	for {
 		event, err := w.conn.WaitForEvent()
 		if event == nil && err == nil {
@@ -70,7 +77,7 @@ func (w *Window) run(shown chan struct{}) {
 		switch e := event.(type) {
 		case xproto.ExposeEvent:
 			if shown != nil {
-				close(shown)
+				shown <- true
 				shown = nil
 			}
 			continue
