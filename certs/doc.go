@@ -10,7 +10,9 @@
 //   - [ProxyCertificate] learns the certificate of a TLS-terminating proxy in front of the server.
 //
 // Every private key is a crypto.Signer, so it may stay in a TPM, a smart card or a key management service. Certificates
-// are kept as the bytes they came in, and those that crypto/x509 refuses are usable: the reference server makes some.
+// are kept as the bytes they came in, and those that crypto/x509 refuses are usable: the reference server makes some, with
+// a negative serial number. A library cannot make TLS work with a peer that has one. The program's go.mod can, with
+// "godebug x509negativeserial=1", or a //go:debug line in its main package.
 //
 // Upstream facts were confirmed in certoperations.js, webserver.js, meshcentral.js, meshagent.js and exeHandler.js of
 // MeshCentral 1.1.55 and in agentcore.c of MeshAgent. PROTOCOL.md beside this file has them as tables.

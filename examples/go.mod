@@ -30,3 +30,5 @@ require (
 )
 
 replace github.com/meshcentral-go/sdk => ../
+
+godebug x509negativeserial=1

@@ -12,8 +12,8 @@ import (
 
 // The top of the repository. A new entry is a decision about the project.
 var (
-	folders  = []string{"agentproto", "controlproto", "mps", "apf", "wsman", "nodeid", "certs", "relay", "examples", "internal", "docs"}
-	topFiles = []string{"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "go.mod", "go.sum", "go.work", "go.work.sum"}
+	folders  = []string{"agentproto", "controlproto", "mps", "apf", "wsman", "nodeid", "certs", "relay", "examples", "internal"}
+	topFiles = []string{"README.md", "ARCHITECTURE.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "go.mod", "go.sum", "go.work", "go.work.sum"}
 )
 
 func TestTopLevel(t *testing.T) {
@@ -37,6 +37,19 @@ func TestLicense(t *testing.T) {
 	for _, want := range []string{"Apache License", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("LICENSE lacks %q", want)
+		}
+	}
+}
+
+// TestGodebug: the programs and the tests speak TLS with every stock server, in the workspace and without.
+func TestGodebug(t *testing.T) {
+	for _, name := range []string{"go.mod", "go.work", "examples/go.mod"} {
+		b, err := os.ReadFile(filepath.Join(root(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), "godebug x509negativeserial=1") {
+			t.Errorf("%s does not allow certificates with a negative serial number", name)
 		}
 	}
 }
