@@ -10,8 +10,7 @@ import (
 )
 
 // Registry is who is online. A device has one connection of each kind, the newest; see [Limits] for when there are too many
-// newer ones. Its zero value is ready, and may serve
-// several Servers.
+// newer ones. Its zero value is ready, and may serve several Servers.
 type Registry struct {
 	mu         sync.Mutex
 	generation uint64
