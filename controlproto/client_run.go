@@ -49,7 +49,7 @@ const (
 // RunCommands runs a command on devices and returns the result of each as soon as it comes, with the device's error if
 // it has one: a [ResultError] if the server refused it ("Agent not connected", "Access denied"), [ErrAgentBusy], or
 // [ErrNoReply] after the timeout. There is no exit status. The loop ends after the last device, or early by break,
-// which ends the waiting for the others.
+// which ends the waiting for the others. When ctx ends, its error comes once, for no device, and is the last.
 //
 // Each device gets a request of its own with an id that nobody can guess. The server passes the answer of an agent on
 // to all sessions that see the device, and by the id this client knows its own. An agent runs one command at a time, so
@@ -80,6 +80,9 @@ func (c *Client) RunCommands(ctx context.Context, devices []ID, cmd Command) ite
 			wg.Go(func() {
 				for id := range todo {
 					r, err := c.runOn(ctx, id, &cmd)
+					if err != nil && ctx.Err() != nil {
+						return // it is the end of ctx that failed, not the device
+					}
 					select {
 					case outcomes <- outcome{r, err}:
 					case <-ctx.Done():

@@ -138,8 +138,9 @@ func TestRunCommandsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { p.expectCommand(); cancel() }()
 		n := 0
-		for _, err := range c.RunCommands(ctx, []ID{"1"}, Command{}) {
+		for r, err := range c.RunCommands(ctx, []ID{"1", "2", "3"}, Command{}) {
 			require.ErrorIs(t, err, context.Canceled)
+			require.Empty(t, r.Device, "what ended is not the device")
 			n++
 		}
 		require.Equal(t, 1, n)

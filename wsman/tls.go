@@ -42,7 +42,8 @@ func (p TLSProfile) String() string {
 	return fmt.Sprintf("TLSProfile(%d)", uint8(p))
 }
 
-// TLSConfig says how TLS is spoken and which certificate is accepted. One of Pins, RootCAs and AcceptAny is needed.
+// TLSConfig says how TLS is spoken and which certificate is accepted. One of Pins, RootCAs and AcceptAny is needed. Some certificates
+// that a stock MeshCentral has made cannot be accepted without x509negativeserial=1 in GODEBUG, see PROTOCOL.md.
 type TLSConfig struct {
 	Profile TLSProfile
 	// Pins are the fingerprints of accepted certificates of devices; chains, names and dates are not looked at then.

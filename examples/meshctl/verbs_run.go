@@ -131,7 +131,7 @@ func (s *session) runAndShow(ctx context.Context, ids []controlproto.ID, cmd con
 	var errs []error
 	count := 0
 	for result, err := range s.client.RunCommands(ctx, ids, cmd) {
-		if err != nil && (result.Device == "" || ctx.Err() != nil) { // it is not about one of them: an interruption
+		if err != nil && result.Device == "" { // it is not about one of them: an interruption
 			return errors.Join(append(errs, err)...)
 		}
 		count++

@@ -173,14 +173,24 @@ func (s *Server) start(ctx context.Context) error {
 // listens there. It does not say in which order.
 func (s *Server) listeners() [][]string {
 	all := [][]string{{"MeshCentral HTTPS server running on", "MeshCentral HTTP server running on"}}
-	// A setting of the test's may be that there is no such port.
-	if _, ok := s.options.Settings["mpsPort"]; !ok {
+	// By the test's settings there may be no such port.
+	if s.lacksSetting("mpsport") && s.lacksSetting("lanonly") {
 		all = append(all, []string{"MeshCentral Intel(R) AMT server running on"})
 	}
-	if _, ok := s.options.Settings["redirPort"]; !ok {
+	if s.lacksSetting("redirport") {
 		all = append(all, append([]string{"MeshCentral HTTP redirection server running on"}, portTaken...))
 	}
 	return all
+}
+
+// lacksSetting says that the test sets nothing of that name, for which case does not matter.
+func (s *Server) lacksSetting(name string) bool {
+	for key := range s.options.Settings {
+		if strings.EqualFold(key, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // Restart stops the server if it runs and starts it on the same data directory

@@ -75,6 +75,10 @@ type Config struct {
 	// OnEvent is called for every change of state and every login refused, one at a time, in order. It may use the
 	// Device, but not close it, and must not wait for requests.
 	OnEvent func(Event)
+	// Notify connects to the listeners of subscriptions, which get alerts then: the DialContext of a net.Dialer, or what opens a
+	// channel of a CIRA connection (apf.Conn.Dial). A listener with TLS must have a certificate of one of the trusted roots that
+	// were installed. Nil sends none.
+	Notify func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Logger is told of every request. Nil discards.
 	Logger *slog.Logger
 }

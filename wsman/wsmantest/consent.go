@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/meshcentral-go/sdk/wsman"
 )
 
 // States of IPS_OptInService.
@@ -81,7 +83,14 @@ func (d *Device) consentLocked() int {
 }
 
 func (d *Device) setConsent(state int) {
+	was := d.only(optInServices).num("OptInState")
 	d.only(optInServices).set("OptInState", state)
+	switch {
+	case state == consentReceived:
+		d.alert(wsman.Alert{MessageID: alertConsent, MessageArguments: []string{"1"}})
+	case state == consentNone && (was == consentReceived || was == consentSession):
+		d.alert(wsman.Alert{MessageID: alertConsent, MessageArguments: []string{"2"}})
+	}
 	d.emit(EventConsent, "user consent is in state %d", state)
 }
 

@@ -49,8 +49,13 @@ type Device struct {
 	conns      map[net.Conn]*connection
 	sessions   map[string]int // redirection sessions by kind
 	closed     bool
+	notifiers  map[*object]*notifier // by CIM_FilterCollectionSubscription
+	// indications counts alerts.
+	indications uint64
 
-	wg sync.WaitGroup
+	ctx    context.Context //nolint:containedctx // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // New makes a device. It panics if the configuration makes no sense, as a test's mistake.
@@ -119,6 +124,7 @@ func newDevice(cfg Config) (*Device, error) {
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
 	if err := d.build(); err != nil {
 		return nil, err
 	}
@@ -256,8 +262,9 @@ func (d *Device) Disconnect() {
 	d.dropLocked(nil)
 }
 
-// Close ends all connections and waits for what serves them.
+// Close ends all connections, those to listeners too, and waits for what serves them.
 func (d *Device) Close() {
+	d.cancel()
 	d.mu.Lock()
 	d.closed = true
 	d.dropLocked(nil)

@@ -16,6 +16,8 @@
 // namespaces are declared on the envelope, every answer names its ResourceURI, and no nonce holds a '='. [Quirks] turns
 // these off one by one, for tests of clients that shall bear more than that.
 //
+// With a Config.Notify it sends alerts to those who subscribe to its events, as the firmware does ([Device.SendAlert]).
+//
 // Tests look inside with [Device.Power], [Device.Boots], [Device.Users], [Device.Calls] and the like, change the state
 // as a person in front of the computer would ([Device.PressPowerButton], [Device.ConsentCode]), and break it with
 // [Device.Inject].

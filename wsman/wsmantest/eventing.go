@@ -25,12 +25,18 @@ type Subscription struct {
 	URL     string
 	WithAck bool
 	User    string // for digest at the URL, "" for none
+	// Password goes with User.
+	Password Secret
 	// Reference is the ReferenceParameters of the subscriber, which come back in the header of each event.
 	Reference []wsman.Element
 }
 
 func (d *Device) buildEventing() {
 	d.state.subscriptions = map[*object]Subscription{}
+	for o := range d.notifiers { // of a setup that is over
+		d.unsubscribed(o)
+	}
+	d.notifiers = map[*object]*notifier{}
 	k := d.define(&class{name: filterClass, keys: []string{"InstanceID"}})
 	for _, f := range []string{"AllEvents", "All", "Features", "Platform"} {
 		k.objects = append(k.objects, newObject(k.name, "CollectionName", "Intel(r) AMT:"+f, "ElementName", "Intel(r) AMT Filter Collection",
@@ -75,7 +81,8 @@ func (d *Device) subscribe(req *request, k *class) (*result, *fault) {
 	}
 	for i := range req.Header {
 		if h := &req.Header[i]; h.Name == "IssuedTokens" {
-			s.User = h.Path("RequestSecurityTokenResponse", "RequestedSecurityToken", "UsernameToken").ChildText("Username")
+			token := h.Path("RequestSecurityTokenResponse", "RequestedSecurityToken", "UsernameToken")
+			s.User, s.Password = token.ChildText("Username"), NewSecret(token.ChildText("Password"))
 		}
 	}
 	d.state.subscribers++
@@ -86,6 +93,7 @@ func (d *Device) subscribe(req *request, k *class) (*result, *fault) {
 	o := newObject(subscriptionClass, "Filter", d.ref(filter), "Handler", d.ref(destination), "OnFatalErrorPolicy", 2)
 	d.store(o)
 	d.state.subscriptions[o] = s
+	d.subscribed(o, s, u)
 	d.emit(EventSettings, "subscription to %s for %.100q", s.Filter, s.URL)
 	return &result{body: []wsman.Element{el(ns, "SubscribeResponse", refElement(ns, "SubscriptionManager", d.ref(o)))}}, nil
 }
@@ -104,10 +112,11 @@ func (d *Device) unsubscribe(req *request, k *class) (*result, *fault) {
 	d.discard(o)
 	d.emit(EventSettings, "unsubscribed %.100q", d.state.subscriptions[o].URL)
 	delete(d.state.subscriptions, o)
+	d.unsubscribed(o)
 	return &result{}, nil
 }
 
-// Subscriptions returns who wants to be told of events. The simulator sends none.
+// Subscriptions returns who wants to be told of events. They are if there is a Config.Notify.
 func (d *Device) Subscriptions() []Subscription {
 	d.mu.Lock()
 	defer d.unlock()

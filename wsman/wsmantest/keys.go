@@ -77,7 +77,7 @@ func distinguished(n pkix.Name) string {
 // addCertificate is AddCertificate and AddTrustedRootCertificate.
 func (d *Device) addCertificate(c *call, root bool) (int, *fault) {
 	der, valid := c.bytes("CertificateBlob")
-	cert, err := x509.ParseCertificate(der)
+	cert, err := parseCertificate(der)
 	if !valid || err != nil {
 		return statusInvalidCert, nil
 	}
@@ -112,7 +112,7 @@ func (d *Device) storeCertificate(cert *x509.Certificate, root bool) *object {
 // putCertificate replaces a certificate by another one of the same key.
 func (d *Device) putCertificate(_ *request, old, o *object) *fault {
 	der, _ := decodeBase64(o.get("X509Certificate"))
-	cert, err := x509.ParseCertificate(der)
+	cert, err := parseCertificate(der)
 	if err != nil {
 		return invalidRepresentation()
 	}

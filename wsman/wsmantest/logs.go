@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/meshcentral-go/sdk/wsman"
 )
 
 // Record is an entry of the event log (AMT_MessageLog), 21 bytes with a little-endian time.
@@ -50,6 +52,9 @@ func (d *Device) AddRecord(r Record) {
 }
 
 func (d *Device) logEvent(r Record) {
+	if a, known := alertOfRecord(r); known {
+		d.alert(a)
+	}
 	l := &d.state.events
 	if l.frozen {
 		return
@@ -178,6 +183,7 @@ func (d *Device) buildLogs() {
 		"ClearLog": func(*call) (int, *fault) {
 			d.state.events.records = nil
 			log.set("CurrentNumberOfRecords", 0)
+			d.alert(wsman.Alert{MessageID: alertLogCleared})
 			d.emit(EventLog, "the event log was cleared")
 			return ok, nil
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/meshcentral-go/sdk/wsman"
 	"github.com/meshcentral-go/sdk/wsman/redir"
 )
 
@@ -156,6 +157,13 @@ func (d *Device) requestPower(c *call) (int, *fault) {
 	if action == PowerOffSoft && d.cfg.Quirks.KVMBlocksPowerOff && d.sessions[redir.KVM.String()] > 0 {
 		return ok, nil
 	}
+	if action >= PowerOffSoftGraceful && action <= PowerCycleHardGrace {
+		code := "1"
+		if action == PowerOffSoftGraceful || action == PowerOffHardGraceful {
+			code = "0"
+		}
+		d.alert(wsman.Alert{MessageID: alertGraceful, MessageArguments: []string{code}})
+	}
 	d.changePower(action, reasonRemote)
 	return ok, nil
 }
@@ -192,6 +200,7 @@ func (d *Device) PowerActions() []PowerState {
 func (d *Device) PressPowerButton() {
 	d.mu.Lock()
 	defer d.unlock()
+	d.alert(wsman.Alert{MessageID: alertPowerButton})
 	if d.power() == PowerOn {
 		d.changePower(PowerOffSoft, reasonOther)
 		return

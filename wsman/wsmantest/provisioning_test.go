@@ -1,6 +1,7 @@
 package wsmantest_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -108,6 +109,33 @@ func TestKeysAndCertificates(t *testing.T) {
 	assert.Empty(t, d.KeyPairs())
 	c.call(0, keyService, "AddKey", "KeyBlob", b64(x509.MarshalPKCS1PrivateKey(issuer().key)))
 	c.call(0x80E, keyService, "AddKey", "KeyBlob", "AAAA")
+}
+
+// TestNegativeSerial: firmware takes certificates whose serial number is negative, as some of a stock MeshCentral's are. No part of one
+// is a certificate.
+func TestNegativeSerial(t *testing.T) {
+	d := newDevice(t, wsmantest.Config{Version: "12"})
+	c := newClient(t, d)
+	c.call(0, keyService, "AddKey", "KeyBlob", b64(x509.MarshalPKCS1PrivateKey(issuer().key)))
+	template := &x509.Certificate{SerialNumber: big.NewInt(0x10FF), Subject: pkix.Name{CommonName: "pc1"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &issuer().key.PublicKey, issuer().key)
+	require.NoError(t, err)
+	at := bytes.Index(der, []byte{2, 2, 0x10, 0xFF}) + 2
+	der[at] = 0x80 // 00 FF would be no number either
+	_, err = x509.ParseCertificate(der)
+	require.Error(t, err, "else there is no need for this")
+	for n := range der {
+		c.call(0x80F, keyService, "AddCertificate", "CertificateBlob", b64(der[:n]))
+	}
+	c.call(0, keyService, "AddCertificate", "CertificateBlob", b64(der))
+	stored := d.Certificates()
+	require.Len(t, stored, 1)
+	assert.True(t, stored[0].HasKey)
+	assert.Equal(t, der, stored[0].Certificate.Raw)
+	assert.Equal(t, int64(0x80FF-0x10000), stored[0].Certificate.SerialNumber.Int64())
+	assert.Equal(t, b64(der), c.list("AMT_PublicKeyCertificate")[0].ChildText("X509Certificate"))
+	assert.True(t, bytes.Contains(der, stored[0].Certificate.RawTBSCertificate))
+	assert.Equal(t, "CN=pc1", c.list("AMT_PublicKeyCertificate")[0].ChildText("Subject"))
 }
 
 func TestKeyForms(t *testing.T) {

@@ -1,6 +1,10 @@
 package wsmantest
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/meshcentral-go/sdk/wsman"
+)
 
 const (
 	redirOff, redirIDER, redirSOL, redirBoth = 32768, 32769, 32770, 32771
@@ -38,7 +42,12 @@ func (d *Device) buildRedirection() {
 			if c.in.Child("TimeoutPeriod") != nil {
 				return 4098, nil // use of the parameter is not supported
 			}
-			return d.requestStateChange(EventRedirection, kvmOn, kvmOff)(c)
+			was := c.object.num("EnabledState")
+			value, f := d.requestStateChange(EventRedirection, kvmOn, kvmOff)(c)
+			if now := c.object.num("EnabledState"); now != was {
+				d.alert(wsman.Alert{MessageID: alertKVMEnabled, MessageArguments: []string{map[int]string{kvmOff: "0", kvmOn: "1"}[now]}})
+			}
+			return value, f
 		},
 	}}, sap)
 	data := newObject("IPS_KVMRedirectionSettingData", "BackToBackFbMode", false, "DefaultScreen", 0, "ElementName", "Intel(r) KVM Redirection Settings",

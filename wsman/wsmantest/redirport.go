@@ -101,6 +101,7 @@ func (d *Device) sessionBegins(session redir.SessionType, user string) {
 	if r, known := sessionRecord(session, 0); known {
 		d.logEvent(r)
 	}
+	d.alertSession(session, "1")
 	d.addAudit(AuditRecord{App: map[bool]int{false: auditRedirection, true: auditKVM}[session == redir.KVM], User: user})
 	d.emit(EventRedirection, "a %v session of %q begins", session, user)
 }
@@ -115,6 +116,7 @@ func (d *Device) sessionEnds(session redir.SessionType, err error) {
 	if r, known := sessionRecord(session, 1); known {
 		d.logEvent(r)
 	}
+	d.alertSession(session, "2")
 	if err != nil {
 		d.emit(EventRedirection, "a %v session ends: %v", session, err)
 		return

@@ -192,7 +192,7 @@ func (d *Device) addNextCertificate(c *call) (int, *fault) {
 		return chainInvalidState, nil
 	}
 	der, valid := c.bytes("NextCertificate")
-	cert, err := x509.ParseCertificate(der)
+	cert, err := parseCertificate(der)
 	if !valid || err != nil {
 		return chainInvalidParam, nil
 	}
@@ -435,7 +435,7 @@ func (d *Device) verifyRemote(roots []*x509.Certificate) func([][]byte, [][]*x50
 		errUntrusted := errors.New("wsmantest: the client's certificate does not permit activation")
 		var chain []*x509.Certificate
 		for _, der := range raw {
-			cert, err := x509.ParseCertificate(der)
+			cert, err := parseCertificate(der)
 			if err != nil {
 				return errUntrusted
 			}

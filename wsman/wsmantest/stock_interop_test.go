@@ -95,12 +95,12 @@ func nodeOf(u apf.UUID) string {
 // lastClass is what the server asks for last when it meets a device.
 const lastClass = "IPS_PowerManagementService"
 
-// waitCall waits until the server has made a call of that class.
-func (f *fleet) waitCall(d *wsmantest.Device, op string) {
+// waitMet waits until the server has asked for that.
+func (f *fleet) waitMet(d *wsmantest.Device) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), stockTime)
 	defer cancel()
-	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(lastClass, op) > 0 }), "%s; calls so far: %v", op, d.Calls())
+	require.NoError(f.t, d.Wait(ctx, func() bool { return d.Called(lastClass, wsmantest.OpGet) > 0 }), "calls so far: %v", d.Calls())
 }
 
 // waitListed asks for the list of devices until one of them is as it shall be.
@@ -134,7 +134,7 @@ func TestStockManager(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Version: version, HostName: "pc-" + version, Logger: testLog(t)})
 			id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortRedirection)
-			f.waitCall(d, wsmantest.OpGet)
+			f.waitMet(d)
 			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.Pwr == 1 })
 			assert.Equal(t, interop.ConnCIRA, got.Conn)
 			assert.Equal(t, d.Version()[:strings.LastIndexByte(d.Version(), '.')], got.AMT.Version)
@@ -253,7 +253,7 @@ func TestStockTLS(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.control}
 			d := newDevice(t, wsmantest.Config{Version: version, TLS: true, Logger: testLog(t)})
 			id := f.join(d, func(cfg *mpstest.Config) { cfg.ConnType = apf.ConnRelay }, wsmantest.PortHTTPS)
-			f.waitCall(d, wsmantest.OpGet)
+			f.waitMet(d)
 			got := f.waitListed(id, func(m managed) bool { return m.AMT.Version != "" && m.AMT.TLS == 1 && m.Pwr == 1 })
 			assert.Equal(t, d.Realm(), got.AMT.Realm)
 			f.Meshctrl(t, "devicepower", "--id", id, "--amtoff")
@@ -283,7 +283,7 @@ func TestStockQuirks(t *testing.T) {
 			f := &fleet{t: t, Server: f.Server, group: f.group, control: f.Control(t)} // one for each: only one may send
 			d := newDevice(t, wsmantest.Config{Quirks: quirks, Logger: testLog(t)})
 			id := f.join(d, nil, wsmantest.PortHTTP)
-			f.waitCall(d, wsmantest.OpGet)
+			f.waitMet(d)
 			f.waitListed(id, func(m managed) bool { return m.AMT.Version == "16.1.25" && m.Pwr == 1 })
 			info := f.Meshctrl(t, "deviceinfo", "--id", id)
 			for _, want := range []string{"EB-100", "i5-12500", "EM8G3200"} {
@@ -339,7 +339,7 @@ func TestStockPolicy(t *testing.T) {
 	require.Equal(t, 1, d.Set("CIM_KVMRedirectionSAP", nil, "EnabledState", "3"))
 	require.Equal(t, 1, d.Set("IPS_OptInService", nil, "OptInRequired", "1"))
 	id := f.join(d, nil, wsmantest.PortHTTP, wsmantest.PortHTTPS, wsmantest.PortRedirection)
-	f.waitCall(d, wsmantest.OpGet)
+	f.waitMet(d)
 
 	enabled, cert := d.TLS()
 	require.True(t, enabled)

@@ -148,7 +148,8 @@ func (d *Device) applyTLS() int {
 			return statusMissingKeys
 		}
 		now.only = !remote.flag("AcceptNonSecureConnections")
-		now.cert = &tls.Certificate{Certificate: [][]byte{d.state.keys.parsed[cert].Raw}, PrivateKey: d.keyOf(cert)}
+		leaf := d.state.keys.parsed[cert]
+		now.cert = &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: d.keyOf(cert), Leaf: leaf}
 	}
 	d.state.tls = now
 	if was.enabled != now.enabled {
