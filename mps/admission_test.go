@@ -108,8 +108,8 @@ func testNodeUUID(n byte) (u [16]byte) {
 	return u
 }
 
-// TestSilenceBehindProxy is that connections behind a proxy which do not log in give way to those that do, the oldest first, and are
-// told why.
+// TestSilenceBehindProxy is that connections behind a proxy which do not log in give way to those that do, the oldest first,
+// and are told why.
 func TestSilenceBehindProxy(t *testing.T) {
 	_, addr, events := startServer(t, Config{Authenticate: byPassword, TrustedProxies: loopback, Limits: Limits{Pending: 4}})
 	var silent []net.Conn

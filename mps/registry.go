@@ -9,8 +9,8 @@ import (
 	"github.com/meshcentral-go/sdk/nodeid"
 )
 
-// Registry is who is online. A device has one connection of each kind, the newest. Its zero value is ready, and may serve
-// several Servers.
+// Registry is who is online. A device has one connection of each kind, the newest; see [Limits] for when there are too many
+// newer ones. Its zero value is ready, and may serve several Servers.
 type Registry struct {
 	mu         sync.Mutex
 	generation uint64
@@ -63,8 +63,8 @@ func (r *Registry) nextGeneration() uint64 {
 	return r.generation
 }
 
-// add puts a connection in the place of an older one, which it returns, unless may says why not. One that is newer stays, also if
-// it logged in later but had its ports sooner.
+// add puts a connection in the place of an older one, which it returns, unless may says why not. One that is newer stays,
+// also if it logged in later but had its ports sooner.
 func (r *Registry) add(c *Connection, may func(old, c *Connection) error) (old *Connection, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
