@@ -49,6 +49,8 @@ type admission struct {
 
 	replaced ratelimit.Limiter[linkKey]
 
+	patience time.Duration // how long a place behind a proxy is one's own
+
 	mu      sync.Mutex
 	pending int
 	from    map[origin]*list.List // of *place: who is pending, in the order in which they came
@@ -57,6 +59,7 @@ type admission struct {
 // place is that of a connection that has not logged in.
 type place struct {
 	at     *list.Element
+	since  time.Time
 	giveUp func(error) // ends the connection
 	left   bool
 }
@@ -68,6 +71,7 @@ func (a *admission) init(l Limits) {
 	a.limits, a.from = l, make(map[origin]*list.List)
 	a.rate.Rate, a.failed.Rate, a.logged.Rate = l.Connections, l.FailedLogins, loggedRefusals
 	a.replaced.Rate = l.Replaced
+	a.patience = l.LoginTime / 3
 }
 
 // source is what counts as one.
@@ -97,15 +101,17 @@ func (a *admission) enter(o origin, giveUp func(error)) (leave func(), err error
 	}
 	var oldest *place
 	switch n := all.Len(); {
-	case o.hidden && n >= (a.limits.Pending+1)/2:
-		// Somebody behind the proxy connects, and does not log in. To refuse the next would be to refuse the others.
+	case o.hidden && n >= (a.limits.Pending+1)/2 && time.Since(all.Front().Value.(*place).since) >= a.patience:
+		// Somebody behind the proxy connects, and does not log in. To refuse the next would be to refuse the others. While
+		// all are on their way, as after a restart, it is the next that is refused: else many who come at once would end
+		// each other's logins, and nobody's be completed.
 		oldest = all.Front().Value.(*place)
 		a.takeOut(o, oldest)
 	case a.pending >= a.limits.Pending, o.addr.IsValid() && n >= (a.limits.Pending+1)/2:
 		defer a.mu.Unlock()
 		return nil, fmt.Errorf("%w: %d wait for their login, %d of them %v", ErrBusy, a.pending, n, o)
 	}
-	p := &place{giveUp: giveUp}
+	p := &place{giveUp: giveUp, since: time.Now()}
 	p.at = all.PushBack(p)
 	a.from[o] = all
 	a.pending++

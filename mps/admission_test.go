@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/meshcentral-go/sdk/apf"
@@ -111,7 +112,10 @@ func testNodeUUID(n byte) (u [16]byte) {
 // TestSilenceBehindProxy is that connections behind a proxy which do not log in give way to those that do, the oldest first,
 // and are told why.
 func TestSilenceBehindProxy(t *testing.T) {
-	_, addr, events := startServer(t, Config{Authenticate: byPassword, TrustedProxies: loopback, Limits: Limits{Pending: 4}})
+	s, addr, events := startServer(t, Config{Authenticate: byPassword, TrustedProxies: loopback, Limits: Limits{Pending: 4}})
+	s.admission.mu.Lock()
+	s.admission.patience = 0
+	s.admission.mu.Unlock()
 	var silent []net.Conn
 	for range 2 {
 		conn := dialTCP(t, addr)
@@ -152,6 +156,38 @@ func TestSilenceBehindProxy(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyBehindProxy is that devices which come all at once behind a proxy do not end each other's logins: those who find no
+// place are refused, until one of the first has had a third of the time for a login.
+func TestManyBehindProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a admission
+		a.init(Limits{Pending: 4, LoginTime: 30 * time.Second})
+		hidden := origin{addr: source(netip.MustParseAddr("192.0.2.1")), hidden: true}
+		var gone []int
+		enter := func(i int) error {
+			_, err := a.enter(hidden, func(error) { gone = append(gone, i) })
+			return err
+		}
+		for i := range 2 {
+			if err := enter(i); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(8*time.Second - 1)
+		if err := enter(2); !errors.Is(err, ErrBusy) || gone != nil {
+			t.Errorf("too early: %v, %v gone", err, gone)
+		}
+		time.Sleep(1)
+		if err := enter(3); err != nil || !slices.Equal(gone, []int{0}) {
+			t.Errorf("in time: %v, %v gone", err, gone)
+		}
+		if err := enter(4); !errors.Is(err, ErrBusy) || len(gone) != 1 {
+			t.Errorf("the second has a second left: %v, %v gone", err, gone)
+		}
+	})
 }
 
 // TestDuplicates is that machines with one UUID do not replace each other for ever: one stays online, and the reason names both.

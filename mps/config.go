@@ -83,8 +83,8 @@ type Limits struct {
 	// LoginTime is how long a connection has from its being accepted to its login. Default 30 s.
 	LoginTime time.Duration
 	// Pending is how many connections may be on the way to a login at once, half of them from one source. Half of them may
-	// come by a proxy that tells no addresses; there the one that has waited longest gives way to the next, so that who
-	// connects and does not log in keeps nobody out. Default 1024.
+	// come by a proxy that tells no addresses; there one that has waited for a third of LoginTime gives way to the next, so
+	// that who connects and does not log in keeps nobody out. Default 1024.
 	Pending int
 	// Connections bounds the connections of one source, not those of a proxy that tells no addresses. Default 600 a minute.
 	Connections Rate
