@@ -151,7 +151,9 @@ func (p *meshctrlPeer) watch(ctx context.Context, client interop.MeshctrlClient,
 		return ctlOutcome{err: err}
 	}
 	var failed error
-	printed, err := client.RunUntil(ctx, s.ready, func() { _, failed = other.Run(ctx, during...) }, s.until, args...)
+	// Who is connected is not yet a session that hears of events. This is the first thing that it hears.
+	const ready = `"action": "userinfo"`
+	printed, err := client.RunUntil(ctx, ready, func() { _, failed = other.Run(ctx, during...) }, s.until, args...)
 	if err == nil {
 		err = failed
 	}

@@ -638,14 +638,13 @@ var ctlInvites = []ctlStep{
 	ctl("broadcast --msg hello").as("carol"),
 }
 
-// Who is connected is not yet a session that hears of events. The first thing it hears, userinfo, is told when it is.
 var ctlEvents = []ctlStep{
-	ctl("showevents").while(`"action": "userinfo"`, "adduser --user otto --pass Passw0rd!o", `"accountcreate"`).without("wssessioncount"),
-	ctl("showevents --filter userinfo,wssessioncount").while(`"action": "userinfo"`, "serverinfo", `"wssessioncount"`),
-	ctl("showevents --filter userinfo,accountchange").while(`"action": "userinfo"`, "edituser --userid otto --realname Otto", `"accountchange"`),
-	ctl("showevents --filter userinfo,msg,notify,createmesh").while(`"action": "userinfo"`, "broadcast --msg hello", `"notify"`),
-	ctl("showevents --filter userinfo,changenode").while(`"action": "userinfo"`, "editdevice --id {router} --icon 4", `"icon": 4`),
-	ctl("showevents --filter userinfo,createmesh").while(`"action": "userinfo"`, "adddevicegroup --name watched", `"createmesh"`),
+	ctl("showevents").while("adduser --user otto --pass Passw0rd!o", `"accountcreate"`).without("wssessioncount"),
+	ctl("showevents --filter userinfo,wssessioncount").while("serverinfo", `"wssessioncount"`),
+	ctl("showevents --filter userinfo,accountchange").while("edituser --userid otto --realname Otto", `"accountchange"`),
+	ctl("showevents --filter userinfo,msg,notify,createmesh").while("broadcast --msg hello", `"notify"`),
+	ctl("showevents --filter userinfo,changenode").while("editdevice --id {router} --icon 4", `"icon": 4`),
+	ctl("showevents --filter userinfo,createmesh").while("adddevicegroup --name watched", `"createmesh"`),
 	ctl("edituser --userid otto --realname One"),
 	ctl("edituser --userid otto --realname Two"),
 	ctl("edituser --userid otto --realname Three"),

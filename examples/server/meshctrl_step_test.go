@@ -15,8 +15,7 @@ type ctlStep struct {
 	unsorted bool              // the order of lines, or of array elements, is left to the server
 	dropped  string            // the action of events that are not compared
 	captures map[string]string // name -> pattern of which the first group is kept
-	during   string            // a second command line, run while the first one waits for events
-	ready    string            // what the first one prints before that
+	during   string            // a second command line, run while the first one shows events, userinfo among them
 	until    string            // what it prints at the end
 	hook     func(*meshctrlPeer)
 }
@@ -47,9 +46,9 @@ func (s ctlStep) keep(name, pattern string) ctlStep {
 	return s
 }
 
-// while runs another command after ready was printed, and waits for until.
-func (s ctlStep) while(ready, line, until string) ctlStep {
-	s.ready, s.during, s.until = ready, line, until
+// while runs another command while this one shows events, and waits for until.
+func (s ctlStep) while(line, until string) ctlStep {
+	s.during, s.until = line, until
 	return s
 }
 
