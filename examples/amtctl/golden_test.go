@@ -76,6 +76,14 @@ func TestGoldenVersions(t *testing.T) {
 	}
 	w, m := on(t, wsmantest.Config{NoWiFi: true, NoKVM: true, Absent: []string{"CIM_Chassis", "CIM_MediaAccessDevice"}})
 	compare(t, "info-less.txt", w.ok(t, m.at("info")...))
+	fault := wsmantest.Injection{Class: "CIM_Card", Fault: "InternalError"}
+	m.Inject(fault)
+	require.Regexp(t, "(?is)the device does not have\nCIM_Chassis\nCIM_MediaAccessDevice\n\nthe device does not tell  reason\nCIM_Card +.*InternalError",
+		w.ok(t, m.at("info")...))
+	m.Inject(fault)
+	less := decode[report](t, w.ok(t, m.at("info", "--json")...))
+	require.Equal(t, []string{"CIM_Chassis", "CIM_MediaAccessDevice"}, less.Absent)
+	require.Contains(t, less.Failed["CIM_Card"], "InternalError")
 	require.Contains(t, w.ok(t, m.at("redirection")...), "the device has none")
 	require.Contains(t, w.fails(t, exitRefused, m.at("wifi", "show")...), "This device does not have that.")
 }

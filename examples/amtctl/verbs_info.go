@@ -38,6 +38,8 @@ type report struct {
 	Ports       []port            `json:"ports"`
 	Firmware    map[string]string `json:"firmware"`
 	Absent      []string          `json:"absent,omitempty"`
+	// Failed are those that it has and does not tell, with the reason.
+	Failed map[string]string `json:"failed,omitempty"`
 }
 
 type processor struct {
@@ -99,8 +101,19 @@ func (a *app) infoCommands() []*cobra.Command {
 func newReport(inv *flows.Inventory) *report {
 	r := &report{
 		HostName: inv.General.HostName, Domain: inv.General.DomainName, Realm: inv.General.DigestRealm, UUID: inv.UUID, AMT: inv.AMT,
-		CPU: inv.CPU, Firmware: inv.Firmware, Absent: inv.Absent,
+		CPU: inv.CPU, Firmware: inv.Firmware,
 		Processors: []processor{}, Memory: []memory{}, Drives: []drive{}, Ports: []port{},
+	}
+	for _, class := range inv.Absent {
+		err, failed := inv.Failed[class]
+		if !failed {
+			r.Absent = append(r.Absent, class)
+			continue
+		}
+		if r.Failed == nil {
+			r.Failed = map[string]string{}
+		}
+		r.Failed[class] = err.Error()
 	}
 	if inv.Setup != nil {
 		r.ControlMode = strings.ToLower(inv.Setup.CurrentControlMode.String())
@@ -203,6 +216,10 @@ func (a *app) printReport(r *report) error {
 	t = section("the device does not have")
 	for _, name := range r.Absent {
 		t.add(name)
+	}
+	t = section("the device does not tell", "reason")
+	for _, name := range slices.Sorted(maps.Keys(r.Failed)) {
+		t.add(name, r.Failed[name])
 	}
 	printed := false
 	for _, t := range tables {
