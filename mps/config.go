@@ -93,8 +93,9 @@ type Limits struct {
 	// there, as that could only be at the expense of the fleet. Default 30 a minute.
 	FailedLogins Rate
 	// Replaced bounds how often the connection of a device, of one kind, is replaced by a newer one while it is there still. Over
-	// it the newer one is closed, with a [DuplicateError]: machines that share a UUID, as some manufacturers ship them, would
-	// end each other's connections for ever. Default 10 an hour.
+	// it the newer one is closed, with a [DuplicateError]. By default there is no bound, and the newest always wins: machines that
+	// share a UUID, as some manufacturers ship them, end each other's connections then, for which the events of their ends give
+	// both addresses.
 	Replaced Rate
 	// Devices is how many connections may be logged in. Default none.
 	Devices int
@@ -110,7 +111,6 @@ func (l Limits) withDefaults() (Limits, error) {
 	def(&l.Pending, 1024)
 	def(&l.Connections, Rate{Events: 600, Window: time.Minute})
 	def(&l.FailedLogins, Rate{Events: 30, Window: time.Minute})
-	def(&l.Replaced, Rate{Events: 10, Window: time.Hour})
 	def(&l.HTTPTime, 5*time.Second)
 	return l, nil
 }
