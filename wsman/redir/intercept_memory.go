@@ -23,17 +23,19 @@ const (
 	// browser does, or leave before the answer.
 	maxAtOnce = 6
 	// refusalPause is how long credentials that were refused are not tried. AMT wants 20 seconds between passwords. It doubles
-	// each time, up to longestPause.
-	refusalPause = 20 * time.Second
-	longestPause = time.Hour
+	// each time, up to longestPause, or to longestUnanswered as long as there was no refusal: whoever left a device that hangs
+	// did nothing wrong.
+	refusalPause      = 20 * time.Second
+	longestPause      = time.Hour
+	longestUnanswered = time.Minute
 )
 
 // Memory is what the interceptors of both kinds know of devices from one connection to the next: the latest HTTP challenge of
 // each, and which stored credentials it refuses, so that nobody locks an account by connecting again and again. It holds
 // neither passwords nor hashes from which one could be guessed. The zero value is ready for use, from any number of goroutines.
 //
-// Credentials that a device refuses are not tried for 20 seconds, for 40 if they are refused again, and so on up to an hour.
-// Other credentials are tried at once.
+// Credentials that a device refuses are not tried for 20 seconds, for 40 if they are refused again, and so on up to an hour;
+// those that it does not answer, as operators leave or it hangs, up to a minute. Other credentials are tried at once.
 type Memory struct {
 	// Limit is how many devices are remembered, 10000 if it is 0. Beyond it one of them is forgotten, rather one whose
 	// credentials may be tried: it costs that device's next connection one more round.
@@ -48,10 +50,10 @@ type remembered struct {
 	challenge *digest.Challenge
 	proven    string // the nonce with which the credentials were accepted last
 
-	credentials [32]byte // that the rest is about
-	suspect     bool     // they were refused last
-	tries       int      // since they were accepted last
-	pauses      int
+	credentials [32]byte  // that the rest is about
+	suspect     bool      // they were refused since they were accepted last
+	tries       int       // since then
+	pauses      int       // by how much the next one is longer
 	until       time.Time // no tries before
 }
 
@@ -172,19 +174,22 @@ func (m *Memory) try(key string, c Credentials) error {
 
 // limit begins a pause if there were too many tries.
 func (d *remembered) limit() {
-	if d.tries >= maxAtOnce || d.suspect && d.tries >= maxTries {
+	if d.tries >= maxAtOnce || (d.suspect || d.pauses > 0) && d.tries >= maxTries {
 		d.pause()
 	}
 }
 
 // pause begins the next one.
 func (d *remembered) pause() {
-	pause := longestPause
-	if d.pauses < 16 {
-		pause = min(refusalPause<<d.pauses, longestPause)
+	longest := longestUnanswered
+	if d.suspect {
+		longest = longestPause
 	}
-	d.pauses++
-	d.suspect, d.tries, d.until = true, maxTries, time.Now().Add(pause)
+	pause := min(refusalPause<<d.pauses, longest)
+	if pause < longest {
+		d.pauses++
+	}
+	d.tries, d.until = maxTries, time.Now().Add(pause)
 }
 
 // refused notes a refusal. It is certain if it can have no other reason than the credentials.
@@ -192,12 +197,15 @@ func (m *Memory) refused(key string, c Credentials, certain bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.devices[key]
-	if d == nil || d.credentials != m.mark(c) || time.Now().Before(d.until) {
+	if d == nil || d.credentials != m.mark(c) {
 		return
 	}
-	if d.suspect = true; certain {
+	d.suspect = true
+	switch {
+	case time.Now().Before(d.until):
+	case certain:
 		d.pause()
-	} else {
+	default:
 		d.limit()
 	}
 }

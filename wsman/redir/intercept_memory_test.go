@@ -195,6 +195,45 @@ func TestLeavesBeforeTheAnswer(t *testing.T) {
 	})
 }
 
+// TestUnanswered: a device that hangs while operators come and go costs them a minute afterwards, and no hour. Once it says that the
+// credentials are wrong it is another matter, also if it says so in a pause.
+func TestUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccount(t)
+		hang := func() (last *RedirInterceptor) {
+			for n := range 10 {
+				last = a.sent()
+				for range maxAtOnce {
+					a.sent()
+				}
+				a.paused(a.redirection(), min(refusalPause<<n, longestUnanswered))
+				time.Sleep(longestUnanswered)
+			}
+			return last
+		}
+		hang()
+		a.refuses = false
+		require.NoError(t, a.redirection())
+		a.refuses = true
+
+		first := hang()
+		for range maxTries {
+			a.sent()
+		}
+		a.paused(a.redirection(), longestUnanswered)
+		data, err := DigestChallenge{testRealm, a.nonce(), "auth"}.Append(nil)
+		require.NoError(t, err)
+		_, err = first.FromDevice(nil, AuthReply{Status: AuthFailed, Type: AuthDigest, Data: data}.Append(nil))
+		require.ErrorIs(t, err, ErrCredentials)
+		time.Sleep(longestUnanswered)
+		for pause := 4 * refusalPause; pause < 3*longestPause; pause *= 2 {
+			require.ErrorIs(t, a.redirection(), ErrCredentials)
+			a.paused(a.redirection(), min(pause, longestPause))
+			time.Sleep(min(pause, longestPause))
+		}
+	})
+}
+
 // TestHTTPRefusals: a password that is wrong is tried three times, as the first nonce may be too old, and then not for a while.
 func TestHTTPRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
