@@ -75,7 +75,9 @@ func (f flow) bind(ctx context.Context, der []byte, others []*amt.PublicKeyCerti
 	err := f.do("add the certificate", func() error {
 		out, err := (&amt.PublicKeyManagementServiceAddCertificate{CertificateBlob: der}).Invoke(ctx, f.Client)
 		if err == nil {
-			id = out.CreatedCertificate.Selector("InstanceID")
+			if id = out.CreatedCertificate.Selector("InstanceID"); id == "" { // it is to be removed by name, should it come to that
+				err = fmt.Errorf("%w: the new certificate has no name", wsman.ErrMalformed)
+			}
 		} else if errors.Is(err, wsman.ErrNoAnswer) {
 			if found, listErr := f.stored(ctx, der); listErr == nil && found != "" {
 				id, err = found, nil

@@ -122,6 +122,21 @@ func TestTLSLeavesNothing(t *testing.T) {
 	}
 }
 
+// Nothing is asked to be removed that has no name.
+func TestTLSNameless(t *testing.T) {
+	root := newAuthority(t)
+	b := way{}.start(t, wsmantest.Config{Version: "15"})
+	b.sim.Inject(wsmantest.Injection{Class: "AMT_PublicKeyManagementService", Op: "AddCertificate", Body: []byte(envelope(
+		`<h:AddCertificate_OUTPUT xmlns:h="` + wsman.ResourceURI("AMT_PublicKeyManagementService") + `"><h:ReturnValue>0</h:ReturnValue></h:AddCertificate_OUTPUT>`))})
+	_, err := b.SetTLS(t.Context(), TLSSetup{Issue: func(_ context.Context, key *rsa.PublicKey) ([]byte, error) {
+		return root.issue(t, "amt.example", key), nil
+	}})
+	require.ErrorIs(t, err, wsman.ErrMalformed)
+	require.ErrorContains(t, err, "add the certificate")
+	require.Zero(t, b.sim.Called("AMT_PublicKeyCertificate", wsmantest.OpDelete))
+	require.Zero(t, b.sim.Called("AMT_TLSCredentialContext", wsmantest.OpCreate))
+}
+
 // A certificate that is there for something else stays, with its key, also where the device does not say what it is for.
 func TestTLSOtherCertificates(t *testing.T) {
 	root, other := newAuthority(t), newAuthority(t)
