@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -207,7 +205,11 @@ func TestAlertSessions(t *testing.T) {
 // memoryListener is a listener without a network, in which time is that of a test.
 func memoryListener(t *testing.T, h http.Handler) func(context.Context, string, string) (net.Conn, error) {
 	t.Helper()
-	serve := mpstest.HTTP(h)
+	return serveInMemory(t, mpstest.HTTP(h))
+}
+
+func serveInMemory(t *testing.T, serve mpstest.Handler) func(context.Context, string, string) (net.Conn, error) {
+	t.Helper()
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	return func(context.Context, string, string) (net.Conn, error) {
@@ -287,7 +289,9 @@ func testAlertFilters(t *testing.T) {
 }
 
 // TestAlertFails: listeners that refuse, lie, or are nobody whom the device trusts.
-func TestAlertFails(t *testing.T) {
+func TestAlertFails(t *testing.T) { synctest.Test(t, testAlertFails) }
+
+func testAlertFails(t *testing.T) {
 	l := newListener()
 	l.handler.Login = &digest.Server{Realm: "events", Nonces: digest.NewNonces(0, 0), Lookup: func(string) (digest.Credentials, bool) {
 		return digest.Credentials{Username: "node", Password: wsman.NewSecret("another")}, true
@@ -302,42 +306,39 @@ func TestAlertFails(t *testing.T) {
 		"no place":       {http.NotFoundHandler(), false, "status 404 of the listener"},
 		"no answer":      {http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), false, "EOF"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			notes := newLogged("event not delivered")
-			server := httptest.NewServer(test.handler)
-			defer server.Close()
-			d := newDevice(t, wsmantest.Config{Notify: dialTCP, Logger: notes.logger()})
-			s := wsman.Subscription{NotifyTo: server.URL}
-			if test.login {
-				s.Username, s.Password = "node", wsman.NewSecret("s3cret")
-			}
-			subscribe(t, d, s)
-			d.SendAlert(wsman.Alert{MessageID: "iAMT0061"})
-			line := <-notes.lines
-			assert.Contains(t, line, test.log)
-			assert.NotContains(t, line, "s3cret")
-		})
+		notes := newLogged("event not delivered")
+		d := newDevice(t, wsmantest.Config{Notify: memoryListener(t, test.handler), Logger: notes.logger()})
+		s := wsman.Subscription{NotifyTo: "http://listener/"}
+		if test.login {
+			s.Username, s.Password = "node", wsman.NewSecret("s3cret")
+		}
+		subscribe(t, d, s)
+		d.SendAlert(wsman.Alert{MessageID: "iAMT0061"})
+		line := <-notes.lines
+		assert.Contains(t, line, test.log, name)
+		assert.NotContains(t, line, "s3cret", name)
 	}
 	assert.Empty(t, l.wait(0))
 }
 
 // TestAlertTLS: a listener with TLS is believed if its issuer is installed.
 func TestAlertTLS(t *testing.T) {
-	l := newListener()
-	server := httptest.NewUnstartedServer(l.handler)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-	notes := newLogged("event not delivered")
-	d := newDevice(t, wsmantest.Config{Notify: dialTCP, Logger: notes.logger()})
-	subscribe(t, d, wsman.Subscription{NotifyTo: server.URL})
-	d.SendAlert(wsman.Alert{MessageID: "iAMT0001"})
-	assert.Contains(t, <-notes.lines, "certificate")
-	root, err := x509.ParseCertificate(server.TLS.Certificates[0].Certificate[0])
-	require.NoError(t, err)
-	d.AddRoot(root)
-	d.SendAlert(wsman.Alert{MessageID: "iAMT0002"})
-	assert.Equal(t, []string{"iAMT0002"}, named(l.wait(1)))
+	server := httptest.NewTLSServer(nil) // for its certificate, which is good at all times
+	config := server.TLS
+	server.Close()
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		notes := newLogged("event not delivered")
+		d := newDevice(t, wsmantest.Config{Notify: serveInMemory(t, mpstest.TLS(config, mpstest.HTTP(l.handler))), Logger: notes.logger()})
+		subscribe(t, d, wsman.Subscription{NotifyTo: "https://127.0.0.1/"})
+		d.SendAlert(wsman.Alert{MessageID: "iAMT0001"})
+		assert.Contains(t, <-notes.lines, "certificate")
+		root, err := x509.ParseCertificate(config.Certificates[0].Certificate[0])
+		require.NoError(t, err)
+		d.AddRoot(root)
+		d.SendAlert(wsman.Alert{MessageID: "iAMT0002"})
+		assert.Equal(t, []string{"iAMT0002"}, named(l.wait(1)))
+	})
 }
 
 // TestAlertCIRA: they come through the connection by which the device has called in.
