@@ -114,6 +114,7 @@ func TestKeysAndCertificates(t *testing.T) {
 // TestNegativeSerial: firmware takes certificates whose serial number is negative, as some of a stock MeshCentral's are. No part of one
 // is a certificate.
 func TestNegativeSerial(t *testing.T) {
+	t.Setenv("GODEBUG", "x509negativeserial=0") // as in programs that have not the setting of this module
 	d := newDevice(t, wsmantest.Config{Version: "12"})
 	c := newClient(t, d)
 	c.call(0, keyService, "AddKey", "KeyBlob", b64(x509.MarshalPKCS1PrivateKey(issuer().key)))
