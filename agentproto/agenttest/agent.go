@@ -93,7 +93,8 @@ func (a *Agent) Client() *agentproto.Client { return a.client }
 //
 // An agent is logged in before its server's Handler begins. That of a [Server], by [Server.NewAgent], waits for it too: the
 // server's Session, Sessions and WaitAgent have its session when Login returns, unless it has ended by then. An agent of
-// [NewAgent], or one that is configured to connect to elsewhere, does not know what its server knows.
+// [NewAgent], or one that connects to elsewhere, by [Through] or by its Servers, does not know what its server knows. A Connect
+// of the test's own has to lead to the server.
 func (a *Agent) Login(ctx context.Context) (*agentproto.ClientSession, error) {
 	before := a.mark()
 	s, err := a.client.Dial(ctx, a.cfg.Servers[0])

@@ -68,7 +68,12 @@ func Number(i int) AgentOption { return agentOption(func(o *agentOptions) { o.nu
 
 // Through connects an agent to a server in memory; see [Connector].
 func Through(server *agentproto.Server) AgentOption {
-	return ConfigureAgent(func(c *agentproto.ClientConfig) { c.Connect = Connector(server) })
+	return agentOption(func(o *agentOptions) {
+		if o.server != nil && o.server.agents != server {
+			o.server = nil // which does not hear of it
+		}
+		ConfigureAgent(func(c *agentproto.ClientConfig) { c.Connect = Connector(server) }).applyAgent(o)
+	})
 }
 
 // For closes a server or an agent when a test ends, and lets it log to the test.

@@ -206,17 +206,22 @@ func TestNewestSessionCounts(t *testing.T) {
 	})
 }
 
-// TestAgentOfOtherServer is configured to go to elsewhere, where it is not waited for.
+// TestAgentOfOtherServer goes to elsewhere, where it is not waited for. Servers in memory all have the same address.
 func TestAgentOfOtherServer(t *testing.T) {
 	servers(t, func(t *testing.T, s *agenttest.Server) {
 		other := agenttest.NewServer(agenttest.InMemory(), agenttest.For(t))
-		agent := s.NewAgent(agenttest.For(t), agenttest.Through(other.Agents()), agenttest.ConfigureAgent(func(c *agentproto.ClientConfig) {
-			c.Servers = []agentproto.ServerAddress{{URL: "wss://other.invalid", ID: other.ID()}}
-		}))
-		_, err := agent.Login(t.Context())
-		require.NoError(t, err)
-		_, err = other.WaitAgent(t.Context())
-		require.NoError(t, err)
+		for i, change := range []func(*agentproto.ClientConfig){
+			func(*agentproto.ClientConfig) {},
+			func(c *agentproto.ClientConfig) {
+				c.Servers = []agentproto.ServerAddress{{URL: "wss://other.invalid", ID: other.ID()}}
+			},
+		} {
+			agent := s.NewAgent(agenttest.For(t), agenttest.Number(i), agenttest.Through(other.Agents()), agenttest.ConfigureAgent(change))
+			_, err := agent.Login(t.Context())
+			require.NoError(t, err)
+			_, err = other.WaitAgent(t.Context())
+			require.NoError(t, err)
+		}
 		require.Empty(t, s.Sessions())
 	})
 }

@@ -1,8 +1,10 @@
 package interop
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +76,25 @@ func TestProduceOnce(t *testing.T) {
 	left, err := filepath.Glob(path + ".tmp-*")
 	if err != nil || len(left) != 0 {
 		t.Errorf("left over: %v, %v", left, err)
+	}
+}
+
+// TestProduceOnceIsNotWaitedForEver waits for a lock that somebody else has, until its context ends.
+func TestProduceOnceIsNotWaitedForEver(t *testing.T) {
+	if !processGroups {
+		t.Skip("no file locks")
+	}
+	path := filepath.Join(t.TempDir(), "thing")
+	unlock, err := lockFile(t.Context(), path+".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = produceOnce(ctx, path, func(string) error { t.Error("it builds"); return nil })
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), fmt.Sprintf("process %d, ", os.Getpid())) {
+		t.Errorf("produceOnce: %v, want the end of the context and who has the lock", err)
 	}
 }
 

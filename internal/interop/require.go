@@ -1,11 +1,13 @@
 package interop
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // A Peer is something real that a test runs against.
@@ -71,13 +73,24 @@ func Require(t testing.TB, peers ...Peer) {
 	}
 }
 
+// skipTime is how long a developer's test waits until the stock server is
+// installed, be it by another test binary. That is less than the ten minutes
+// that go test gives a package, so that a skip is seen, and not a panic.
+const skipTime = 8 * time.Minute
+
 // requirePackage makes sure that the npm package is in the cache.
 func requirePackage(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		unavailable(t, "node was not found: install Node.js 18 or newer with npm (Debian: apt-get install nodejs npm)")
 	}
-	if _, err := installPackage(t.Context()); err != nil {
+	ctx := t.Context()
+	if !inCI() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, skipTime)
+		defer cancel()
+	}
+	if _, err := installPackage(ctx); err != nil {
 		unavailable(t, "the stock server could not be installed: "+err.Error())
 	}
 }

@@ -171,12 +171,12 @@ func (c *Client) Find(ctx context.Context, path, pattern string) iter.Seq2[strin
 		c.mu.Lock()
 		c.find = s
 		c.mu.Unlock()
-		ended := false
+		looks := false // the device, for all that is known
 		defer func() {
 			c.mu.Lock()
 			c.find = nil
 			c.mu.Unlock()
-			if !ended {
+			if looks {
 				c.sendLast(&CancelFind{RequestID: s.id})
 			}
 		}()
@@ -184,6 +184,7 @@ func (c *Client) Find(ctx context.Context, path, pattern string) iter.Seq2[strin
 			yield("", fmt.Errorf("files: find: %w", err))
 			return
 		}
+		looks = true
 		for {
 			if _, err := wait(ctx, c, s.more); err != nil {
 				yield("", fmt.Errorf("files: find: %w", err))
@@ -191,14 +192,14 @@ func (c *Client) Find(ctx context.Context, path, pattern string) iter.Seq2[strin
 			}
 			s.mu.Lock()
 			found := s.found
-			s.found, ended = nil, s.ended
+			s.found, looks = nil, !s.ended
 			s.mu.Unlock()
 			for _, f := range found {
 				if !yield(f, nil) {
 					return
 				}
 			}
-			if ended {
+			if !looks {
 				return
 			}
 		}
@@ -252,8 +253,17 @@ func (c *Client) pack(ctx context.Context, m Message, folder string, progress fu
 		return err
 	}
 	_, zipping := m.(*Zip)
+	stop := func() {
+		if zipping {
+			c.sendLast(&Cancel{})
+			c.lastDialog(dialogs)
+		}
+	}
 	if zipping {
 		if _, err := c.List(ctx, folder); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) { // no answer, and it may have started
+				stop()
+			}
 			return err
 		}
 		if len(dialogs) == 0 {
@@ -263,10 +273,7 @@ func (c *Client) pack(ctx context.Context, m Message, folder string, progress fu
 	for {
 		d, err := wait(ctx, c, dialogs)
 		if err != nil {
-			if zipping {
-				c.sendLast(&Cancel{})
-				c.lastDialog(dialogs)
-			}
+			stop()
 			return err
 		}
 		switch {

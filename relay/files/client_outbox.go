@@ -16,8 +16,8 @@ type outgoing struct {
 	counted bool    // has taken room
 }
 
-// outbox is what waits to be written, in order. Who says something takes room first, which may have to be waited for; last words
-// on behalf of a call that has ended need none. There is no more than one of these for each message before it.
+// outbox is what waits to be written, in order. Who says something takes room first, which may have to be waited for. Last words
+// on behalf of a call need none: only a call that has said something has any, and no call more than one.
 type outbox struct {
 	room  chan struct{}
 	ready chan struct{} // there is something

@@ -131,6 +131,34 @@ func TestLastWords(t *testing.T) {
 	})
 }
 
+// A device is not told to stop what it was never asked for, however often that is tried, and is told to stop what it has not
+// answered yet.
+func TestLastWordsFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		c, _ := device(t, Config{}, func(m Message, _ func(Message)) { got = append(got, fmt.Sprintf("%T", m)) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range maxQueued { // as if the tunnel was slow
+			c.out.room <- struct{}{}
+		}
+		for _, err := range c.Find(ctx, "/", "*") {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		for range maxQueued {
+			<-c.out.room
+		}
+		synctest.Wait()
+		require.Empty(t, got)
+
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, c.Zip(ctx, "/", []string{"a"}, "b", nil), context.DeadlineExceeded)
+		synctest.Wait()
+		require.Equal(t, []string{"*files.Zip", "*files.List", "*files.Cancel"}, got)
+	})
+}
+
 func TestLyingDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, test := range map[string]struct {
