@@ -199,10 +199,15 @@ func (q *Query) Encode() string {
 			if b.Len() > 0 {
 				b.WriteByte('&')
 			}
-			b.WriteString(escapeValue(name) + "=" + escapeValue(value))
+			b.WriteString(escapeName(name) + "=" + escapeValue(value))
 		}
 	}
 	return b.String()
+}
+
+// escapeName escapes all of a name that would end it.
+func escapeName(s string) string {
+	return strings.ReplaceAll(escapeValue(s), "=", "%3D")
 }
 
 // escapeValue escapes all but what ids and cookies consist of: some servers compare the text of URLs.

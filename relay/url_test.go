@@ -39,6 +39,10 @@ func TestQuery(t *testing.T) {
 	q, err = ParseQuery("p=nan&tcpport=70000&slowrelay=2000&noping=yes&browser=&id=&hd=1&x=a b+c")
 	require.NoError(t, err)
 	require.Equal(t, &Query{Extra: url.Values{"hd": {"1"}, "x": {"a b c"}}}, q, "numbers that are none are missing")
+	odd := &Query{Extra: url.Values{"": {"=", ""}, "=": {"&"}, "a=b&c+d": {"e=f g", "%"}, "@$/": {"@$/"}}}
+	q, err = ParseQuery(odd.Encode())
+	require.NoError(t, err)
+	require.Equal(t, odd, q, "names may consist of anything, as values")
 	for _, bad := range []string{
 		"id=a/b", "id=" + strings.Repeat("x", 129), "id=%zz", "id=meshmessenger/x", "id=meshmessenger/user//a/group//b",
 		strings.Repeat("a=b&", 65), "auth=" + strings.Repeat("x", 5000), strings.Repeat("x", 9000),
