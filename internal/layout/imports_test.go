@@ -8,7 +8,7 @@ import (
 )
 
 // mayImport says which other packages of the SDK each package may import,
-// itself and what is below it aside. It is the picture in ARCHITECTURE.md:
+// itself and what is below it aside. It is the picture in docs/architecture.md:
 // no protocol package imports another one's driver; where one needs another at
 // run time it asks for an interface or a function.
 var mayImport = map[string][]string{
