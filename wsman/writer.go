@@ -65,7 +65,7 @@ func (w *Writer) start(space, name string, declare []Namespace, attrs []Attr) {
 	}
 	for _, a := range attrs {
 		// The scanner keeps a declaration if text depends on it.
-		if a.Space == namespaceXMLNS {
+		if a.Space == namespaceXMLNS && !w.means(a.Name, a.Value) {
 			if a.Name != "" && !validName(a.Name) {
 				w.fail(fmt.Errorf("wsman: %s is no prefix", quoted(a.Name)))
 				return
@@ -163,6 +163,16 @@ func (w *Writer) prefix(space string, element bool) (string, bool) {
 		return "", true
 	}
 	return "", false
+}
+
+// means says whether a prefix stands for a namespace here.
+func (w *Writer) means(prefix, space string) bool {
+	for i := len(w.scopes) - 1; i >= 0; i-- {
+		if s := w.scopes[i]; s.Prefix == prefix {
+			return s.URI == space
+		}
+	}
+	return prefix == "xml" && space == namespaceXML
 }
 
 func (w *Writer) hidden(prefix string, at int) bool {

@@ -23,6 +23,15 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	same := cmp.Options{
+		// A prefix in the code of a fault that nobody declared may stand for something where it is written.
+		cmp.Transformer("attributes", func(attrs []wsman.Attr) (kept [][3]string) {
+			for _, a := range attrs {
+				if a.Space != "http://www.w3.org/2000/xmlns/" {
+					kept = append(kept, [3]string{a.Space, a.Name, a.Value})
+				}
+			}
+			return kept
+		}),
 		cmp.Comparer(func(a, b time.Time) bool { return a.Unix() == b.Unix() }), // whole seconds are written
 		cmp.Transformer("address", func(r wsman.Ref) [3]any {
 			if r.Address == "" {
