@@ -5,6 +5,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
 var fuzzLimits = Limits{Size: 1 << 14, Depth: 16, Elements: 1000}
@@ -107,5 +109,39 @@ func FuzzDecode(f *testing.F) {
 		if v.Name != again.Name || !reflect.DeepEqual(v.Realms, again.Realms) || !reflect.DeepEqual(v.Wake, again.Wake) || len(v.Refs) != len(again.Refs) || v.Start.Unix() != again.Start.Unix() {
 			t.Fatalf("%+v became %+v", v, again)
 		}
+	})
+}
+
+// Of what can be read, all elements that hold secrets are empty or redacted, and all others are as they were.
+func FuzzRedactXML(f *testing.F) {
+	for _, s := range []string{
+		sampleRequest, `<a><p:Password xmlns:p="u">x</p:Password><Secret/></a>`, `<PSK>a<![CDATA[</PSK>]]>b</PSK>`,
+		`<Key><KeyHint>a</KeyHint>b</Key>`, `<?xml a="?><a><Nonce>x</Nonce><b c=""/></a>`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before, err := ParseElement(b, fuzzLimits)
+		if err != nil {
+			_ = RedactXML(b)
+			return
+		}
+		out := RedactXML(b)
+		after, err := ParseElement([]byte(out), grownLimits)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		var compare func(a, b *Element)
+		compare = func(a, b *Element) {
+			hidden := b.Text == "" || b.Text == secret.Redacted
+			if a.Name != b.Name || IsSecretName(a.Name) && (!hidden || len(b.Children) > 0) ||
+				!IsSecretName(a.Name) && (a.Text != b.Text || len(a.Children) != len(b.Children)) {
+				t.Fatalf("%+v became %+v\n%s", a, b, out)
+			}
+			for i := range b.Children {
+				compare(&a.Children[i], &b.Children[i])
+			}
+		}
+		compare(before, after)
 	})
 }

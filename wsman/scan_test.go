@@ -316,13 +316,17 @@ func TestWriter(t *testing.T) {
 func TestRedactXML(t *testing.T) {
 	for source, want := range map[string]string{
 		"<a>b</a>": "<a>b</a>",
-		"<a><g:Password x='>'>p</g:Password><b/></a>": "<a><g:Password x='>'>[redacted]</g:Password><b/></a>",
-		"<PSKPassPhrase>p":                            "<PSKPassPhrase>[redacted]",
-		"<RFBPassword></RFBPassword>":                 "<RFBPassword></RFBPassword>",
-		"<RFBPassword/><x>y</x>":                      "<RFBPassword/><x>y</x>",
-		"<!-- <Password>p</Password> --><x/>":         "<!-- <Password>p</Password> --><x/>",
-		"<x <":                                        "[redacted]",
-		"text":                                        "text",
+		"<a><g:Password x='>'>p</g:Password><b/></a>":             "<a><g:Password x='>'>[redacted]</g:Password><b/></a>",
+		"<PSKPassPhrase>p":                                        "<PSKPassPhrase>[redacted]",
+		"<RFBPassword></RFBPassword>":                             "<RFBPassword></RFBPassword>",
+		"<RFBPassword/><x>y</x>":                                  "<RFBPassword/><x>y</x>",
+		"<!-- <Password>p</Password> --><x/>":                     "<!-- <Password>p</Password> --><x/>",
+		"<x <":                                                    "[redacted]",
+		"text":                                                    "text",
+		"<PSK>a<![CDATA[</PSK>]]>b</PSK><x>y</x>":                 "<PSK>[redacted]</PSK><x>y</x>",
+		"<Key><KeyHint>a</KeyHint>b</Key>":                        "<Key>[redacted]</Key>",
+		"<Key><b/><Key>a</Key>b</Key><x>y</x>":                    "<Key>[redacted]</Key><x>y</x>",
+		`<?xml a="?><Nonce>n</Nonce><b c="">y</b>`:                `<?xml a="?><Nonce>[redacted]</Nonce><b c="">y</b>`,
 		"<x a='1'><ConfigurationNonce>n</ConfigurationNonce></x>": "<x a='1'><ConfigurationNonce>[redacted]</ConfigurationNonce></x>",
 	} {
 		require.Equal(t, want, RedactXML([]byte(source)))
