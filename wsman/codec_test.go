@@ -179,6 +179,60 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
+func TestIntervalsToTheNanosecond(t *testing.T) {
+	for _, d := range []time.Duration{1, 2672459073, 48809875881, 59999999999, time.Second / 10, math.MaxInt64} {
+		got, err := parseInterval(string(appendInterval(nil, d)))
+		require.NoError(t, err)
+		require.Equal(t, d, got)
+	}
+	got, err := parseInterval("PT8640000000S")
+	require.NoError(t, err)
+	require.Equal(t, 100000*24*time.Hour, got)
+}
+
+// Years are those of UTC.
+func TestYearsOfFourDigits(t *testing.T) {
+	for _, text := range []string{"0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "00000101000000.000000+001", "99991231235959.000000-001"} {
+		_, err := decodeTest(t, "<x><Start>"+text+"</Start></x>")
+		require.ErrorIs(t, err, ErrMalformed, text)
+	}
+	_, err := AppendValue(nil, "", "x", &testClass{Start: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)})
+	require.Error(t, err)
+	b, err := AppendValue(nil, "", "x", &testClass{Start: time.Time{}.Add(time.Second - 1)})
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "Start", "it would be read as no time")
+}
+
+// An empty element of an array or of a pointer is no reference and no time, as it is elsewhere.
+func TestEmptyElements(t *testing.T) {
+	type class struct {
+		Refs []Ref      `wsman:"Refs"`
+		At   *time.Time `wsman:"At"`
+	}
+	el, err := ParseElement([]byte(`<x><Refs/><Refs><Address>a</Address></Refs><Refs/><At/></x>`), Limits{})
+	require.NoError(t, err)
+	var v class
+	require.NoError(t, Decode(el, &v))
+	require.Equal(t, class{Refs: []Ref{{Address: "a"}}}, v)
+}
+
+// References are read as deep as they are written.
+func TestDeepReferences(t *testing.T) {
+	ref := NewRef("CIM_X")
+	for depth := 1; ; depth++ {
+		b, err := AppendEnvelope(nil, &Envelope{WriteBody: func(w *Writer) { w.Value("u", "X", &testClass{Owner: ref}) }})
+		if err != nil {
+			require.ErrorIs(t, err, ErrTooLarge)
+			require.Greater(t, depth, 4)
+			return
+		}
+		e, err := ParseEnvelope(b, Limits{})
+		require.NoError(t, err)
+		require.NoError(t, Decode(e.First(), new(testClass)))
+		ref = NewRef("CIM_X", RefKey("k", ref))
+	}
+}
+
 func TestRefString(t *testing.T) {
 	loop := Ref{ResourceURI: "u/X"}
 	loop.Selectors = []Selector{{Name: "a", Ref: &loop}}

@@ -1,6 +1,7 @@
 package wsman
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"strconv"
@@ -16,7 +17,7 @@ func parseTime(s string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.Parse(layout, s); err == nil && writableYear(t.UTC()) {
 			return t.UTC(), nil
 		}
 	}
@@ -29,11 +30,16 @@ func parseTime(s string) (time.Time, error) {
 			if s[21] == '+' {
 				offset = -offset
 			}
-			return t.Add(offset), nil
+			if t = t.Add(offset); writableYear(t) {
+				return t, nil
+			}
 		}
 	}
 	return time.Time{}, errors.New("no date and time: " + quoted(s))
 }
+
+// writableYear says whether the year has four digits in UTC too, where a zone may have moved it.
+func writableYear(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
 
 var errInterval = errors.New("no interval of days, hours, minutes and seconds")
 
@@ -76,7 +82,7 @@ func parseInterval(s string) (time.Duration, error) {
 			return 0, errInterval
 		}
 		whole, fraction, fractional := strings.Cut(rest[:i], ".")
-		n, err := strconv.ParseUint(whole, 10, 32)
+		n, err := strconv.ParseUint(whole, 10, 64)
 		if err != nil || fractional && rest[i] != 'S' || !addUnits(&d, n, unit) {
 			return 0, errInterval
 		}
@@ -139,7 +145,12 @@ func appendInterval(b []byte, d time.Duration) []byte {
 		d %= p.unit
 	}
 	if d > 0 || b[len(b)-1] == 'T' {
-		b = strconv.AppendFloat(b, d.Seconds(), 'f', -1, 64)
+		b = strconv.AppendInt(b, int64(d/time.Second), 10)
+		if d %= time.Second; d > 0 {
+			digits := strconv.AppendInt(nil, int64(time.Second+d), 10)
+			digits[0] = '.' // what was added for the zeros
+			b = append(b, bytes.TrimRight(digits, "0")...)
+		}
 		b = append(b, 'S')
 	}
 	return b

@@ -54,29 +54,50 @@ func RedactXML(b []byte) string {
 		if !IsSecretName(local) {
 			continue
 		}
-		// Up to the end tag of that name. Secrets have no elements of that name within, and if they had, more of the
-		// message would be hidden below, not less shown here.
-		close := strings.Index(s, "</"+name)
-		if close != 0 {
+		inside := contentEnd(s)
+		if inside != 0 {
 			out.WriteString(secret.Redacted)
 		}
-		if close < 0 {
+		if inside < 0 {
 			break
 		}
-		s = s[close:]
+		s = s[inside:]
 	}
 	return out.String()
 }
 
-// tagEnd returns the length of the tag, comment or CDATA that s begins with, or -1.
+// contentEnd returns where the content of an element that s begins with ends, with its end tag, or -1 if it does not.
+func contentEnd(s string) int {
+	for at, depth := 0, 1; ; {
+		i := strings.IndexByte(s[at:], '<')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		end := tagEnd(s[at:])
+		if end < 0 {
+			return -1
+		}
+		if tag := s[at : at+end]; strings.HasPrefix(tag, "</") {
+			if depth--; depth == 0 {
+				return at
+			}
+		} else if _, ok := startName(tag); ok {
+			depth++
+		}
+		at += end
+	}
+}
+
+// tagEnd returns the length of the tag, comment, CDATA or declaration that s begins with, or -1.
 func tagEnd(s string) int {
-	for _, d := range [...]struct{ begin, end string }{{"<!--", "-->"}, {"<![CDATA[", "]]>"}} {
+	for _, d := range [...]struct{ begin, end string }{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}} {
 		if strings.HasPrefix(s, d.begin) {
-			i := strings.Index(s, d.end)
+			i := strings.Index(s[len(d.begin):], d.end)
 			if i < 0 {
 				return -1
 			}
-			return i + len(d.end)
+			return len(d.begin) + i + len(d.end)
 		}
 	}
 	var quote byte

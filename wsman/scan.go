@@ -38,6 +38,9 @@ type frame struct {
 // maxScopes bounds the prefixes in force, which each lookup goes through.
 const maxScopes = 256
 
+// maxNamespace bounds the name of a namespace, which is repeated on each of the elements of it when they are written again.
+const maxNamespace = 1024
+
 // ParseElement reads XML that is no envelope: a document with one root.
 func ParseElement(b []byte, limits Limits) (*Element, error) {
 	root, err := scan(string(b), limits.withDefaults())
@@ -54,6 +57,10 @@ func scan(s string, limits Limits) (Element, error) {
 	if !utf8.ValidString(s) {
 		// Texts of the BIOS are passed on by firmware as they are.
 		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if strings.IndexByte(s, 0xEF) >= 0 {
+		// The two code points of three bytes that are UTF-8 but not XML.
+		s = strings.ReplaceAll(strings.ReplaceAll(s, "\uFFFE", "\uFFFD"), "\uFFFF", "\uFFFD")
 	}
 	sc := scanner{s: strings.TrimPrefix(s, "\uFEFF"), limits: limits}
 	// Most messages need no more than these; an element takes four bytes of a message or more.
@@ -245,13 +252,19 @@ func (sc *scanner) start() error {
 	}
 	f.el.Space = sc.lookup(prefix)
 	if len(sc.attrs) > 0 {
-		f.el.Attrs = make([]Attr, len(sc.attrs))
-		copy(f.el.Attrs, sc.attrs)
-		for i := range f.el.Attrs {
+		f.el.Attrs = make([]Attr, 0, len(sc.attrs))
+		for _, a := range sc.attrs {
 			// The prefix was put where the namespace goes, as its declaration may follow.
-			if a := &f.el.Attrs[i]; a.Space != "" {
+			if a.Space != "" {
 				a.Space = sc.lookup(a.Space)
 			}
+			// What would be a declaration of a namespace if it were written again was none here.
+			if a.Space != namespaceXMLNS && (a.Space != "" || a.Name != "xmlns") {
+				f.el.Attrs = append(f.el.Attrs, a)
+			}
+		}
+		if len(f.el.Attrs) == 0 {
+			f.el.Attrs = nil
 		}
 	}
 	if n := len(sc.frames); n > 0 {
@@ -331,6 +344,10 @@ func (sc *scanner) attribute() error {
 		return err
 	}
 	sc.pos += end + 1
+	declares := qname == "xmlns" || prefix == "xmlns"
+	if declares && len(value) > maxNamespace {
+		return fmt.Errorf("%w: an XML namespace of %d bytes", ErrTooLarge, len(value))
+	}
 	switch {
 	case qname == "xmlns":
 		sc.scopes = append(sc.scopes, scope{"", value})
@@ -413,6 +430,9 @@ func (sc *scanner) end() error {
 		}
 	}
 	if n := len(sc.closed) - f.children; n > 0 {
+		if blank(f.el.Text) {
+			f.el.Text = "" // in pieces, with comments between, or written as an entity
+		}
 		if cap(sc.arena)-len(sc.arena) < n {
 			sc.arena = make([]Element, 0, max(n, 32))
 		}

@@ -50,6 +50,39 @@ func TestNamespaces(t *testing.T) {
 	require.Nil(t, got.Path("b", "c", "d"))
 }
 
+// Blanks between elements are no text, however they are written, and text that is XML's can be written again.
+func TestTextThatIsNone(t *testing.T) {
+	for xml, want := range map[string]Element{
+		"<X> <!-- c -->\n<Y></Y></X>":                          {Name: "X", Children: []Element{{Name: "Y"}}},
+		"<X><Y/>&#32;<![CDATA[\n]]></X>":                       {Name: "X", Children: []Element{{Name: "Y"}}},
+		"<X><Y/>&#32;t</X>":                                    {Name: "X", Text: " t", Children: []Element{{Name: "Y"}}},
+		"<X> <!-- c -->&#32;</X>":                              {Name: "X", Text: "  "},
+		"<X a=\"\uFFFE\">\uFFFF<![CDATA[\uFFFE]]></X>":         {Name: "X", Attrs: []Attr{{Name: "a", Value: "\uFFFD"}}, Text: "\uFFFD\uFFFD"},
+		`<X p:xmlns="u"/>`:                                     {Name: "X"},
+		`<X xmlns:p="http://www.w3.org/2000/xmlns/" p:a="u"/>`: {Name: "X"},
+	} {
+		el, err := ParseElement([]byte(xml), Limits{})
+		require.NoError(t, err)
+		require.Equal(t, want, *el, xml)
+	}
+	_, err := ParseElement([]byte(`<X xmlns="`+strings.Repeat("u", maxNamespace+1)+`"/>`), Limits{})
+	require.ErrorIs(t, err, ErrTooLarge)
+	w := NewWriter(nil)
+	w.Start("", "X", Attr{Name: "xmlns", Value: "u"})
+	require.Error(t, w.Err())
+}
+
+// The prefix in the code of a fault stays declared when the fault is passed on as elements.
+func TestCodePrefixIsWritten(t *testing.T) {
+	el, err := ParseElement([]byte(`<Code xmlns:q="urn:q"><Value>q:Code</Value></Code>`), Limits{})
+	require.NoError(t, err)
+	w := NewWriter(nil)
+	w.Element(el)
+	b, err := w.Bytes()
+	require.NoError(t, err)
+	require.Equal(t, `<Code><Value xmlns:q="urn:q">q:Code</Value></Code>`, string(b))
+}
+
 func TestHostileXML(t *testing.T) {
 	many := func(n int, s string) string { return strings.Repeat(s, n) }
 	attributes := func(n int) string {
@@ -283,13 +316,17 @@ func TestWriter(t *testing.T) {
 func TestRedactXML(t *testing.T) {
 	for source, want := range map[string]string{
 		"<a>b</a>": "<a>b</a>",
-		"<a><g:Password x='>'>p</g:Password><b/></a>": "<a><g:Password x='>'>[redacted]</g:Password><b/></a>",
-		"<PSKPassPhrase>p":                            "<PSKPassPhrase>[redacted]",
-		"<RFBPassword></RFBPassword>":                 "<RFBPassword></RFBPassword>",
-		"<RFBPassword/><x>y</x>":                      "<RFBPassword/><x>y</x>",
-		"<!-- <Password>p</Password> --><x/>":         "<!-- <Password>p</Password> --><x/>",
-		"<x <":                                        "[redacted]",
-		"text":                                        "text",
+		"<a><g:Password x='>'>p</g:Password><b/></a>":             "<a><g:Password x='>'>[redacted]</g:Password><b/></a>",
+		"<PSKPassPhrase>p":                                        "<PSKPassPhrase>[redacted]",
+		"<RFBPassword></RFBPassword>":                             "<RFBPassword></RFBPassword>",
+		"<RFBPassword/><x>y</x>":                                  "<RFBPassword/><x>y</x>",
+		"<!-- <Password>p</Password> --><x/>":                     "<!-- <Password>p</Password> --><x/>",
+		"<x <":                                                    "[redacted]",
+		"text":                                                    "text",
+		"<PSK>a<![CDATA[</PSK>]]>b</PSK><x>y</x>":                 "<PSK>[redacted]</PSK><x>y</x>",
+		"<Key><KeyHint>a</KeyHint>b</Key>":                        "<Key>[redacted]</Key>",
+		"<Key><b/><Key>a</Key>b</Key><x>y</x>":                    "<Key>[redacted]</Key><x>y</x>",
+		`<?xml a="?><Nonce>n</Nonce><b c="">y</b>`:                `<?xml a="?><Nonce>[redacted]</Nonce><b c="">y</b>`,
 		"<x a='1'><ConfigurationNonce>n</ConfigurationNonce></x>": "<x a='1'><ConfigurationNonce>[redacted]</ConfigurationNonce></x>",
 	} {
 		require.Equal(t, want, RedactXML([]byte(source)))

@@ -45,24 +45,14 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 			w.field(space, name, t.elem, v.Index(i))
 		}
 		return
-	case kindElement:
-		if e := at[Element](v); e.Name != "" {
-			w.element(e, space)
-		}
-		return
-	case kindTime:
-		if at[time.Time](v).IsZero() {
-			return
-		}
-	case kindBytes:
-		if v.IsNil() {
-			return
-		}
-	case kindRef:
-		if r := at[Ref](v); r.IsZero() && r.Address == "" {
-			return
-		}
 	default:
+	}
+	if absent(t, v) {
+		return
+	}
+	if t.kind == kindElement {
+		w.element(at[Element](v), space)
+		return
 	}
 	var declare []Namespace
 	if t.kind == kindStruct && t.space != "" && t.space != space {
@@ -80,6 +70,25 @@ func (w *Writer) field(space, name string, t *typeInfo, v reflect.Value) {
 	}
 	w.content(space, t, v)
 	w.End()
+}
+
+// absent says whether a value is one that no element stands for.
+func absent(t *typeInfo, v reflect.Value) bool {
+	switch t.kind {
+	case kindPointer:
+		return v.IsNil() || absent(t.elem, v.Elem())
+	case kindElement:
+		return at[Element](v).Name == ""
+	case kindTime:
+		return at[time.Time](v).Unix() == time.Time{}.Unix() // whole seconds are written
+	case kindBytes:
+		return v.IsNil()
+	case kindRef:
+		r := at[Ref](v)
+		return r.IsZero() && r.Address == ""
+	default:
+		return false
+	}
 }
 
 // at returns a pointer to a value, without a copy if it lies in memory that Go can address.
@@ -114,7 +123,11 @@ func (w *Writer) content(space string, t *typeInfo, v reflect.Value) {
 		w.b = base64.StdEncoding.AppendEncode(w.b, v.Bytes())
 	case kindTime:
 		w.start(NamespaceCommon, "Datetime", nil, nil)
-		w.b = at[time.Time](v).UTC().AppendFormat(w.b, "2006-01-02T15:04:05Z")
+		ts := at[time.Time](v).UTC()
+		if !writableYear(ts) {
+			w.fail(fmt.Errorf("wsman: the year %d has no four digits", ts.Year()))
+		}
+		w.b = ts.AppendFormat(w.b, "2006-01-02T15:04:05Z")
 		w.End()
 	case kindDuration:
 		w.start(NamespaceCommon, "Interval", nil, nil)

@@ -63,13 +63,21 @@ func (t *typeInfo) decode(el *Element, v reflect.Value) error {
 		if v.IsNil() {
 			v.Set(reflect.New(t.elem.goType))
 		}
-		return t.elem.decode(el, v.Elem())
+		err := t.elem.decode(el, v.Elem())
+		if err == nil && absent(t.elem, v.Elem()) {
+			v.SetZero()
+		}
+		return err
 	case kindSlice:
 		v.Grow(1)
 		v.SetLen(v.Len() + 1)
 		last := v.Index(v.Len() - 1)
 		last.SetZero()
-		return t.elem.decode(el, last)
+		err := t.elem.decode(el, last)
+		if err == nil && absent(t.elem, last) {
+			v.SetLen(v.Len() - 1)
+		}
+		return err
 	case kindStruct:
 		return t.decodeStruct(el, v)
 	}
@@ -223,7 +231,7 @@ func DecodeRef(el *Element) (Ref, error) {
 }
 
 func refOf(el *Element, depth int) (Ref, error) {
-	if depth > maxRefDepth {
+	if depth >= maxRefDepth {
 		return Ref{}, errors.New("references nested too deeply")
 	}
 	if inner := el.Child("EndpointReference"); inner != nil {
@@ -236,7 +244,7 @@ func refOf(el *Element, depth int) (Ref, error) {
 	}
 	r.ResourceURI = strings.TrimSpace(p.ChildText("ResourceURI"))
 	var err error
-	r.Selectors, err = selectorsOf(p.Child("SelectorSet"), depth)
+	r.Selectors, err = selectorsOf(p.Child("SelectorSet"), depth+1)
 	return r, err
 }
 
@@ -245,7 +253,7 @@ func selectorsOf(set *Element, depth int) ([]Selector, error) {
 	if set == nil || len(set.Children) == 0 {
 		return nil, nil
 	}
-	selectors := make([]Selector, 0, len(set.Children))
+	var selectors []Selector
 	for i := range set.Children {
 		c := &set.Children[i]
 		if c.Name != "Selector" {
@@ -253,11 +261,14 @@ func selectorsOf(set *Element, depth int) ([]Selector, error) {
 		}
 		s := Selector{Name: c.Attr("Name"), Value: c.Text}
 		if len(c.Children) > 0 {
-			ref, err := refOf(c, depth+1)
+			ref, err := refOf(c, depth)
 			if err != nil {
 				return nil, err
 			}
 			s.Value, s.Ref = "", &ref
+		}
+		if selectors == nil {
+			selectors = make([]Selector, 0, len(set.Children))
 		}
 		selectors = append(selectors, s)
 	}

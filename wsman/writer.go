@@ -63,6 +63,16 @@ func (w *Writer) start(space, name string, declare []Namespace, attrs []Attr) {
 		w.fail(fmt.Errorf("%w: elements nested deeper than %d", ErrTooLarge, maxWriteDepth))
 		return
 	}
+	for _, a := range attrs {
+		// The scanner keeps a declaration if text depends on it.
+		if a.Space == namespaceXMLNS && !w.means(a.Name, a.Value) {
+			if a.Name != "" && !validName(a.Name) {
+				w.fail(fmt.Errorf("wsman: %s is no prefix", quoted(a.Name)))
+				return
+			}
+			declare = append(declare[:len(declare):len(declare)], Namespace{a.Name, a.Value})
+		}
+	}
 	o := openElement{name: name, scopes: len(w.scopes)}
 	w.scopes = append(w.scopes, declare...)
 	prefix, known := w.prefix(space, true)
@@ -111,7 +121,7 @@ func (w *Writer) declaration(ns Namespace) {
 }
 
 func (w *Writer) attr(a Attr) {
-	if !validName(a.Name) {
+	if !validName(a.Name) || a.Space == "" && a.Name == "xmlns" {
 		w.fail(fmt.Errorf("wsman: %s is no name of an attribute", quoted(a.Name)))
 		return
 	}
@@ -155,6 +165,16 @@ func (w *Writer) prefix(space string, element bool) (string, bool) {
 	return "", false
 }
 
+// means says whether a prefix stands for a namespace here.
+func (w *Writer) means(prefix, space string) bool {
+	for i := len(w.scopes) - 1; i >= 0; i-- {
+		if s := w.scopes[i]; s.Prefix == prefix {
+			return s.URI == space
+		}
+	}
+	return prefix == "xml" && space == namespaceXML
+}
+
 func (w *Writer) hidden(prefix string, at int) bool {
 	for _, s := range w.scopes[at+1:] {
 		if s.Prefix == prefix {
@@ -171,7 +191,8 @@ func (w *Writer) freePrefix() string {
 			return p
 		}
 	}
-	for i := 1; ; i++ {
+	// Those below are taken mostly, each by one that is in scope.
+	for i := max(1, len(w.scopes)-6); ; i++ {
 		if p := "n" + strconv.Itoa(i); !w.hidden(p, -1) {
 			return p
 		}
@@ -225,7 +246,8 @@ func (w *Writer) element(e *Element, space string) {
 // Ref writes what a reference consists of: Address and ReferenceParameters, as in the body of a message.
 func (w *Writer) Ref(r Ref) { w.ref(&r, 0) }
 
-const maxRefDepth = 8
+// maxRefDepth is how deep references are nested at most, so that a message with them is no deeper than Limits permit.
+const maxRefDepth = 6
 
 func (w *Writer) ref(r *Ref, depth int) {
 	if depth >= maxRefDepth {

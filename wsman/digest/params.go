@@ -117,7 +117,7 @@ func appendQuoted(b []byte, s string) []byte {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
-		case c < 0x20 || c == 0x7F:
+		case c < 0x20 && c != '\t' || c == 0x7F:
 			b = append(b, '?')
 		default:
 			b = append(b, c)

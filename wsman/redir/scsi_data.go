@@ -13,7 +13,13 @@ type drive struct {
 }
 
 // blocks is how many blocks the medium has. The last one may be filled up with zeros.
-func (d *drive) blocks() int64 { return (d.size + d.id.BlockSize() - 1) / d.id.BlockSize() }
+func (d *drive) blocks() int64 {
+	blocks := d.size / d.id.BlockSize()
+	if d.size%d.id.BlockSize() != 0 {
+		blocks++
+	}
+	return blocks
+}
 
 // lastLBA is what READ CAPACITY tells.
 func (d *drive) lastLBA() uint32 {

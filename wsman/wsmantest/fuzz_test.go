@@ -63,6 +63,8 @@ func FuzzRequest(f *testing.F) {
 	method(wifiService, "AddWiFiSettings", "WiFiEndpoint", epr("CIM_WiFiEndpoint", "Name", "WiFi Endpoint 0"), "WiFiEndpointSettingsInput", profile("home", "6", "1", "correct horse"))
 	method("AMT_MessageLog", "GetRecords", "IterationIdentifier", "1", "MaxReadRecords", "390")
 	method("AMT_AuditLog", "ReadRecords", "StartIndex", "1")
+	method("AMT_AuditLog", "ReadRecords", "StartIndex", "9223372036854775807")
+	method("AMT_AuditLog", "ReadRecords", "StartIndex", "2147483647")
 	method("AMT_AlarmClockService", "AddAlarm", "AlarmTemplate", "<InstanceID>a</InstanceID><StartTime>2030-01-01T00:00:00Z</StartTime><Interval>P1D</Interval>")
 	method(setupService, "AddNextCertInChain", "NextCertificate", "MIIB", "IsLeafCertificate", "true", "IsRootCertificate", "true")
 	method("IPS_OptInService", "SendOptInCode", "OptInCode", "1")

@@ -292,7 +292,8 @@ func (d *Device) readAudit(c *call) (int, *fault) {
 		return statusInvalidParameter, nil
 	}
 	c.set("TotalRecordCount", len(records))
-	page := records[min(start-1, len(records)):min(start-1+auditPage, len(records))]
+	page := records[min(start-1, len(records)):]
+	page = page[:min(auditPage, len(page))]
 	c.set("RecordsReturned", len(page))
 	for _, r := range page {
 		c.set("EventRecords", r.bytes())

@@ -30,7 +30,7 @@ var actions = map[string]string{
 }
 
 // limits of a request's XML.
-var limits = wsman.Limits{Size: maxBody, Depth: 24, Elements: 4096, Attributes: 32}
+var limits = wsman.Limits{Size: maxBody, Depth: 16, Elements: 4096, Attributes: 32}
 
 // request is a WS-Management request.
 type request struct {

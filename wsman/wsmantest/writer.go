@@ -34,6 +34,9 @@ var (
 // xmlNamespace is that of xml:lang, which needs no declaration.
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace"
 
+// xmlnsNamespace is that of declarations, which the parser keeps for some texts.
+const xmlnsNamespace = "http://www.w3.org/2000/xmlns/"
+
 // writeEnvelope writes header and body elements as an envelope.
 func writeEnvelope(style xmlStyle, prefixes []string, header, body []wsman.Element) []byte {
 	w := &xmlWriter{xmlStyle: style, prefixes: map[string]string{}, declared: map[string]bool{}}
@@ -129,6 +132,9 @@ func (w *xmlWriter) element(e *wsman.Element, depth int) {
 		defer delete(w.declared, e.Space)
 	}
 	for _, a := range e.Attrs {
+		if a.Space == xmlnsNamespace {
+			continue // what a prefix in a text stood for in the request
+		}
 		w.b = append(w.b, ' ')
 		if p := w.prefixes[a.Space]; p != "" {
 			w.b = append(append(w.b, p...), ':')
