@@ -42,7 +42,9 @@ func (x *indexer) index() *Index {
 }
 
 // begin says where and when the messages begin: with the first one, unless the file has another block before it.
-func (x *indexer) begin(base int64, clock uint64) { x.began, x.base, x.entries.Start = true, base, clock }
+func (x *indexer) begin(base int64, clock uint64) {
+	x.began, x.base, x.entries.Start = true, base, clock
+}
 
 // block takes the next traffic block, which is at an offset of the file.
 func (x *indexer) block(h Header, offset int64, payload []byte) error {
