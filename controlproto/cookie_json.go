@@ -188,7 +188,7 @@ func readExpire(c *Cookie, raw json.RawMessage) bool {
 	case d == 0:
 		c.Expire = CookieForever
 	case d < float64(CookieForever):
-		c.Expire = time.Duration(max(d, -math.MaxInt64/2)) // has always been over
+		c.Expire = min(time.Duration(max(d, -math.MaxInt64/2)), CookieForever-1) // has always been over
 	case d < 1:
 		c.Expire = 1 // less than a Duration can tell
 	case d >= math.MaxInt64:

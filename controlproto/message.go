@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/meshcentral-go/sdk/internal/jsonrec"
 )
@@ -84,8 +85,12 @@ var ErrMessage = errors.New("controlproto: malformed message")
 // ones, see ClientConfig.
 var requestLimits = jsonrec.Limits{Size: 1 << 20, Depth: 32, Values: 1 << 16}
 
-// ParseRequest checks a request's bounds and reads its envelope. An action has 3 to 32 characters.
+// ParseRequest checks a request's bounds and reads its envelope. An action has 3 to 32 characters. Bytes that are no UTF-8 become
+// U+FFFD, as parts of the request go back in text messages.
 func ParseRequest(b []byte) (Envelope, error) {
+	if !utf8.Valid(b) {
+		b = bytes.ToValidUTF8(b, []byte("\ufffd"))
+	}
 	if err := jsonrec.Check(b, requestLimits); err != nil {
 		return Envelope{}, fmt.Errorf("%w: %w", ErrMessage, err)
 	}

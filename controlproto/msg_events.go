@@ -61,7 +61,9 @@ type loggedEvent struct {
 // wire leaves out empty domains.
 func (r *EventsReply) wire() Message {
 	w := &eventsWire{UserID: r.UserID, User: r.User, DeviceID: r.DeviceID, Extra: r.Extra}
-	w.Events = make([]loggedEvent, len(r.Events))
+	if r.Events != nil { // there may be something else in Extra
+		w.Events = make([]loggedEvent, len(r.Events))
+	}
 	for i := range r.Events {
 		w.Events[i] = loggedEvent{r.Events[i], r.Events[i].Domain}
 	}

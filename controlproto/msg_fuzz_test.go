@@ -3,6 +3,7 @@ package controlproto
 import (
 	"encoding/json"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -52,6 +53,7 @@ func again(t *testing.T, e Envelope, empty func() Message) {
 	}
 	first, err := AppendMessage(nil, m, e.Correlation)
 	require.NoError(t, err, "%T", m)
+	require.True(t, utf8.Valid(first), "%q", first)
 	e2, err := parseEnvelope(first)
 	require.NoError(t, err)
 	require.Equal(t, e.Action, e2.Action)

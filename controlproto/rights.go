@@ -29,6 +29,7 @@ const (
 	RelayRight        Rights = 1 << 21
 	FullRights        Rights = 0xFFFFFFFF
 	groupOnly                = EditGroup | ManageUsers | ManageDevices
+	unusedRight       Rights = 1 << 31
 	reducedFullRights Rights = 2015471 // what takes the place of full rights for an account with RemoveRights
 )
 
@@ -78,7 +79,10 @@ func (remove *RemovedRights) Apply(rights Rights) Rights {
 	const taken = RemoteControl | AgentConsole | WakeDevice | UninstallAgent | RemoteCommand | ResetOff
 	const added = RemoteViewOnly | NoTerminal | NoFiles | NoDesktop
 	bits := Rights(*remove)
-	return rights&^(bits&taken) | bits&added
+	if rights = rights&^(bits&taken) | bits&added; rights.Full() {
+		rights &^= unusedRight // restrictions do not make full rights of all the others
+	}
+	return rights
 }
 
 // RemovedRights are the bits of User.RemoveRights: rights that are taken (remote control, agent console, wake, uninstall,
@@ -100,6 +104,7 @@ func EffectiveRights(user *User, groups func(ID) *UserGroup, group, device ID) (
 	if user == nil {
 		return 0, false
 	}
+	full := false
 	add := func(links Links) {
 		for _, id := range [2]ID{device, group} {
 			if id == "" {
@@ -108,6 +113,7 @@ func EffectiveRights(user *User, groups func(ID) *UserGroup, group, device ID) (
 			if l, ok := links[id]; ok {
 				visible = true
 				rights |= l.Rights
+				full = full || l.Rights.Full()
 			}
 		}
 	}
@@ -118,6 +124,9 @@ func EffectiveRights(user *User, groups func(ID) *UserGroup, group, device ID) (
 				add(g.Links)
 			}
 		}
+	}
+	if rights.Full() && !full {
+		rights &^= unusedRight // nor do many make full rights together
 	}
 	return user.RemoveRights.Apply(rights), visible
 }

@@ -123,7 +123,7 @@ func TestEffectiveRights(t *testing.T) {
 			return nil
 		}
 	}
-	locked := RemovedRights(RemoteControl | NoTerminal)
+	locked, viewer := RemovedRights(RemoteControl|NoTerminal), RemovedRights(RemoteViewOnly)
 	for name, c := range map[string]struct {
 		user    *User
 		groups  func(ID) *UserGroup
@@ -157,6 +157,12 @@ func TestEffectiveRights(t *testing.T) {
 		},
 		"the link to the user group is none to a device": {
 			&User{Links: Links{crew: {Rights: FullRights}}}, crewWith(nil), device, 0, false,
+		},
+		"all bits, but of two links": {
+			&User{Links: Links{group: {Rights: FullRights &^ NoFiles}, device: {Rights: NoFiles}}}, nil, device, FullRights &^ unusedRight, true,
+		},
+		"all bits with what is removed": {
+			&User{RemoveRights: &viewer, Links: Links{group: {Rights: FullRights &^ RemoteViewOnly}}}, nil, device, FullRights &^ unusedRight, true,
 		},
 		"removed": {
 			&User{RemoveRights: &locked, Links: Links{group: {Rights: RemoteControl | SetNotes}}}, nil, device,

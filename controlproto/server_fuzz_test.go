@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -98,6 +99,7 @@ func FuzzRequest(f *testing.F) {
 		for _, b := range sent.messages {
 			reply, err := parseEnvelope(b)
 			require.NoError(t, err, "%s", b)
+			require.True(t, utf8.Valid(b), "%q", b)
 			if e.ResponseID != nil {
 				require.Equal(t, string(e.ResponseID), string(reply.ResponseID))
 			}

@@ -136,10 +136,11 @@ func (d *decoder) float() (float64, bool) {
 }
 
 // time reads a time, as a number in its unit or as text, whichever is there. Text needs no unit, and a number where text
-// should be is one of milliseconds.
+// should be is one of milliseconds. Where times are numbers 0 is no time, and so then is text that says 1970.
 func (d *decoder) time(u unit, v reflect.Value) bool {
 	p := v.Addr().Interface().(*time.Time)
 	start := d.pos
+	var t time.Time
 	if f, ok := d.float(); ok { // exact up to 2^53, and JavaScript's times end before
 		if f = math.Floor(f); f == 0 {
 			*p = time.Time{}
@@ -151,31 +152,38 @@ func (d *decoder) time(u unit, v reflect.Value) bool {
 		if math.Abs(f) > maxJSTime {
 			return false
 		}
-		*p = time.UnixMilli(int64(f)).UTC()
-		return true
-	}
-	d.pos = start
-	if d.err != nil || d.peek() != '"' {
-		return false
-	}
-	s, ok := d.string()
-	if !ok {
-		return false
-	}
-	if s == "" {
-		*p = time.Time{}
-		return true
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Year() < 0 {
-		return false
-	}
-	t = t.UTC()
-	if u == unitSec {
-		*p = t.Truncate(time.Second)
+		t = time.UnixMilli(int64(f)).UTC()
 	} else {
-		*p = t.Truncate(time.Millisecond)
+		d.pos = start
+		if d.err != nil || d.peek() != '"' {
+			return false
+		}
+		s, ok := d.string()
+		if !ok {
+			return false
+		}
+		if s == "" {
+			*p = time.Time{}
+			return true
+		}
+		var err error
+		if t, err = time.Parse(time.RFC3339, s); err != nil {
+			return false
+		}
+		t = t.UTC().Truncate(time.Millisecond)
+		if u == unitSec {
+			t = t.Truncate(time.Second)
+		}
 	}
+	switch {
+	case u == unitISO:
+		if y := t.Year(); y < 0 || y > 9999 {
+			return false // cannot be written
+		}
+	case t.Unix() == 0 && t.Nanosecond() == 0:
+		t = time.Time{}
+	}
+	*p = t
 	return true
 }
 

@@ -123,10 +123,11 @@ func (u URL) String() string {
 	return b.String()
 }
 
-// Query returns the parameters of the URL. MeshCentral's ids hold '$' and '@', which need no escaping in a query.
+// Query returns the parameters of the URL. MeshCentral's ids hold '$' and '@', which need no escaping in a query. Nor does ';',
+// which is a character like any other for browsers and Node.js.
 func (u URL) Query() (url.Values, error) {
 	_, query, _ := strings.Cut(u.Reveal(), "?")
-	v, err := url.ParseQuery(query)
+	v, err := url.ParseQuery(strings.ReplaceAll(query, ";", "%3B"))
 	if err != nil {
 		// The error of net/url quotes the text it did not understand.
 		return nil, fmt.Errorf("secret: URL %.128q has a malformed query", u.String())

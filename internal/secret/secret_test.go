@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,9 @@ func TestURL(t *testing.T) {
 	q, err := u.Query()
 	require.NoError(t, err)
 	require.Equal(t, "s", q.Get("auth"))
+	q, err = NewURL("https://h/?a=b;c&d=;").Query()
+	require.NoError(t, err)
+	require.Equal(t, url.Values{"a": {"b;c"}, "d": {";"}}, q)
 	_, err = NewURL("https://h/?a=%zz").Query()
 	require.ErrorContains(t, err, "malformed query")
 	require.NotContains(t, err.Error(), "zz")

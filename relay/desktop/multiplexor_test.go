@@ -329,14 +329,17 @@ func TestMultiplexorEnds(t *testing.T) {
 	})
 }
 
-// FuzzMultiplexor: whatever both sides send, nothing panics, and a viewer who keeps up sees what a late one sees.
+// FuzzMultiplexor: whatever both sides send, nothing panics, a viewer who keeps up sees what a late one sees, and what is kept
+// for late ones is counted right.
 func FuzzMultiplexor(f *testing.F) {
 	f.Add([]byte("\x00abcdefgh\x01ijklmnop\x02qrstuvwx"))
+	f.Add([]byte("\x00\x40\x40\x00\x00\x00\x01\x00\x00\x1f\x1f\x03\x03\x04\x01\x00\x00\x00\x00\x06\x00\x04\x03\x05\x01\x00\x00\x00\x00\x08\x00\x05\x01\x02\x10\x10\x0f\x0f\x09"))
+	f.Add([]byte("\x00\x40\x40\x00\x00\x00\x03\x05\x00\x00\x00\x00\x00\x12\x00\x05\x01\x03\x01\x03\x00\x00\x00\x32\x03\x08\x00\x00\x00\x00\x00\x07\x00\x08\x00\x10\x00\x10"))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		m := newState()
 		early, canvas := &muxViewer{}, NewCanvas(1<<20)
 		m.join(early)
-		for len(script) >= 6 {
+		for step := 0; len(script) >= 6 && step < 100; step++ {
 			c := script[:6]
 			script = script[6:]
 			switch c[0] % 4 {
@@ -345,9 +348,18 @@ func FuzzMultiplexor(f *testing.F) {
 			case 1, 2:
 				img := plain(int(c[3])%64+1, int(c[4])%64+1, color.Gray{c[5]})
 				m.agentSays(t, pngTile(t, int(c[1]), int(c[2]), img))
-			case 3:
-				_ = m.fromAgent(msgconn.Binary, c)
-				_, _ = m.fromViewer(early, true, msgconn.Binary, c)
+			case 3: // anything, by either, as text or not
+				raw := script[:min(int(c[1])%64, len(script))]
+				script = script[len(raw):]
+				typ := msgconn.Binary
+				if c[2]&2 != 0 {
+					typ = msgconn.Text
+				}
+				if c[2]&1 != 0 {
+					_, _ = m.fromViewer(early, c[2]&4 == 0, typ, raw)
+				} else if !screenAbove(raw, 1<<20) {
+					_ = m.fromAgent(typ, raw)
+				}
 			}
 			m.watch(t, early, canvas, int(c[5])%4)
 		}
@@ -357,5 +369,26 @@ func FuzzMultiplexor(f *testing.F) {
 		m.join(late)
 		m.watch(t, late, lateCanvas, -1)
 		require.Equal(t, canvas.Image().Pix, lateCanvas.Image().Pix)
+		if m.picture.first == nil {
+			return
+		}
+		total := 0
+		for f := m.picture.first.next; f != nil; f = f.next {
+			total += len(f.data) + frameOverhead
+			require.Positive(t, f.cells)
+		}
+		require.Equal(t, total, m.picture.bytes)
 	})
+}
+
+// screenAbove says whether a message has a screen of more pixels than that in it, which would only take time.
+func screenAbove(message []byte, pixels int) (above bool) {
+	_ = new(Splitter).Feed(message, func(command []byte) error {
+		if m, err := ParseFromAgent(command); err == nil {
+			s, ok := m.(Screen)
+			above = above || ok && int(s.Width)*int(s.Height) > pixels
+		}
+		return nil
+	})
+	return above
 }

@@ -33,12 +33,16 @@ func (id ID) AppendJSONRec(b []byte) ([]byte, error) {
 // maxID bounds an ID.
 const maxID = 1024
 
-// UnmarshalJSONRec takes text and numbers.
+// UnmarshalJSONRec takes text and numbers. Bytes that are no UTF-8 become U+FFFD, as everywhere: the answer may be a text message.
 func (id *ID) UnmarshalJSONRec(raw []byte) error {
-	if len(raw) > maxID || raw[0] == '{' || raw[0] == '[' {
+	var clean json.RawMessage
+	if err := jsonrec.Unmarshal(raw, &clean); err != nil {
+		return err
+	}
+	if len(clean) > maxID || clean[0] == '{' || clean[0] == '[' {
 		return ErrMessage
 	}
-	*id = append(ID(nil), raw...)
+	*id = ID(clean)
 	return nil
 }
 

@@ -38,6 +38,9 @@ func AddIndex(f ReadWriterAt, size int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if x.empty() {
+			x.begin(r.first, r.start) // what a Reader goes by
+		}
 		if err := x.block(b.Header, b.Offset, b.Payload); err != nil {
 			return 0, fmt.Errorf("record: index: %w", err)
 		}

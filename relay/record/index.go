@@ -98,7 +98,8 @@ func parseIndex(b []byte, size int64) (*Index, error) {
 
 // entry returns the last entry at or before a time, or nil.
 func (x *Index) entry(at time.Duration) *IndexEntry {
-	n := sort.Search(len(x.Entries), func(i int) bool { return time.Duration(i+1)*x.Interval > at })
+	passed := int64(at / x.Interval)
+	n := sort.Search(len(x.Entries), func(i int) bool { return int64(i) >= passed })
 	if n == 0 {
 		return nil
 	}

@@ -20,7 +20,7 @@ const (
 
 // indexer makes an index from the blocks of a recording, which it is given in order.
 type indexer struct {
-	base    int64 // where the first traffic block is
+	base    int64 // where the messages begin
 	began   bool
 	entries Index
 	numbers int
@@ -41,10 +41,15 @@ func (x *indexer) index() *Index {
 	return &x.entries
 }
 
+// begin says where and when the messages begin: with the first one, unless the file has another block before it.
+func (x *indexer) begin(base int64, clock uint64) {
+	x.began, x.base, x.entries.Start = true, base, clock
+}
+
 // block takes the next traffic block, which is at an offset of the file.
 func (x *indexer) block(h Header, offset int64, payload []byte) error {
 	if !x.began {
-		x.began, x.base, x.entries.Start = true, offset, h.Clock
+		x.begin(offset, h.Clock)
 	}
 	if err := x.until(h.Clock, offset); err != nil {
 		return err

@@ -342,6 +342,14 @@ func TestHostileIndex(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int64{7}, x.Entries[1].Tiles)
 	require.Equal(t, `{"indexInterval":10,"indexStartTime":5,"indexes":[[1,2,3],[4,5,6,7]]}`, string(x.append(nil)))
+
+	// As many days as are more than a time.Duration can be.
+	x = &Index{Interval: 24 * time.Hour, Entries: make([]IndexEntry, 200_000)}
+	require.Nil(t, x.entry(-time.Hour))
+	require.Nil(t, x.entry(24*time.Hour-1))
+	require.Same(t, &x.Entries[0], x.entry(24*time.Hour))
+	require.Same(t, &x.Entries[99], x.entry(101*24*time.Hour-1))
+	require.Same(t, &x.Entries[100], x.entry(101*24*time.Hour))
 }
 
 func FuzzReader(f *testing.F) {
@@ -376,8 +384,14 @@ func FuzzReader(f *testing.F) {
 			again, err := NewReader(file, size)
 			require.NoError(t, err)
 			require.True(t, again.Indexed())
-			_, err = again.Index()
+			index, err := again.Index()
 			require.NoError(t, err)
+			for _, e := range index.Entries[:min(len(index.Entries), 100)] {
+				for _, p := range e.Tiles {
+					_, err := again.Block(p)
+					require.NoError(t, err)
+				}
+			}
 		}
 	})
 }
