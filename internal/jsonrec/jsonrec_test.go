@@ -217,6 +217,7 @@ func TestLenient(t *testing.T) {
 			`{"sec":1700000000,"ms":1700000000000,"iso":"2023-11-14T22:13:20.000Z"}`},
 		{"time with a fraction", `{"sec":1700000000.9,"ms":1700000000123.9}`, `{"sec":1700000000,"ms":1700000000123}`},
 		{"no time", `{"sec":0,"ms":"0","iso":"","sec":0.5}`, `{}`},
+		{"the beginning of 1970 as text", `{"sec":"1970-01-01T00:00:00Z","ms":"1970-01-01T00:00:00.0009Z","times":["1970-01-01T00:00:00Z"]}`, `{"times":[0]}`},
 		{"short duration", `{"secs":0.0004,"mins":"0.5"}`, `{"mins":0.5}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -248,7 +249,7 @@ func TestWrongShape(t *testing.T) {
 		`"text":{}`, `"text":[]`, `"yes":2`, `"yes":"yes"`, `"yes":[]`, `"int":1.5`, `"int":"x"`, `"int":""`, `"int":"0x10"`, `"int":true`, `"int":1e30`,
 		`"int":9223372036854775808`, `"small":128`, `"small":"-129"`, `"bits":4294967296`, `"bits":-2147483649`, `"big":-1`, `"big":18446744073709551616`,
 		`"float":"NaN"`, `"float":1e999`, `"float":{}`, `"float":"1_0"`, `"maybeN":"x"`, `"bytes":"*"`, `"bytes":5`, `"bytes":[]`, `"pass":{}`, `"url":[]`,
-		`"sec":"x"`, `"sec":8.65e15`, `"ms":-8.65e15`, `"ms":{}`, `"iso":"2023-02-30T00:00:00Z"`, `"psec":true`, `"times":[1,"x"]`, `"hours":"x"`, `"hours":1e300`,
+		`"sec":"x"`, `"sec":8.65e15`, `"ms":-8.65e15`, `"ms":{}`, `"iso":"2023-02-30T00:00:00Z"`, `"iso":253402300800000`, `"iso":"9999-12-31T23:59:59-01:00"`, `"iso":"0000-01-01T00:00:00+01:00"`, `"psec":true`, `"times":[1,"x"]`, `"hours":"x"`, `"hours":1e300`,
 		`"texts":"a"`, `"texts":["a",{}]`, `"texts":{"length":1}`, `"ints":[1,"x"]`, `"grid":[["a"],"b"]`, `"inner":[]`, `"inner":"x"`, `"pinner":5`,
 		`"inners":{}`, `"inners":[{},5]`, `"pinners":[[]]`, `"byName":[]`, `"byName":{"a":{"a":"x"},"b":5}`, `"lists":{"a":[{}],"b":{}}`, `"words":{"a":[]}`,
 		`"own":5`, `"own":"x"`, `"pown":{}`, `"kids":[{"kids":[{"int":[]}]},"x"]`, `"msecs":[]`, `"kept":{"a":1}`,

@@ -136,47 +136,57 @@ func (d *decoder) float() (float64, bool) {
 }
 
 // time reads a time, as a number in its unit or as text, whichever is there. Text needs no unit, and a number where text
-// should be is one of milliseconds.
+// should be is one of milliseconds. What could not be written again is not read either: years that text has no four digits
+// for have the wrong shape, and the text of the beginning of 1970 is no time where the number 0 is none.
 func (d *decoder) time(u unit, v reflect.Value) bool {
-	p := v.Addr().Interface().(*time.Time)
+	t, ok := d.timeIn(u)
+	if !ok || u == unitISO && !isISOYear(t.Year()) {
+		return false
+	}
+	if u != unitISO && t.Equal(time.Unix(0, 0)) {
+		t = time.Time{}
+	}
+	*v.Addr().Interface().(*time.Time) = t
+	return true
+}
+
+func isISOYear(y int) bool { return y >= 0 && y <= 9999 }
+
+// timeIn reads a time to the precision of its unit.
+func (d *decoder) timeIn(u unit) (time.Time, bool) {
 	start := d.pos
 	if f, ok := d.float(); ok { // exact up to 2^53, and JavaScript's times end before
 		if f = math.Floor(f); f == 0 {
-			*p = time.Time{}
-			return true
+			return time.Time{}, true
 		}
 		if u == unitSec {
 			f *= 1000
 		}
 		if math.Abs(f) > maxJSTime {
-			return false
+			return time.Time{}, false
 		}
-		*p = time.UnixMilli(int64(f)).UTC()
-		return true
+		return time.UnixMilli(int64(f)).UTC(), true
 	}
 	d.pos = start
 	if d.err != nil || d.peek() != '"' {
-		return false
+		return time.Time{}, false
 	}
 	s, ok := d.string()
 	if !ok {
-		return false
+		return time.Time{}, false
 	}
 	if s == "" {
-		*p = time.Time{}
-		return true
+		return time.Time{}, true
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Year() < 0 {
-		return false
+	if err != nil {
+		return time.Time{}, false
 	}
 	t = t.UTC()
 	if u == unitSec {
-		*p = t.Truncate(time.Second)
-	} else {
-		*p = t.Truncate(time.Millisecond)
+		return t.Truncate(time.Second), true
 	}
-	return true
+	return t.Truncate(time.Millisecond), true
 }
 
 var durations = [...]time.Duration{
