@@ -406,6 +406,10 @@ func TestProcesses(t *testing.T) {
 		require.Error(t, err, bad)
 		require.Error(t, bad.Decode(new(any)))
 	}
+	for _, noList := range []EmbeddedJSON{`5`, `"x"`, `null`} {
+		_, err := (&ProcessList{Value: noList}).Processes()
+		require.ErrorIs(t, err, ErrJSONField, noList)
+	}
 	var services []struct{ Name AgentString }
 	require.NoError(t, EmbeddedJSON(`[{"name":"s\u001bsh"}]`).Decode(&services))
 	require.Equal(t, AgentString("ssh"), services[0].Name)
