@@ -291,6 +291,29 @@ func FuzzComposeEscape(f *testing.F) {
 	})
 }
 
+// FuzzInflateCore: no more comes out than is allowed, and a core that was deflated comes out as it was.
+func FuzzInflateCore(f *testing.F) {
+	blob := AppendCore(nil, []byte("var x = 1;"))
+	f.Add(NewCore("", blob).Deflated(), uint16(100))
+	f.Add(blob, uint16(len(blob)-1))
+	f.Add([]byte("\x78\x9c\x03\x00\x00\x00\x00\x01"), uint16(1)) // zlib
+	f.Add([]byte("\x08\x1d"), uint16(1))                         // the header of zlib alone
+	f.Fuzz(func(t *testing.T, b []byte, limit uint16) {
+		if got, err := InflateCore(b, int(limit)+1); err == nil && len(got) > int(limit)+1 {
+			t.Fatalf("%d bytes, at most %d", len(got), int(limit)+1)
+		}
+		got, err := InflateCore(NewCore("", b).Deflated(), len(b))
+		if err != nil || !bytes.Equal(got, b) {
+			t.Fatalf("%x became %x, %v", b, got, err)
+		}
+		if len(b) > 1 {
+			if _, err := InflateCore(NewCore("", b).Deflated(), len(b)-1); err == nil {
+				t.Fatalf("%x is larger than allowed", b)
+			}
+		}
+	})
+}
+
 func ExampleCoreSet() {
 	set := NewCoreSet(CoreSource{Agents: fstest.MapFS{
 		"meshcore.js":                 {Data: []byte("main();")},

@@ -184,6 +184,10 @@ func textMapField(c *jsonFields, name string, p *map[AgentString]AgentString, li
 		}
 		return
 	}
+	if raw := c.members[name]; c.err == nil && len(raw) > 0 && c.agent {
+		// Cleaned, two names can be one. Which member counts must not depend on whether the whole went through Extra.
+		c.members[name] = c.cleanRaw(name, raw)
+	}
 	raw, members, ok := c.object(name, limit)
 	if !ok {
 		return

@@ -211,7 +211,7 @@ func (m *ProcessList) Processes() ([]ProcessEntry, error) {
 	case '{':
 		entries, _ = c.membersOf("value", raw, maxJSONValues)
 	default:
-		c.unwanted("value", raw, raw, "an object")
+		c.fail("value", ErrJSONField, notA("an object", raw).Detail)
 	}
 	list := make([]ProcessEntry, 0, len(entries))
 	for _, name := range sortedKeys(entries) {

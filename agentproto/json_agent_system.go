@@ -216,14 +216,15 @@ func (m *SysInfo) fields(c *jsonFields) {
 
 // Hash is data.hash, which a server sends back in [GetSysInfo] to be spared what it has. It is "" when there is none.
 func (m *SysInfo) Hash() AgentString {
-	var d struct {
-		Hash any `json:"hash"`
-	}
-	if json.Unmarshal(m.Data.Raw(), &d) != nil {
+	var members map[string]json.RawMessage // unlike a struct, it does not take "HASH" for "hash"
+	if json.Unmarshal(m.Data.Raw(), &members) != nil {
 		return ""
 	}
-	s, _ := d.Hash.(string)
-	return CleanAgentString(s, ruleID.limit)
+	hash := members["hash"]
+	if len(hash) == 0 || hash[0] != '"' {
+		return ""
+	}
+	return CleanAgentString(unquoteJSON(hash), ruleID.limit)
 }
 
 // Validate applies the rules by which the stock server accepts the document: an object with a string "hash"; names of at

@@ -271,6 +271,15 @@ func (c *jsonFields) membersOf(name string, raw json.RawMessage, limit int) (map
 	return m, true
 }
 
+// scalar gives the text of a number or a boolean. An agent's may be quoted, and is cleaned then: if it were not, what is no
+// number could become one on its way through Extra.
+func (c *jsonFields) scalar(raw json.RawMessage) json.RawMessage {
+	if !c.agent || raw[0] != '"' {
+		return raw
+	}
+	return jsonrec.AppendString(nil, cleanText(unquoteJSON(raw), maxJSONSize, true))
+}
+
 type integer interface {
 	~int | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32
 }
@@ -302,7 +311,7 @@ func intField[T integer](c *jsonFields, name string, p *T, keep bool) {
 		return
 	}
 	if raw, ok := c.take(name); ok {
-		v, ok := decodeInteger[T](raw)
+		v, ok := decodeInteger[T](c.scalar(raw))
 		if !ok {
 			c.unwanted(name, raw, raw, "a whole number in range")
 			return
@@ -318,7 +327,7 @@ func bitsField[T ~uint32](c *jsonFields, name string, p *T, keep bool) {
 		return
 	}
 	if raw, ok := c.take(name); ok {
-		n, ok := decodeInteger[int64](raw)
+		n, ok := decodeInteger[int64](c.scalar(raw))
 		if !ok || n < math.MinInt32 || n > math.MaxUint32 {
 			c.unwanted(name, raw, raw, "a mask of 32 bits")
 			return
@@ -372,7 +381,7 @@ func boolField(c *jsonFields, name string, p *bool, keep bool) {
 		return
 	}
 	if raw, ok := c.take(name); ok {
-		switch string(raw) {
+		switch string(c.scalar(raw)) {
 		case "true", "1", `"true"`:
 			*p = true
 		case "false", "0", `"false"`, `""`:
@@ -417,7 +426,7 @@ func optFloat(c *jsonFields, name string, p **float64) {
 			return
 		}
 		if raw, ok := c.take(name); ok {
-			if *v, ok = decodeFloat(raw); !ok {
+			if *v, ok = decodeFloat(c.scalar(raw)); !ok {
 				c.unwanted(name, raw, raw, "a number")
 			}
 		}
@@ -453,7 +462,7 @@ func floatsField(c *jsonFields, name string, p *[]float64, limit int) {
 		if string(item) == "null" {
 			continue
 		}
-		if list[i], ok = decodeFloat(item); !ok {
+		if list[i], ok = decodeFloat(c.scalar(item)); !ok {
 			c.unwanted(name, raw, item, "numbers")
 			return
 		}

@@ -232,6 +232,20 @@ func TestCoreInfoKeepsFieldsOfTheWrongShape(t *testing.T) {
 	require.Equal(t, map[string]json.RawMessage{"Flags": json.RawMessage(`"y"`)}, info.IntelAMT.Extra)
 }
 
+// TestCleaningComesFirst: what is no number must not become one when it is sent on, cleaned.
+func TestCleaningComesFirst(t *testing.T) {
+	m, err := ParseAgentMessage([]byte(`{"action":"battery","level":"5\u00010"}`))
+	require.NoError(t, err)
+	level := 50.0
+	require.Equal(t, &Battery{Level: &level}, m)
+	m, err = ParseAgentMessage([]byte(`{"action":"coreinfo","root":"true\ufeff","caps":"1\u0001","intelamt":{"Versions":{"a":{},"a\u0001":"x"}}}`))
+	require.NoError(t, err)
+	info := m.(*CoreInfo)
+	require.True(t, *info.Root)
+	require.EqualValues(t, 1, *info.Caps)
+	require.Equal(t, map[AgentString]AgentString{"a": "x"}, info.IntelAMT.Versions)
+}
+
 func TestRouteOfTheWrongShapeIsRefused(t *testing.T) {
 	// Left out, it would mean "to everybody".
 	for _, typ := range []string{"console", "cpuinfo", "getclip", "whatever"} {
@@ -356,6 +370,7 @@ func TestSysInfoValidate(t *testing.T) {
 	require.Equal(t, AgentString("9f"), m.(*SysInfo).Hash())
 	require.Empty(t, (&SysInfo{Data: NewSystemData(json.RawMessage(`{"hash":5}`))}).Hash())
 	require.Empty(t, (&SysInfo{}).Hash())
+	require.Equal(t, AgentString("a"), (&SysInfo{Data: NewSystemData(json.RawMessage(`{"hash":"a","HASH":"b"}`))}).Hash())
 }
 
 func TestSessions(t *testing.T) {
@@ -390,6 +405,10 @@ func TestProcesses(t *testing.T) {
 		_, err := (&ProcessList{Value: bad}).Processes()
 		require.Error(t, err, bad)
 		require.Error(t, bad.Decode(new(any)))
+	}
+	for _, noList := range []EmbeddedJSON{`5`, `"x"`, `null`} {
+		_, err := (&ProcessList{Value: noList}).Processes()
+		require.ErrorIs(t, err, ErrJSONField, noList)
 	}
 	var services []struct{ Name AgentString }
 	require.NoError(t, EmbeddedJSON(`[{"name":"s\u001bsh"}]`).Decode(&services))

@@ -164,7 +164,7 @@ func TestAllocsCodec(t *testing.T) {
 }
 
 // FuzzParser: whatever comes, in whatever pieces, the parser finds the same messages, takes what it is given, and holds no
-// more than its limits.
+// more than its limits. Written again, the messages are the same.
 func FuzzParser(f *testing.F) {
 	for _, v := range meanings {
 		f.Add(v.m.Append(nil), v.to == SideDevice, true, uint16(3))
@@ -192,6 +192,9 @@ func FuzzParser(f *testing.F) {
 			return r
 		}
 		whole := parse(in)
+		written := parse(whole.wire)
+		require.Equal(t, whole.shown, written.shown)
+		require.Equal(t, whole.wire, written.wire)
 		at := min(int(cut), len(in))
 		two := parse(in[:at], in[at:])
 		require.Equal(t, whole.shown, two.shown)

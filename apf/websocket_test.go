@@ -1,6 +1,7 @@
 package apf
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"io"
@@ -63,6 +64,14 @@ func FuzzBytesOf(f *testing.F) {
 		got, err := bytesOf(nil, text)
 		if err == nil && len(got) > len(text) {
 			t.Fatal("more bytes than text")
+		}
+		// As text, one character a byte, anything comes through.
+		var chars []rune
+		for _, c := range text {
+			chars = append(chars, rune(c))
+		}
+		if got, err = bytesOf(nil, []byte(string(chars))); err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("%q became %q, %v", text, got, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package nodeid
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -102,9 +103,14 @@ func derHash(der []byte) ([Size]byte, error) {
 		return [Size]byte{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	if cert.IsRSA() {
-		// A second way to write the same two numbers would give one key two identifiers.
-		if _, err := x509.ParsePKCS1PublicKey(cert.PublicKey); err != nil {
+		// A second way to write the same two numbers would give one key two identifiers. What follows them is not looked
+		// at when the key is parsed.
+		key, err := x509.ParsePKCS1PublicKey(cert.PublicKey)
+		if err != nil {
 			return [Size]byte{}, fmt.Errorf("%w: RSA key: %w", ErrKey, err)
+		}
+		if !bytes.Equal(x509.MarshalPKCS1PublicKey(key), cert.PublicKey) {
+			return [Size]byte{}, fmt.Errorf("%w: RSA key: more than the two numbers", ErrKey)
 		}
 	}
 	return sha512.Sum384(cert.PublicKey), nil

@@ -153,20 +153,44 @@ func TestCutCertificate(t *testing.T) {
 	require.ErrorIs(t, err, nodeid.ErrKey)
 }
 
-// TestOneKeyOneIdentifier: a padded modulus is the same key, and must not become another device.
+// TestOneKeyOneIdentifier: another way to write a key is the same key, and must not become another device.
 func TestOneKeyOneIdentifier(t *testing.T) {
 	der := readCertificate(t, "agent-cert.pem")
 	cert, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
-	pub := cert.PublicKey.(*rsa.PublicKey)
-	modulus := append([]byte{0, 0}, pub.N.Bytes()...)
-
-	type rawInteger struct{ N, E asn1.RawValue }
-	key, err := asn1.Marshal(rawInteger{
-		N: asn1.RawValue{Tag: asn1.TagInteger, Bytes: modulus},
-		E: asn1.RawValue{Tag: asn1.TagInteger, Bytes: []byte{1, 0, 1}},
-	})
+	for name, key := range otherSpellings(t, cert.PublicKey.(*rsa.PublicKey)) {
+		_, err = nodeid.FromCertificateDER(withSPKI(t, der, rsaSPKI(t, key)))
+		require.ErrorIs(t, err, nodeid.ErrKey, name)
+		require.ErrorContains(t, err, "RSA key", name)
+	}
+	got, err := nodeid.FromCertificateDER(withSPKI(t, der, cert.RawSubjectPublicKeyInfo))
 	require.NoError(t, err)
+	require.Equal(t, recordedNode, got.String())
+}
+
+// otherSpellings has encodings of a key that are not the one that counts.
+func otherSpellings(t testing.TB, pub *rsa.PublicKey) map[string][]byte {
+	t.Helper()
+	spell := func(padding int, more ...asn1.RawValue) []byte {
+		modulus := append(make([]byte, padding), pub.N.Bytes()...)
+		key, err := asn1.Marshal(append([]asn1.RawValue{
+			{Tag: asn1.TagInteger, Bytes: modulus}, {Tag: asn1.TagInteger, Bytes: []byte{1, 0, 1}},
+		}, more...))
+		require.NoError(t, err)
+		return key
+	}
+	require.Equal(t, x509.MarshalPKCS1PublicKey(pub), spell(1), "the one that counts")
+	return map[string][]byte{
+		"padded modulus":          spell(2),
+		"negative modulus":        spell(0),
+		"more than two numbers":   spell(1, asn1.RawValue{Tag: asn1.TagInteger, Bytes: []byte{5}}),
+		"more behind the numbers": append(spell(1), 5, 0),
+	}
+}
+
+// rsaSPKI returns the SubjectPublicKeyInfo of an RSA key.
+func rsaSPKI(t testing.TB, key []byte) []byte {
+	t.Helper()
 	spki, err := asn1.Marshal(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		PublicKey asn1.BitString
@@ -178,16 +202,11 @@ func TestOneKeyOneIdentifier(t *testing.T) {
 		PublicKey: asn1.BitString{Bytes: key, BitLength: 8 * len(key)},
 	})
 	require.NoError(t, err)
-	_, err = nodeid.FromCertificateDER(withSPKI(t, der, spki))
-	require.ErrorIs(t, err, nodeid.ErrKey)
-	require.ErrorContains(t, err, "RSA key")
-	got, err := nodeid.FromCertificateDER(withSPKI(t, der, cert.RawSubjectPublicKeyInfo))
-	require.NoError(t, err)
-	require.Equal(t, recordedNode, got.String())
+	return spki
 }
 
 // withSPKI returns the certificate with another SubjectPublicKeyInfo; its signature is then of no use.
-func withSPKI(t *testing.T, der, spki []byte) []byte {
+func withSPKI(t testing.TB, der, spki []byte) []byte {
 	t.Helper()
 	var cert struct {
 		TBS struct {
@@ -206,7 +225,7 @@ func withSPKI(t *testing.T, der, spki []byte) []byte {
 	return out
 }
 
-func selfSigned(t *testing.T, key crypto.Signer) []byte {
+func selfSigned(t testing.TB, key crypto.Signer) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1e9, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/meshcentral-go/sdk/internal/derwalk"
 )
@@ -222,15 +224,72 @@ func TestNoAllocations(t *testing.T) {
 	}))
 }
 
+// isTidy says of a certificate that crypto/x509 takes whether there is nothing after the last element where this package
+// wants nothing, and whether the key is whole octets: crypto/x509 does not look there.
+func isTidy(der []byte) bool {
+	in := cryptobyte.String(der)
+	var cert, tbs, validity, spki, key cryptobyte.String
+	ok := in.ReadASN1(&cert, cbasn1.SEQUENCE) && cert.ReadASN1(&tbs, cbasn1.SEQUENCE) &&
+		cert.SkipASN1(cbasn1.SEQUENCE) && cert.SkipASN1(cbasn1.BIT_STRING) && cert.Empty() &&
+		tbs.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) && tbs.SkipASN1(cbasn1.INTEGER) &&
+		tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.ReadASN1(&validity, cbasn1.SEQUENCE) &&
+		tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.ReadASN1(&spki, cbasn1.SEQUENCE) &&
+		spki.SkipASN1(cbasn1.SEQUENCE) && spki.ReadASN1(&key, cbasn1.BIT_STRING) && spki.Empty()
+	for range 2 { // notBefore, notAfter
+		ok = ok && (validity.PeekASN1Tag(cbasn1.UTCTime) && validity.SkipASN1(cbasn1.UTCTime) || validity.SkipASN1(cbasn1.GeneralizedTime))
+	}
+	return ok && validity.Empty() && len(key) > 1 && key[0] == 0
+}
+
+// simple makes a certificate that crypto/x509 takes, with a key of an unknown kind, and with changes.
+func simple(change func(parts map[string][]byte)) []byte {
+	return minimal(func(p map[string][]byte) {
+		p["serial"] = tlv(2, []byte{1})
+		p["keyAlg"] = tlv(0x30, tlv(6, []byte{0x2b, 0x65, 0x10}))
+		p["signature"] = tlv(3, []byte{0, 1})
+		change(p)
+	})
+}
+
+// untidy are certificates that crypto/x509 takes, and this package does not.
+func untidy() map[string][]byte {
+	return map[string][]byte{
+		"more in certificate": simple(func(p map[string][]byte) { p["signature"] = append(p["signature"], 5, 0) }),
+		"more in validity": simple(func(p map[string][]byte) {
+			p["validity"] = tlv(0x30, tlv(0x17, []byte("180101000000Z")), tlv(0x17, []byte("190101000000Z")), []byte{5, 0})
+		}),
+		"more in SPKI": simple(func(p map[string][]byte) { p["key"] = append(p["key"], 5, 0) }),
+		"unused bits":  simple(func(p map[string][]byte) { p["key"] = tlv(3, []byte{1, 2}) }),
+		"empty key":    simple(func(p map[string][]byte) { p["key"] = tlv(3, []byte{0}) }),
+	}
+}
+
+func TestStricterThanX509(t *testing.T) {
+	require.True(t, isTidy(simple(func(map[string][]byte) {})))
+	_, err := derwalk.Parse(simple(func(map[string][]byte) {}))
+	require.NoError(t, err)
+	for name, der := range untidy() {
+		_, err := x509.ParseCertificate(der)
+		require.NoError(t, err, name)
+		_, err = derwalk.Parse(der)
+		require.ErrorIs(t, err, derwalk.ErrMalformed, name)
+		require.False(t, isTidy(der), name)
+	}
+}
+
 func FuzzDERWalk(f *testing.F) {
 	for _, name := range []string{"agent-cert.pem", "agentserver-cert.pem", "web-cert.pem"} {
 		f.Add(recorded(f, name))
 	}
 	f.Add(minimal(func(map[string][]byte) {}))
+	f.Add(simple(func(map[string][]byte) {}))
+	for _, der := range untidy() {
+		f.Add(der)
+	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		c, err := derwalk.Parse(der)
-		if want, x509Err := x509.ParseCertificate(der); x509Err == nil && len(der) <= derwalk.MaxCertificate {
-			// What crypto/x509 takes is taken, and read alike.
+		if want, x509Err := x509.ParseCertificate(der); x509Err == nil && len(der) <= derwalk.MaxCertificate && isTidy(der) {
+			// What crypto/x509 takes is taken, if it is tidy, and read alike.
 			require.NoError(t, err)
 			require.Equal(t, want.RawSubjectPublicKeyInfo, c.SPKI)
 			require.Equal(t, want.RawSubject, c.Subject)

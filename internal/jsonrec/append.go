@@ -120,7 +120,7 @@ func (e *encoder) value(b []byte, p *plan, v reflect.Value) []byte {
 			e.fail(fmt.Errorf("jsonrec: %v: %w", p.typ, err))
 			return b
 		}
-		if len(out) < len(b) || Check(out[len(b):], Limits{Depth: MaxDepth - e.depth}) != nil {
+		if len(out) < len(b) || e.check(out[len(b):]) != nil {
 			e.fail(fmt.Errorf("%w: %v wrote no JSON", ErrValue, p.typ))
 			return b
 		}
@@ -208,12 +208,21 @@ func sortedKeys(m extraMap) []string {
 	return keys
 }
 
+// check says whether data is JSON that may stand here. A depth of zero is no bound of Check, so it is not used.
+func (e *encoder) check(data []byte) error {
+	end := valueEnd(data, 0, MaxDepth-e.depth, len(data)+1)
+	if end < 0 {
+		return scanError(end, 0)
+	}
+	return ended(data, end)
+}
+
 // raw writes JSON that the caller gave.
 func (e *encoder) raw(b, raw []byte) []byte {
 	if len(raw) == 0 {
 		return append(b, "null"...)
 	}
-	if err := Check(raw, Limits{Depth: MaxDepth - e.depth}); err != nil {
+	if err := e.check(raw); err != nil {
 		e.fail(fmt.Errorf("%w: a json.RawMessage", err))
 		return b
 	}
@@ -297,7 +306,7 @@ func (e *encoder) time(b []byte, u unit, t time.Time) []byte {
 			return append(b, `""`...)
 		}
 		t = t.UTC()
-		if y := t.Year(); y < 0 || y > 9999 {
+		if y := t.Year(); !isISOYear(y) {
 			e.fail(fmt.Errorf("%w: a time in the year %d", ErrValue, y))
 			return b
 		}

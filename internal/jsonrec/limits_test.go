@@ -113,6 +113,18 @@ func TestDepth(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Append(nil, inner{Extra: raws{"a": nest(64, "[", "", "]")}})
 	require.ErrorIs(t, err, ErrDepth)
+	deepest := all{Raw: raw(`[]`)}
+	for range 31 { // each is an object and an array
+		deepest = all{Kids: []all{deepest}}
+	}
+	_, err = Append(nil, deepest)
+	require.NoError(t, err)
+	deepest = all{Inner: inner{Extra: raws{"a": raw(`[]`)}}} // in an object that is at the limit
+	for range 31 {
+		deepest = all{Kids: []all{deepest}}
+	}
+	_, err = Append(nil, deepest)
+	require.ErrorIs(t, err, ErrDepth)
 }
 
 // TestBudget: three bytes of text do not become a kilobyte of memory many times over.

@@ -136,55 +136,57 @@ func (d *decoder) float() (float64, bool) {
 }
 
 // time reads a time, as a number in its unit or as text, whichever is there. Text needs no unit, and a number where text
-// should be is one of milliseconds. Where times are numbers 0 is no time, and so then is text that says 1970.
+// should be is one of milliseconds. What could not be written again is not read either: years that text has no four digits
+// for have the wrong shape, and the text of the beginning of 1970 is no time where the number 0 is none.
 func (d *decoder) time(u unit, v reflect.Value) bool {
-	p := v.Addr().Interface().(*time.Time)
+	t, ok := d.timeIn(u)
+	if !ok || u == unitISO && !isISOYear(t.Year()) {
+		return false
+	}
+	if u != unitISO && t.Equal(time.Unix(0, 0)) {
+		t = time.Time{}
+	}
+	*v.Addr().Interface().(*time.Time) = t
+	return true
+}
+
+func isISOYear(y int) bool { return y >= 0 && y <= 9999 }
+
+// timeIn reads a time to the precision of its unit.
+func (d *decoder) timeIn(u unit) (time.Time, bool) {
 	start := d.pos
-	var t time.Time
 	if f, ok := d.float(); ok { // exact up to 2^53, and JavaScript's times end before
 		if f = math.Floor(f); f == 0 {
-			*p = time.Time{}
-			return true
+			return time.Time{}, true
 		}
 		if u == unitSec {
 			f *= 1000
 		}
 		if math.Abs(f) > maxJSTime {
-			return false
+			return time.Time{}, false
 		}
-		t = time.UnixMilli(int64(f)).UTC()
-	} else {
-		d.pos = start
-		if d.err != nil || d.peek() != '"' {
-			return false
-		}
-		s, ok := d.string()
-		if !ok {
-			return false
-		}
-		if s == "" {
-			*p = time.Time{}
-			return true
-		}
-		var err error
-		if t, err = time.Parse(time.RFC3339, s); err != nil {
-			return false
-		}
-		t = t.UTC().Truncate(time.Millisecond)
-		if u == unitSec {
-			t = t.Truncate(time.Second)
-		}
+		return time.UnixMilli(int64(f)).UTC(), true
 	}
-	switch {
-	case u == unitISO:
-		if y := t.Year(); y < 0 || y > 9999 {
-			return false // cannot be written
-		}
-	case t.Unix() == 0 && t.Nanosecond() == 0:
-		t = time.Time{}
+	d.pos = start
+	if d.err != nil || d.peek() != '"' {
+		return time.Time{}, false
 	}
-	*p = t
-	return true
+	s, ok := d.string()
+	if !ok {
+		return time.Time{}, false
+	}
+	if s == "" {
+		return time.Time{}, true
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, false
+	}
+	t = t.UTC()
+	if u == unitSec {
+		return t.Truncate(time.Second), true
+	}
+	return t.Truncate(time.Millisecond), true
 }
 
 var durations = [...]time.Duration{
