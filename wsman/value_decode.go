@@ -75,7 +75,9 @@ func (t *typeInfo) decode(el *Element, v reflect.Value) error {
 		last.SetZero()
 		err := t.elem.decode(el, last)
 		if err == nil && absent(t.elem, last) {
-			v.SetLen(v.Len() - 1)
+			if v.SetLen(v.Len() - 1); v.Len() == 0 {
+				v.SetZero() // no element is what none is written as
+			}
 		}
 		return err
 	case kindStruct:
