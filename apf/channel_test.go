@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -167,8 +168,8 @@ func TestChannelWriteTo(t *testing.T) {
 		a, z, _ := ends(t, nil)
 		go func() {
 			_, err := z.Write(bytes.Repeat(b("0123456789"), 50000))
-			require.NoError(t, err)
-			require.NoError(t, z.Close())
+			assert.NoError(t, err)
+			assert.NoError(t, z.Close())
 		}()
 		var got bytes.Buffer
 		n, err := io.Copy(&got, a)
@@ -248,7 +249,7 @@ func TestDeviceDials(t *testing.T) {
 			case 2:
 				return nil, &OpenError{Reason: OpenProhibited}
 			}
-			require.Equal(t, ChannelDirect, r.Type)
+			assert.Equal(t, ChannelDirect, r.Type)
 			return func(c net.Conn) { _, _ = io.Copy(c, c) }, nil
 		}
 		server, device := pair(t, s, testDeviceConfig())

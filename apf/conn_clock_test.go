@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -273,8 +274,8 @@ func TestControlAndUDP(t *testing.T) {
 		d.Control = func(c *Conn, j JSONControl) {
 			atDevice = append(atDevice, j.Action())
 			answer, err := ControlValue(ActionDeactivate, 0)
-			require.NoError(t, err)
-			require.NoError(t, c.SendControl(t.Context(), answer))
+			assert.NoError(t, err)
+			assert.NoError(t, c.SendControl(t.Context(), answer))
 		}
 		s.UDP = func(_ *Conn, u *UDPSendTo) {
 			datagram = *u

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -156,7 +157,7 @@ func TestNothingBeforeLogin(t *testing.T) {
 		decide := make(chan error)
 		s := testServerConfig()
 		s.Authenticate = func(ctx context.Context, l *Login) error {
-			require.Equal(t, "P@ssw0rd", l.Password.Reveal())
+			assert.Equal(t, "P@ssw0rd", l.Password.Reveal())
 			return <-decide
 		}
 		var early []string
@@ -164,7 +165,10 @@ func TestNothingBeforeLogin(t *testing.T) {
 		server, r := rawDevice(t, s)
 		r.say(isLMS, state, version, wantAuth)
 		r.hear(acceptAuth)
-		go r.say(login, wantPfwd, forward)
+		go func() {
+			_, err := r.conn.Write(r.wire(login, wantPfwd, forward))
+			assert.NoError(t, err)
+		}()
 		require.NoError(t, r.conn.SetReadDeadline(time.Now().Add(5*time.Second)))
 		_, err := r.conn.Read(make([]byte, 1))
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)

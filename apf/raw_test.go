@@ -42,7 +42,12 @@ func rawDevice(t *testing.T, s *ServerConfig) (*runs, *raw) {
 // say writes messages, all at once.
 func (r *raw) say(messages ...Message) {
 	r.t.Helper()
-	var wire []byte
+	_, err := r.conn.Write(r.wire(messages...))
+	require.NoError(r.t, err)
+}
+
+// wire returns messages as they are written, and expects the answers to them.
+func (r *raw) wire(messages ...Message) (wire []byte) {
 	for _, m := range messages {
 		switch m := m.(type) {
 		case *TCPForward:
@@ -52,8 +57,7 @@ func (r *raw) say(messages ...Message) {
 		}
 		wire = m.Append(wire)
 	}
-	_, err := r.conn.Write(wire)
-	require.NoError(r.t, err)
+	return wire
 }
 
 // next returns the next message, or nil at the end.

@@ -26,11 +26,11 @@ func TestRunCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		devices := []ID{"node//a", "node//b", "node//c", "node//d", "node//e"}
-		go func() {
+		p.script(func(p *peer) {
 			ids := map[string]string{}
 			for range devices {
 				r := p.expectCommand()
-				require.Regexp(t, `"nodeids":\["node//."\],"type":0,"cmds":"hostname","runAsUser":0,"reply":true`, r.Raw)
+				require.Regexp(p.t, `"nodeids":\["node//."\],"type":0,"cmds":"hostname","runAsUser":0,"reply":true`, r.Raw)
 				ids[r.Raw[len(`{"action":"runcommands","nodeids":["`):][:7]] = r.ResponseID
 			}
 			// The output of another session's command on the same device is not ours.
@@ -42,7 +42,7 @@ func TestRunCommands(t *testing.T) {
 			p.send(`{"action":"msg","type":"console","nodeid":"node//d","value":"Run commands can't execute, already busy."}`)
 			time.Sleep(time.Second)
 			p.send(`{"action":"msg","type":"runcommands","nodeid":"node//a","result":"0123456\u00e9\u00e9","responseid":%q}`, ids["node//a"])
-		}()
+		})
 		begun := time.Now()
 		type got struct {
 			id   ID
@@ -75,13 +75,13 @@ func TestRunCommands(t *testing.T) {
 func TestRunCommandsParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
-		go func() {
+		p.script(func(p *peer) {
 			r := p.expectCommand()
 			p.expectCommand()
 			synctest.Wait()
 			p.send(`{"action":"msg","type":"runcommands","result":"","responseid":%q}`, r.ResponseID)
 			p.expectCommand()
-		}()
+		})
 		n := 0
 		for _, err := range c.RunCommands(t.Context(), []ID{"1", "2", "3", "4"}, Command{Parallel: 2}) {
 			require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestRunCommandsParallel(t *testing.T) {
 func TestRunCommandsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
-		go func() {
+		p.script(func(p *peer) {
 			p.expect("ping")
 			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"of somebody else's command"}`)
 			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"Run commands can't execute, already busy."}`)
@@ -105,7 +105,7 @@ func TestRunCommandsBusy(t *testing.T) {
 			p.expect("runcommands")
 			time.Sleep(time.Minute) // the bubble's clock
 			p.send(`{"action":"msg","type":"console","nodeid":"node//a","value":"Run commands can't execute, already busy."}`)
-		}()
+		})
 		begun := time.Now()
 		for _, err := range c.RunCommands(t.Context(), []ID{"node//a"}, Command{}) {
 			require.ErrorIs(t, err, ErrAgentBusy)
@@ -118,10 +118,10 @@ func TestRunCommandsBusy(t *testing.T) {
 func TestRunCommandsNegative(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
-		go func() {
+		p.script(func(p *peer) {
 			r := p.expectCommand()
 			p.send(`{"action":"msg","type":"runcommands","result":"out","responseid":%q}`, r.ResponseID)
-		}()
+		})
 		n := 0
 		for r, err := range c.RunCommands(t.Context(), []ID{"1"}, Command{Timeout: -1, MaxOutput: -1, Parallel: -1}) {
 			require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestRunCommandsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := dialPeer(t, ClientConfig{})
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { p.expectCommand(); cancel() }()
+		p.script(func(p *peer) { p.expectCommand(); cancel() })
 		n := 0
 		for r, err := range c.RunCommands(ctx, []ID{"1", "2", "3"}, Command{}) {
 			require.ErrorIs(t, err, context.Canceled)

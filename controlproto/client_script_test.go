@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 
 // peer is the server's end of a client's connection, played by a test.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	conn *msgconn.PipeConn
 	url  SecretURL
 	head http.Header
@@ -41,8 +42,11 @@ func dialPeers(t *testing.T, cfg ClientConfig) (ClientConfig, chan *peer) {
 	cfg.Connect = func(_ context.Context, url SecretURL, head http.Header) (Conn, error) {
 		a, b := msgconn.Pipe()
 		p := &peer{t: t, conn: b, url: url, head: head}
-		p.send(helloServer)
-		p.send(helloUser)
+		for _, hello := range []string{helloServer, helloUser} {
+			if err := b.WriteMessage(context.Background(), msgconn.Text, []byte(hello)); err != nil {
+				return nil, err // the client may be in any goroutine
+			}
+		}
 		peers <- p
 		return a, nil
 	}
@@ -66,6 +70,26 @@ func (p *peer) send(format string, args ...any) {
 		text = fmt.Sprintf(format, args...)
 	}
 	require.NoError(p.t, p.conn.WriteMessage(context.Background(), msgconn.Text, []byte(text)))
+}
+
+// script plays the peer in a goroutine of its own. What fails there ends neither the test nor a later one: it ends the script
+// and the connection, of which the test's goroutine hears.
+func (p *peer) script(play func(p *peer)) {
+	aside := *p
+	aside.t = scripted{p.t, p.conn}
+	go play(&aside)
+}
+
+// scripted is a test in the goroutine of a script, for package require.
+type scripted struct {
+	testing.TB
+	conn *msgconn.PipeConn
+}
+
+func (s scripted) FailNow() {
+	s.Fail()
+	s.conn.Close(msgconn.CloseNormal, "the test has failed")
+	runtime.Goexit()
 }
 
 // read returns the next request.

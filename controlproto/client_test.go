@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -480,7 +481,7 @@ func TestPing(t *testing.T) {
 		took := make(chan time.Duration, 1)
 		go func() {
 			d, err := c.Ping(t.Context())
-			require.NoError(t, err)
+			assert.NoError(t, err)
 			took <- d
 		}()
 		p.expect("ping")

@@ -120,17 +120,20 @@ func recv(t testing.TB, c Conn) (Type, []byte) {
 
 func recvClose(t testing.TB, c Conn) *msgconn.CloseError {
 	t.Helper()
+	err := recvEnd(t, c)
+	var ce *msgconn.CloseError
+	require.ErrorAs(t, err, &ce)
+	return ce
+}
+
+// recvEnd reads until the connection ends, and returns why. It ends no test, for other goroutines than the test's.
+func recvEnd(t testing.TB, c Conn) (err error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for {
-		_, _, err := c.ReadMessage(ctx)
-		if err == nil {
-			continue
-		}
-		var ce *msgconn.CloseError
-		require.ErrorAs(t, err, &ce)
-		return ce
+	for err == nil {
+		_, _, err = c.ReadMessage(ctx)
 	}
+	return err
 }
 
 func TestTunnel(t *testing.T) {
@@ -403,9 +406,10 @@ func TestShutdown(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, c := range []Conn{operator, agent, waiting} {
 		wg.Go(func() {
-			ce := recvClose(t, c)
-			if ce.Code != msgconn.CloseGoingAway {
-				t.Error(ce)
+			err := recvEnd(t, c)
+			var ce *msgconn.CloseError
+			if !errors.As(err, &ce) || ce.Code != msgconn.CloseGoingAway {
+				t.Error(err)
 			}
 			c.Close(0, "")
 		})

@@ -155,21 +155,21 @@ func (s *Server) Session(id nodeid.NodeID) (*Session, bool) {
 // mark is a moment before a login, to tell the session of that login from those before it. The newest that the server knows
 // does not tell enough: an older one may still be on its way to it. Neither does the time, where the clock stands still.
 type mark struct {
-	newest arrival
-	at     time.Time
+	generation uint64 // of the newest
+	at         time.Time
 }
 
 func (r *registry) mark(id identity) mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return mark{r.newest[id], time.Now()}
+	return mark{r.newest[id].generation, time.Now()}
 }
 
 // wait waits until the server has, or has had, a session that is newer than the mark, or the agent's end of it is closed.
 func (r *registry) wait(ctx context.Context, id identity, m mark, ended <-chan struct{}) error {
 	for {
 		r.mu.Lock()
-		if newest := r.newest[id]; newest.generation > m.newest.generation && !newest.since.Before(m.at) {
+		if newest := r.newest[id]; newest.generation > m.generation && !newest.since.Before(m.at) {
 			r.mu.Unlock()
 			return nil
 		}

@@ -138,19 +138,6 @@ func (p *place) test(t *testing.T) {
 	})
 }
 
-// copy runs the stock client, and runs it again if the two ends of its tunnel did not meet: a stock server may lose one of two
-// that come at the same moment, and says so by closing both after 15 seconds.
-func (p *place) copy(t *testing.T, args ...string) (out string) {
-	t.Helper()
-	for range 5 {
-		if out = p.run(t, args...); !strings.HasSuffix(strings.TrimSpace(out), "Waiting for Agent...\nConnection Closed.") {
-			break
-		}
-		t.Log("the ends of the tunnel did not meet")
-	}
-	return out
-}
-
 // stockFiles copies files to this agent and back with the stock client.
 func (p *place) stockFiles(t *testing.T) {
 	bare := strings.TrimPrefix(p.device, "node//") // the client puts that before it in any case
@@ -158,10 +145,10 @@ func (p *place) stockFiles(t *testing.T) {
 		content := make([]byte, size)
 		_, _ = rand.Read(content) // it never fails
 		require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), content, 0o600))
-		out := p.copy(t, "upload", "--id", bare, "--file", name, "--target", "/")
+		out := p.run(t, "upload", "--id", bare, "--file", name, "--target", "/")
 		require.Contains(t, out, fmt.Sprintf("Upload done, %d bytes sent.", size))
 		require.Equal(t, sha256.Sum256(content), fileHash(t, filepath.Join(p.root, name)), name)
-		out = p.copy(t, "download", "--id", bare, "--file", "/"+name, "--target", name+".back")
+		out = p.run(t, "download", "--id", bare, "--file", "/"+name, "--target", name+".back")
 		require.Contains(t, out, fmt.Sprintf("Download completed, %d bytes written.", size))
 		require.Equal(t, sha256.Sum256(content), fileHash(t, filepath.Join(p.dir, name+".back")), name)
 	}

@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/meshcentral-go/sdk/agentproto"
@@ -62,6 +63,8 @@ type rig struct {
 	group   *controlproto.DeviceGroup
 	id      nodeid.ServerID
 	closed  bool
+	// admitted is called when an agent was let in, before anything is recorded; may be nil.
+	admitted func()
 }
 
 // inRig runs a test with a rig in a bubble: time stands still until all is at rest, and then jumps.
@@ -137,6 +140,9 @@ func (r *rig) connect(t *testing.T, change func(*agentproto.ClientConfig)) (*age
 	go func() {
 		s, err := r.server.Accept(context.Background(), ours, agentproto.Peer{Addr: netip.MustParseAddr("192.0.2.7")})
 		if err == nil {
+			if r.admitted != nil {
+				r.admitted()
+			}
 			r.rules.serve(context.Background(), s)
 			s.Close("")
 		}
@@ -347,6 +353,32 @@ func TestWhoMayEnrol(t *testing.T) {
 		})
 		_, err = r.connect(t, nil)
 		require.ErrorContains(t, err, "takes no agents")
+	})
+}
+
+// An agent whose device group is removed between its login and its enrolment is not left online without a record.
+func TestGroupRemovedDuringLogin(t *testing.T) {
+	inRig(t, func(t *testing.T, r *rig) {
+		before := r.events(t)
+		r.admitted = func() {
+			assert.NoError(t, r.records.Update(t.Context(), func(tx *controlserver.Tx) error {
+				return tx.EditGroup(r.group.ID, func(g *controlproto.DeviceGroup) error {
+					g.Deleted = json.RawMessage(`"2026-01-02T03:04:05.678Z"`)
+					return nil
+				})
+			}))
+		}
+		a, err := r.connect(t, nil)
+		require.NoError(t, err, "the login was in time")
+		require.ErrorContains(t, a.Err(), groupGone)
+		_, online := r.server.Session(agentKey().node())
+		require.False(t, online)
+		r.gone(t, agentKey().node())
+		absent(t, r.store, controlserver.KindLastConnect, controlproto.DeviceID(agentKey().node()))
+		require.NotContains(t, r.events(t)[len(before):], "addnode")
+		r.admitted = nil
+		_, err = r.connect(t, nil)
+		require.ErrorContains(t, err, "no such device group")
 	})
 }
 

@@ -100,6 +100,10 @@ func startHere(t *testing.T, file string, args ...string) *here {
 	t.Cleanup(func() {
 		require.NoError(t, h.close())
 		require.ErrorIs(t, <-served, http.ErrServerClosed)
+		if h.tunnels.recordings != nil {
+			_, err := h.tunnels.recordings.Stat(".")
+			require.ErrorIs(t, err, os.ErrClosed)
+		}
 		require.NotContains(t, h.log.String(), herePassword)
 	})
 	h.address = h.listener.Addr().String()

@@ -119,7 +119,8 @@ func TestGuestTunnels(t *testing.T) {
 
 	// The events say who it was.
 	require.Eventually(t, func() bool {
-		return slices.ContainsFunc(must(controlproto.Do(ctx, admin, &controlproto.Events{})).Events, func(e controlproto.Event) bool {
+		log, err := controlproto.Do(ctx, admin, &controlproto.Events{})
+		return err == nil && slices.ContainsFunc(log.Events, func(e controlproto.Event) bool {
 			return e.Action == "relaylog" && e.DeviceID == d.id && string(e.Extra["guestname"]) == `"Eve"`
 		})
 	}, patience, 50*time.Millisecond)

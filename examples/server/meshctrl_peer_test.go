@@ -28,14 +28,6 @@ const (
 	ctlSilence = 2 * time.Second
 )
 
-// ctlPreload has meshctrl put cookies into the URLs of tunnels as they are: it does so with String.replace, which makes one "$" of
-// two, and a stock server's cookies have two side by side now and then.
-const ctlPreload = `const replace = String.prototype.replace;
-String.prototype.replace = function (what, by) {
-  return replace.call(this, what, what === '/control.ashx' && typeof by === 'string' ? () => by : by);
-};
-`
-
 // meshctrlPeer is a server that meshctrl talks to, with what was captured from its answers.
 type meshctrlPeer struct {
 	t       *testing.T
@@ -43,7 +35,6 @@ type meshctrlPeer struct {
 	address string
 	ports   map[int]string // of the server, with what to replace them by
 	dir     string         // the folder that meshctrl runs in
-	preload string         // what Node runs before it
 	logins  map[string]interop.MeshctrlClient
 	vars    map[string]string
 	agent   *interop.Agent
@@ -59,8 +50,6 @@ func newMeshctrlPeer(t *testing.T, name string, server *interop.Server) *meshctr
 	}}
 	p.dir = filepath.Join(t.TempDir(), "work")
 	require.NoError(t, os.Mkdir(p.dir, 0o755))
-	p.preload = filepath.Join(t.TempDir(), "preload.js")
-	require.NoError(t, os.WriteFile(p.preload, []byte(ctlPreload), 0o600))
 	p.logins = map[string]interop.MeshctrlClient{"": {User: interop.User, Password: interop.Password}}
 	return p
 }
@@ -71,7 +60,7 @@ func (p *meshctrlPeer) client(user string) (interop.MeshctrlClient, error) {
 	if !ok {
 		return c, fmt.Errorf("the scenario has no login %q", user)
 	}
-	c.URL, c.Dir, c.Env = "wss://"+p.address, p.dir, []string{"NODE_OPTIONS=--require=" + p.preload}
+	c.URL, c.Dir = "wss://"+p.address, p.dir
 	return c, nil
 }
 

@@ -202,14 +202,22 @@ func seen(tx *controlserver.Tx, d *controlproto.Device, action string, at time.T
 	return tx.Event(e, toPages)
 }
 
+// groupGone is what an agent is told whose device group was removed while it logged in.
+const groupGone = "the device group was removed"
+
 // connected records a login. A device that is not known yet is enrolled in the group that it names, which the login
-// has checked.
+// has checked. If the group was removed since then, the session ends, as there would be no record of it: the next login is refused.
+// A stock server holds such an agent, silently (meshagent.js, completeAgentConnection2).
 func (r *recorder) connected(s *agentproto.Session) {
 	id := controlproto.DeviceID(s.NodeKey())
 	var before controlserver.State
+	var homeless bool
 	r.queue <- change{s.NodeKey(), func(tx *controlserver.Tx) error {
 		d := r.newDevice(s)
 		added, err := tx.Enrol(d)
+		if homeless = errors.Is(err, controlserver.ErrNotFound); homeless {
+			return nil
+		}
 		if err == nil && !added {
 			err = tx.ChangeDevice(id, func(known *controlproto.Device) error {
 				r.loggedIn(known, s)
@@ -250,7 +258,14 @@ func (r *recorder) connected(s *agentproto.Session) {
 			return err // that it was added is an event
 		}
 		return seen(tx, d, deviceConnected, s.Since(), "")
-	}, func() { r.tell(id, before, connected(s)) }}
+	}, func() {
+		if homeless {
+			r.log.Warn("agent sent away: "+groupGone, "session", s)
+			s.Close(groupGone)
+			return
+		}
+		r.tell(id, before, connected(s))
+	}}
 }
 
 // groupFlags returns the options of a device group, none if it is not there.

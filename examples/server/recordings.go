@@ -33,6 +33,14 @@ func (t *tunnels) openRecordings() (err error) {
 	return err
 }
 
+// closeRecordings closes the folder, when no tunnel is recorded any more.
+func (t *tunnels) closeRecordings() error {
+	if t.recordings == nil {
+		return nil
+	}
+	return t.recordings.Close()
+}
+
 // folder is what action "recordings" looks into.
 func (t *tunnels) folder() fs.FS {
 	if t.recordings == nil {

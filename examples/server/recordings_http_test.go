@@ -44,7 +44,11 @@ func TestRecordingFiles(t *testing.T) {
 	require.NoError(t, tun.Close(msgconn.CloseNormal, ""))
 	var list []controlproto.Recording
 	require.Eventually(t, func() bool {
-		list = must(controlproto.Do(ctx, admin, &controlproto.Recordings{})).Recordings
+		reply, err := controlproto.Do(ctx, admin, &controlproto.Recordings{})
+		if err != nil {
+			return false
+		}
+		list = reply.Recordings
 		return len(list) == 1
 	}, patience, 50*time.Millisecond)
 	name := list[0].Filename

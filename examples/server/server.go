@@ -196,6 +196,9 @@ func (s *server) abandon() (err error) {
 	if s.records != nil {
 		s.records.Close()
 	}
+	if s.tunnels != nil {
+		err = errors.Join(err, s.tunnels.closeRecordings())
+	}
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
@@ -256,7 +259,7 @@ func (s *server) close() error {
 	s.recorder.close()
 	err := errors.Join(pages, operators, tunnels, agents, amt, s.logServer(context.Background(), "stopped", "Server stopped"))
 	s.records.Close()
-	return errors.Join(err, s.store.Close(), s.lock.Close())
+	return errors.Join(err, s.tunnels.closeRecordings(), s.store.Close(), s.lock.Close())
 }
 
 // closePages takes no new connections and waits for requests, but not for one that does not end.

@@ -101,7 +101,11 @@ func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("node", append([]string{filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
+	preload, err := meshctrlPreloadFile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("node", append([]string{"--require", preload, filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
 	for _, option := range []struct{ name, value string }{
 		{"--url", c.URL}, {"--loginuser", c.User}, {"--loginpass", c.Password}, {"--token", c.Token}, {"--loginkey", c.LoginKey},
 	} {

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -186,7 +187,7 @@ func TestSOLDeadlines(t *testing.T) {
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		require.NoError(t, s.Err()) // it goes on after that
 		require.NoError(t, s.SetDeadline(time.Time{}))
-		go f.say(SOLData{AMT, 0, []byte("x")})
+		go func() { assert.NoError(t, f.send(SOLData{AMT, 0, []byte("x")}.Append(nil), time.Time{})) }()
 		_, err = s.Read(make([]byte, 1))
 		require.NoError(t, err)
 

@@ -2,7 +2,6 @@ package wsmantest_test
 
 import (
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -241,20 +240,21 @@ func TestConcurrent(t *testing.T) {
 	var seen atomic.Int64
 	var d *wsmantest.Device
 	d = newDevice(t, wsmantest.Config{OnEvent: func(wsmantest.Event) { seen.Add(1); _ = d.Power() }})
-	var wg sync.WaitGroup
-	for i := range 8 {
-		c := newClient(t, d)
-		c.cnonce = "client" + itoa(i)
-		wg.Go(func() {
-			for range 10 {
-				c.power(0, wsmantest.PowerReset)
-				c.list("CIM_PhysicalMemory")
-				_ = d.Calls()
-				_ = d.Boots()
-			}
-		})
-	}
-	wg.Wait()
+	t.Run("clients", func(t *testing.T) {
+		for i := range 8 {
+			t.Run(itoa(i), func(t *testing.T) {
+				t.Parallel()
+				c := newClient(t, d)
+				c.cnonce = "client" + itoa(i)
+				for range 10 {
+					c.power(0, wsmantest.PowerReset)
+					c.list("CIM_PhysicalMemory")
+					_ = d.Calls()
+					_ = d.Boots()
+				}
+			})
+		}
+	})
 	assert.Len(t, d.Boots(), 80)
 	assert.Equal(t, 80, d.Called("CIM_PowerManagementService", "RequestPowerStateChange"))
 	assert.GreaterOrEqual(t, seen.Load(), int64(160))
