@@ -69,6 +69,7 @@ func stockPeer(t *testing.T, name string) *meshctrlPeer {
 	t.Helper()
 	server := interop.StartServer(t, interop.ServerOptions{Settings: stockSettings})
 	p := newMeshctrlPeer(t, name, server)
+	p.stock = true
 	p.addKeyLogins(loginKey(t, server.DataDir()))
 	return p
 }

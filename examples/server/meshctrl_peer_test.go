@@ -35,6 +35,7 @@ type meshctrlPeer struct {
 	address string
 	ports   map[int]string // of the server, with what to replace them by
 	dir     string         // the folder that meshctrl runs in
+	stock   bool           // it is a stock server
 	logins  map[string]interop.MeshctrlClient
 	vars    map[string]string
 	agent   *interop.Agent
@@ -60,7 +61,7 @@ func (p *meshctrlPeer) client(user string) (interop.MeshctrlClient, error) {
 	if !ok {
 		return c, fmt.Errorf("the scenario has no login %q", user)
 	}
-	c.URL, c.Dir = "wss://"+p.address, p.dir
+	c.URL, c.Dir, c.MendCookies = "wss://"+p.address, p.dir, p.stock
 	return c, nil
 }
 

@@ -43,7 +43,7 @@ func (s *Server) TryMeshctrl(ctx context.Context, args ...string) (string, error
 
 // MeshctrlClient returns the stock command-line client, logging in as the administrator.
 func (s *Server) MeshctrlClient() MeshctrlClient {
-	return MeshctrlClient{URL: "wss://" + s.Addr(), User: User, Password: Password}
+	return MeshctrlClient{URL: "wss://" + s.Addr(), User: User, Password: Password, MendCookies: true}
 }
 
 // CreateGroup makes a device group and returns its id, "mesh//" and 64 characters.

@@ -26,6 +26,9 @@ type MeshctrlClient struct {
 	Env []string
 	// Stdin is what the client reads. Nil is nothing.
 	Stdin *os.File
+	// MendCookies has the client put cookies into URLs as they are. It is for stock servers: they make cookies that it
+	// garbles, now and then. For any other server the client is as it comes.
+	MendCookies bool
 }
 
 // MeshctrlResult is what the client did.
@@ -101,11 +104,15 @@ func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, 
 	if err != nil {
 		return nil, err
 	}
-	preload, err := meshctrlPreloadFile(ctx)
-	if err != nil {
-		return nil, err
+	cmd := exec.Command("node")
+	if c.MendCookies {
+		preload, err := meshctrlPreloadFile(ctx)
+		if err != nil {
+			return nil, err
+		}
+		cmd.Args = append(cmd.Args, "--require", preload)
 	}
-	cmd := exec.Command("node", append([]string{"--require", preload, filepath.Join(packageIn(install), "meshctrl.js")}, args...)...)
+	cmd.Args = append(append(cmd.Args, filepath.Join(packageIn(install), "meshctrl.js")), args...)
 	for _, option := range []struct{ name, value string }{
 		{"--url", c.URL}, {"--loginuser", c.User}, {"--loginpass", c.Password}, {"--token", c.Token}, {"--loginkey", c.LoginKey},
 	} {

@@ -9,8 +9,8 @@ import (
 )
 
 // meshctrlPreload has meshctrl put cookies into the URLs of tunnels as they are. It does so with String.replace, which makes one
-// "$" of two, and a stock server's cookies have two side by side now and then: one tunnel in thirty was refused, and the device
-// waited in vain.
+// "$" of two, and a stock server's cookies have two side by side now and then: one tunnel in thirty is refused, and the device
+// waits in vain.
 const meshctrlPreload = `const replace = String.prototype.replace;
 String.prototype.replace = function (what, by) {
   return replace.call(this, what, what === '/control.ashx' && typeof by === 'string' ? () => by : by);
