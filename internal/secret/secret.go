@@ -82,18 +82,19 @@ func (u URL) String() string {
 	s, fragment, hasFragment := strings.Cut(u.Reveal(), "#")
 	base, query, hasQuery := strings.Cut(s, "?")
 	var b strings.Builder
-	// The authority may carry a password. "*/" at the start (the same server) has none.
-	if scheme, rest, ok := strings.Cut(base, "://"); ok {
-		authority, path, hasPath := strings.Cut(rest, "/")
-		if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-			authority = Redacted + authority[i:]
-		}
-		b.WriteString(scheme + "://" + authority)
-		if hasPath {
-			b.WriteString("/" + path)
-		}
-	} else {
-		b.WriteString(base)
+	// The authority may carry a password, also if the scheme was forgotten. "*/" at the start (the same server) has none.
+	authority := base
+	if scheme, rest, ok := strings.Cut(base, "//"); ok {
+		b.WriteString(scheme + "//")
+		authority = rest
+	}
+	authority, path, hasPath := strings.Cut(authority, "/")
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = Redacted + authority[i:]
+	}
+	b.WriteString(authority)
+	if hasPath {
+		b.WriteString("/" + path)
 	}
 	if hasQuery {
 		b.WriteByte('?')

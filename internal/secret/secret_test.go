@@ -55,6 +55,17 @@ func TestEqual(t *testing.T) {
 func TestURL(t *testing.T) {
 	u := NewURL("https://h/x?p=2&nodeid=node//a$b@c&auth=s")
 	require.Equal(t, "https://h/x?p=2&nodeid=node//a$b@c&auth=[redacted]", u.String())
+	for in, want := range map[string]string{
+		"https://u:s@h/x":   "https://[redacted]@h/x",
+		"//u:s@h/x":         "//[redacted]@h/x",
+		"u:s@h:443/x":       "[redacted]@h:443/x",
+		"u:s@h":             "[redacted]@h",
+		"*/meshrelay.ashx":  "*/meshrelay.ashx",
+		"/x@y/z?p=1":        "/x@y/z?p=1",
+		"https://h/a//b@c/": "https://h/a//b@c/",
+	} {
+		require.Equal(t, want, NewURL(in).String())
+	}
 	q, err := u.Query()
 	require.NoError(t, err)
 	require.Equal(t, "s", q.Get("auth"))
