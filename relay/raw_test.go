@@ -130,6 +130,15 @@ func TestCutMessage(t *testing.T) {
 	require.ErrorIs(t, <-s.ended, ErrPeerGone)
 }
 
+// The first ping may be due before New returns.
+func TestPingAtOnce(t *testing.T) {
+	for range 100 {
+		r, err := New(Config{Authenticate: testAuth, PingInterval: 1})
+		require.NoError(t, err)
+		require.NoError(t, r.Shutdown(t.Context()))
+	}
+}
+
 // While a long message is on its way nothing comes between its parts.
 func TestPingWaitsForMessage(t *testing.T) {
 	s := newTestServer(t, Config{PingInterval: time.Millisecond}, false)

@@ -71,6 +71,8 @@ func New(cfg Config) (*Relay, error) {
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if cfg.PingInterval > 0 {
+		r.mu.Lock() // the first may be due before its timer is assigned
+		defer r.mu.Unlock()
 		r.pinger = time.AfterFunc(cfg.PingInterval, r.pingAll)
 	}
 	return r, nil
