@@ -79,10 +79,16 @@ func (remove *RemovedRights) Apply(rights Rights) Rights {
 	const taken = RemoteControl | AgentConsole | WakeDevice | UninstallAgent | RemoteCommand | ResetOff
 	const added = RemoteViewOnly | NoTerminal | NoFiles | NoDesktop
 	bits := Rights(*remove)
-	if rights = rights&^(bits&taken) | bits&added; rights.Full() {
-		rights &^= unusedRight // restrictions do not make full rights of all the others
+	return (rights&^(bits&taken) | bits&added).partial()
+}
+
+// partial returns rights that were put together, as by themselves they are not full: that all bits are set makes no full rights
+// of them, which restrictions do not bind.
+func (r Rights) partial() Rights {
+	if r.Full() {
+		return r &^ unusedRight
 	}
-	return rights
+	return r
 }
 
 // RemovedRights are the bits of User.RemoveRights: rights that are taken (remote control, agent console, wake, uninstall,
@@ -125,8 +131,8 @@ func EffectiveRights(user *User, groups func(ID) *UserGroup, group, device ID) (
 			}
 		}
 	}
-	if rights.Full() && !full {
-		rights &^= unusedRight // nor do many make full rights together
+	if !full {
+		rights = rights.partial()
 	}
 	return user.RemoveRights.Apply(rights), visible
 }
