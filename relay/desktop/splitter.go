@@ -54,8 +54,8 @@ func (s *Splitter) keep(b []byte) {
 		s.buf = nil
 		return
 	}
-	if len(b) > 0 && len(b) == len(s.buf) && &b[0] == &s.buf[0] {
-		return // it is kept already: a large command in many pieces is not copied for each
+	if len(b) == len(s.buf) {
+		return // it is all that was kept: a large command in many pieces is not copied for each
 	}
 	s.buf = append(s.buf[:0], b...)
 }
