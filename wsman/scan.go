@@ -344,18 +344,17 @@ func (sc *scanner) attribute() error {
 		return err
 	}
 	sc.pos += end + 1
-	declares := qname == "xmlns" || prefix == "xmlns"
-	if declares && len(value) > maxNamespace {
+	if qname == "xmlns" {
+		prefix, local = "xmlns", "" // it is about names without a prefix
+	}
+	if prefix != "xmlns" {
+		sc.attrs = append(sc.attrs, Attr{Space: prefix, Name: local, Value: value})
+		return nil
+	}
+	if len(value) > maxNamespace {
 		return fmt.Errorf("%w: an XML namespace of %d bytes", ErrTooLarge, len(value))
 	}
-	switch {
-	case qname == "xmlns":
-		sc.scopes = append(sc.scopes, scope{"", value})
-	case prefix == "xmlns":
-		sc.scopes = append(sc.scopes, scope{local, value})
-	default:
-		sc.attrs = append(sc.attrs, Attr{Space: prefix, Name: local, Value: value})
-	}
+	sc.scopes = append(sc.scopes, scope{local, value})
 	return nil
 }
 
