@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"unicode/utf16"
 
+	"github.com/meshcentral-go/sdk/internal/jsonrec"
 	"github.com/meshcentral-go/sdk/internal/secret"
 )
 
@@ -216,15 +217,11 @@ func (m *SysInfo) fields(c *jsonFields) {
 
 // Hash is data.hash, which a server sends back in [GetSysInfo] to be spared what it has. It is "" when there is none.
 func (m *SysInfo) Hash() AgentString {
-	var members map[string]json.RawMessage // unlike a struct, it does not take "HASH" for "hash"
-	if json.Unmarshal(m.Data.Raw(), &members) != nil {
+	hash, err := jsonrec.Peek(m.Data.Raw(), "hash")
+	if err != nil || len(hash[0]) == 0 || hash[0][0] != '"' {
 		return ""
 	}
-	hash := members["hash"]
-	if len(hash) == 0 || hash[0] != '"' {
-		return ""
-	}
-	return CleanAgentString(unquoteJSON(hash), ruleID.limit)
+	return CleanAgentString(unquoteJSON(hash[0]), ruleID.limit)
 }
 
 // Validate applies the rules by which the stock server accepts the document: an object with a string "hash"; names of at
