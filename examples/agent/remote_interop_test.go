@@ -92,10 +92,9 @@ func (p *place) run(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	result, err := p.meshctrl.Run(ctx, args...)
-	require.NoError(t, err, result.Output)
-	require.Zero(t, result.Code, result.Output)
-	return result.Output
+	out, err := p.meshctrl.Try(ctx, args...)
+	require.NoError(t, err, out)
+	return out
 }
 
 func (p *place) test(t *testing.T) {
@@ -163,21 +162,9 @@ func fileHash(t *testing.T, name string) [sha256.Size]byte {
 
 // stockShell types into a shell of this agent with the stock client.
 func (p *place) stockShell(t *testing.T) {
-	// Without a terminal there is no raw mode, which the client asks for.
-	stub := filepath.Join(t.TempDir(), "stub.js")
-	require.NoError(t, os.WriteFile(stub, []byte("process.stdin.setRawMode = function () { return this; };\n"), 0o600))
-	stdin, typed, err := os.Pipe()
-	require.NoError(t, err)
-	defer stdin.Close()
-	defer typed.Close()
-	client := p.meshctrl
-	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, err := client.RunUntil(ctx, "Connected.", func() {
-		_, err := typed.WriteString("echo through$((6*7))\n")
-		require.NoError(t, err)
-	}, "through42", "shell", "--id", strings.TrimPrefix(p.device, "node//"))
+	out, err := p.meshctrl.Shell(ctx, strings.TrimPrefix(p.device, "node//"), "echo through$((6*7))", "through42")
 	require.NoError(t, err, out)
 }
 

@@ -78,11 +78,7 @@ func (w *tunnelWorld) meshctrl(t *testing.T, args ...string) string {
 func (w *tunnelWorld) tryMeshctrl(t *testing.T, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience) // some copy a large file
 	defer cancel()
-	result, err := w.client.Run(ctx, args...)
-	if err == nil && result.Code != 0 {
-		err = fmt.Errorf("exit status %d", result.Code)
-	}
-	return result.Output, err
+	return w.client.Try(ctx, args...)
 }
 
 // randomFile makes a file and returns its hash.
@@ -142,21 +138,9 @@ func TestStockTunnels(t *testing.T) {
 		})
 	}
 
-	// Without a terminal there is no raw mode, which the client asks for.
-	stub := filepath.Join(t.TempDir(), "stub.js")
-	require.NoError(t, os.WriteFile(stub, []byte("process.stdin.setRawMode = function () { return this; };\n"), 0o600))
-	stdin, typed, err := os.Pipe()
-	require.NoError(t, err)
-	defer stdin.Close()
-	defer typed.Close()
-	client := w.client
-	client.Env, client.Stdin = []string{"NODE_OPTIONS=--require " + stub}, stdin
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	out, err := client.RunUntil(ctx, "Connected.", func() {
-		_, err := typed.WriteString("echo through$((6*7))\n")
-		require.NoError(t, err)
-	}, "through42", "shell", "--id", bare)
+	out, err := w.client.Shell(ctx, bare, "echo through$((6*7))", "through42")
 	require.NoError(t, err, out)
 
 	// The log has them all, with what went through.

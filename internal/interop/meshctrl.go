@@ -3,7 +3,6 @@ package interop
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -34,11 +33,7 @@ func (s *Server) MeshctrlJSON(t testing.TB, v any, args ...string) {
 // TryMeshctrl is Meshctrl for a call that may fail. What was printed is
 // returned with an error too.
 func (s *Server) TryMeshctrl(ctx context.Context, args ...string) (string, error) {
-	got, err := s.MeshctrlClient().Run(ctx, args...)
-	if err == nil && got.Code != 0 {
-		err = fmt.Errorf("interop: meshctrl %s: exit status %d", strings.Join(args, " "), got.Code)
-	}
-	return got.Output, err
+	return s.MeshctrlClient().Try(ctx, args...)
 }
 
 // MeshctrlClient returns the stock command-line client, logging in as the administrator.

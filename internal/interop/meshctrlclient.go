@@ -22,13 +22,11 @@ type MeshctrlClient struct {
 	// Dir is the folder to run in, which some commands read from and write to.
 	// Empty means the package's.
 	Dir string
-	// Env is added to the environment.
-	Env []string
-	// Stdin is what the client reads. Nil is nothing.
-	Stdin *os.File
 	// MendCookies has the client put cookies into URLs as they are. It is for stock servers: they make cookies that it
 	// garbles, now and then. For any other server the client is as it comes.
 	MendCookies bool
+
+	stdin *os.File // what the client reads, nil for nothing
 }
 
 // MeshctrlResult is what the client did.
@@ -74,6 +72,31 @@ func (c MeshctrlClient) Run(ctx context.Context, args ...string) (MeshctrlResult
 	return result, err
 }
 
+// Try is Run with an error also for an exit status other than 0. What was printed is
+// returned with an error too.
+func (c MeshctrlClient) Try(ctx context.Context, args ...string) (string, error) {
+	got, err := c.Run(ctx, args...)
+	if err == nil && got.Code != 0 {
+		err = fmt.Errorf("interop: meshctrl %s: exit status %d", strings.Join(args, " "), got.Code)
+	}
+	return got.Output, err
+}
+
+// Shell opens a terminal of a device, types a line when it is connected, and ends
+// the client when until was printed then. It returns what was printed.
+func (c MeshctrlClient) Shell(ctx context.Context, device, line, until string) (string, error) {
+	stdin, typed, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	defer stdin.Close()
+	defer typed.Close()
+	c.stdin = stdin
+	var typeErr error
+	out, err := c.RunUntil(ctx, "Connected.", func() { _, typeErr = typed.WriteString(line + "\n") }, until, "shell", "--id", device)
+	return out, errors.Join(typeErr, err)
+}
+
 // RunUntil runs the client, which is expected not to end by itself, until it has
 // printed ready, calls then, and ends the client when it has printed until, or
 // with an error when ctx ends. It returns what was printed.
@@ -105,8 +128,16 @@ func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, 
 		return nil, err
 	}
 	cmd := exec.Command("node")
+	var scripts []string
 	if c.MendCookies {
-		preload, err := meshctrlPreloadFile(ctx)
+		scripts = append(scripts, mendCookies)
+	}
+	if c.stdin != nil {
+		cmd.Stdin = c.stdin
+		scripts = append(scripts, noRawMode)
+	}
+	for _, script := range scripts {
+		preload, err := preloadFile(ctx, script)
 		if err != nil {
 			return nil, err
 		}
@@ -119,12 +150,6 @@ func (c MeshctrlClient) command(ctx context.Context, args []string) (*exec.Cmd, 
 		if option.value != "" {
 			cmd.Args = append(cmd.Args, option.name, option.value)
 		}
-	}
-	if c.Env != nil {
-		cmd.Env = append(cleanEnv(), c.Env...)
-	}
-	if c.Stdin != nil {
-		cmd.Stdin = c.Stdin
 	}
 	cmd.Dir = c.Dir
 	if cmd.Dir == "" {
